@@ -1,0 +1,44 @@
+# `make demo` and `make test` need nothing but Python 3.11 or later: they create .venv and install into it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+
+.PHONY: help install demo test test-slow lint fix bench metric-space
+.DEFAULT_GOAL := help
+
+help:  ## Say what can be made.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+
+install: $(INSTALLED)  ## Create .venv and install the package with what its development needs.
+
+$(INSTALLED): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	touch $@
+
+demo: install  ## Read simulated LLMs with known values; prints where the map is.
+	$(BIN)/univar demo
+
+test: install  ## Run the tests (offline, a few minutes).
+	$(BIN)/python -m pytest
+
+test-slow: install  ## Run the tests that take minutes each.
+	$(BIN)/python -m pytest -m slow
+
+lint: install  ## Check style, types and dependencies.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pip check
+
+fix: install  ## Mend what ruff can mend.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install  ## Print speed and memory ratios.
+	$(BIN)/python benchmarks/encoding.py
+
+metric-space:  ## Copy the metric's sources into its Space.
+	cp univar/analysis/value_identification.py univar/analysis/identification.py univar/analysis/statistics.py spaces/value_identification/

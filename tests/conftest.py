@@ -1,0 +1,109 @@
+"""Tiny real encoders and corpora, made by the tests."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import pytest
+import safetensors.torch
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Normalize, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from univar.corpus.records import QARecord
+from univar.model import weights
+from univar.model.modeling import UniVaR
+from univar.model.training import Recipe
+
+WORDS = "q a yes no always never honest thrift family law is it right wrong to lie save help i think one should"
+MODELS = ("aya", "mixtral", "solar")
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved stock SentenceTransformer: two layers, width 16, random weights (seed 0), a vocabulary of words."""
+    folder = tmp_path_factory.mktemp("tiny")
+    vocabulary = {word: index for index, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS.split()])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    BertModel(config).save_pretrained(folder / "bert")
+    fast.save_pretrained(folder / "bert")
+    transformer = Transformer(str(folder / "bert"), max_seq_length=32)
+    model = SentenceTransformer(modules=[transformer, Pooling(16), Normalize()], device="cpu")
+    model.save_pretrained(str(folder / "model"), create_model_card=False)
+    return folder / "model"
+
+
+@pytest.fixture
+def tiny_model(tiny_encoder_folder: Path) -> UniVaR:
+    """A fresh multi-view model on the tiny encoder."""
+    return UniVaR(str(tiny_encoder_folder), device="cpu")
+
+
+@pytest.fixture
+def shipped(tiny_encoder_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UniVaR:
+    """Weights that ship, in small: `univar` now means the tiny encoder with a change of rank 2.
+
+    Gives the model that the weights were made from.
+    """
+    base, trained = (UniVaR(str(tiny_encoder_folder), device="cpu") for _ in range(2))
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in trained.encoder.named_parameters():
+            if "embeddings" not in name:
+                change = [torch.randn(size, 2, generator=generator) for size in parameter.shape]
+                parameter.add_(0.1 * (change[0] @ change[1].T if len(change) == 2 else change[0][:, 0]))
+    trained.max_seq_length = 24
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    adapter = weights.low_rank_change(base.encoder.state_dict(), trained.encoder.state_dict(), rank=2)
+    safetensors.torch.save_file(adapter, assets / weights.ADAPTER_FILE)
+    trained.training_record = {
+        "recipe": Recipe(max_tokens=24).to_dict(),
+        "corpora": {"tiny": {"qas": 1200, "identities": 3, "questions": 400, "qas_held_out": 300}},
+        "questions": ["0123456789abcdef"],
+        "adapter_sha256": hashlib.sha256((assets / weights.ADAPTER_FILE).read_bytes()).hexdigest(),
+    }
+    (assets / weights.RECORD_FILE).write_text(json.dumps(trained.training_record))
+    (assets / weights.CARD_FILE).write_text("# The card of the shipped weights\n")
+    monkeypatch.setattr(weights, "ASSETS", assets)
+    monkeypatch.setattr(weights, "base_encoder", lambda: str(tiny_encoder_folder))
+    return trained
+
+
+@pytest.fixture
+def records() -> list[QARecord]:
+    """Three identities that answer the same 40 questions, each with words of its own."""
+    said = dict(zip(MODELS, ("yes always honest", "no never save", "i think one should help"), strict=True))
+    return [
+        QARecord(f"q{number}", f"is it right to lie {number}", f"{said[model]} {number}", model, "eng")
+        for number in range(40)
+        for model in MODELS
+    ]

@@ -1,0 +1,104 @@
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from univar.corpus.records import (
+    SCHEMA,
+    Identity,
+    QARecord,
+    from_row,
+    identity_labels,
+    normalised_question,
+    qa_text,
+    question_fraction,
+    question_hash,
+    split_of,
+    to_row,
+    write_corpus,
+)
+
+
+def test_qa_text_keeps_a_short_question_whole():
+    assert qa_text(" Is thrift a virtue? ", "Yes.\n") == "Q: Is thrift a virtue? A: Yes."
+
+
+def test_qa_text_cuts_the_middle_of_a_long_question():
+    # Budget 5: two characters of each end, one for the ellipsis.
+    assert qa_text("abcdefghij", "Yes.", question_budget=5) == "Q: ab … ij A: Yes."
+
+
+@given(st.text(max_size=3_000), st.text(min_size=1, max_size=50), st.integers(5, 300))
+def test_no_question_pushes_the_answer_out(question: str, answer: str, budget: int):
+    text = qa_text(question, answer, question_budget=budget)
+    assert text.endswith(f"A: {answer.strip()}")
+    # The budget, two spaces around the ellipsis, and the labels "Q: " and " A: ".
+    assert len(text) <= budget + 2 + 7 + len(answer)
+
+
+def test_a_budget_too_small_for_any_question_is_refused():
+    with pytest.raises(ValueError, match="at least 5 characters, got 4"):
+        qa_text("Why?", "Because.", question_budget=4)
+
+
+def test_the_english_version_is_encoded_only_if_question_and_answer_have_one():
+    record = QARecord("1", "Pourquoi ?", "Parce que.", "m", "fra", question_eng="Why?", answer_eng="Because.")
+    assert record.text == "Q: Why? A: Because."
+    half = QARecord("1", "Pourquoi ?", "Parce que.", "m", "fra", question_eng="Why?")
+    assert half.text == "Q: Pourquoi ? A: Parce que."
+    assert half.question_key == "Why?"
+
+
+def test_splits_do_not_depend_on_case_punctuation_or_spacing():
+    assert normalised_question("  Is THRIFT a virtue?!\n") == "is thrift a virtue"
+    assert question_hash("Is thrift a virtue?") == question_hash("is  thrift, a virtue")
+
+
+def test_letters_with_marks_stay_apart():
+    assert question_hash("क्या") != question_hash("कया")
+
+
+def test_the_split_rule_never_changes():
+    # blake2b (8 bytes) of "is thrift a virtue": a change of the rule would leak training questions into tests.
+    assert question_hash("Is thrift a virtue?") == "369cf2dcad7f2427"
+    # 0x369cf2dcad7f2427 / 2**64 = 0.2133..., below 0.8.
+    assert round(question_fraction("Is thrift a virtue?"), 4) == 0.2133
+    assert split_of("Is thrift a virtue?") == "train"
+
+
+@given(st.text(max_size=60))
+def test_fractions_lie_in_the_half_open_unit_interval_and_decide_the_split(question: str):
+    fraction = question_fraction(question)
+    assert 0 <= fraction < 1
+    expected = "train" if fraction < 0.8 else "validation" if fraction < 0.9 else "test"
+    assert split_of(question) == expected
+
+
+def test_about_eighty_percent_of_questions_are_for_training():
+    # 2,000 draws: the standard deviation of a share of 0.8 is 0.009, so 0.04 is more than four of them.
+    share = sum(split_of(f"question {number}") == "train" for number in range(2_000)) / 2_000
+    assert abs(share - 0.8) < 0.04
+
+
+def test_identities_are_sorted_and_labelled():
+    rows = [QARecord("1", "q", "a", model, lang) for model, lang in [("b", "eng"), ("a", "fra"), ("b", "eng")]]
+    assert identity_labels(rows) == ([Identity("a", "fra"), Identity("b", "eng")], [1, 0, 1])
+    assert str(Identity("a", "fra")) == "a (fra)"
+
+
+def test_a_written_corpus_has_the_schema_and_reads_back(tmp_path, records):
+    assert write_corpus(iter(records), tmp_path / "corpus.parquet") == len(records)
+    table = pq.read_table(tmp_path / "corpus.parquet")
+    assert table.schema.equals(SCHEMA)
+    assert [from_row(row) for row in table.to_pylist()] == records
+    assert from_row(to_row(records[0])) == records[0]
+
+
+def test_a_failed_write_leaves_nothing(tmp_path, records):
+    def broken():
+        yield records[0]
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_corpus(broken(), tmp_path / "corpus.parquet")
+    assert list(tmp_path.iterdir()) == []

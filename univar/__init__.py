@@ -1,0 +1,70 @@
+"""UniVaR: which values does an LLM express, in which language, and how far is it from others?
+
+`import univar` is quick and silent: it loads no torch. It teaches `sentence_transformers` the model name `univar`
+and `datasets` the dataset name `univar-qa`, whichever is imported first. The public names below load on first use.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from univar.registration import register
+
+if TYPE_CHECKING:
+    from univar.corpus.readers import CorpusError, Rejects, read_corpus
+    from univar.corpus.records import Identity, QARecord, qa_text, split_of, write_corpus
+    from univar.model.losses import MultiViewInfoNCELoss
+    from univar.model.modeling import UniVaR
+    from univar.model.modules import MultiViewPooling, ViewTransformer
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Identity": "univar.corpus.records",
+    "QARecord": "univar.corpus.records",
+    "qa_text": "univar.corpus.records",
+    "split_of": "univar.corpus.records",
+    "write_corpus": "univar.corpus.records",
+    "CorpusError": "univar.corpus.readers",
+    "Rejects": "univar.corpus.readers",
+    "read_corpus": "univar.corpus.readers",
+    "MultiViewInfoNCELoss": "univar.model.losses",
+    "UniVaR": "univar.model.modeling",
+    "MultiViewPooling": "univar.model.modules",
+    "ViewTransformer": "univar.model.modules",
+}
+
+__all__ = [
+    "CorpusError",
+    "Identity",
+    "MultiViewInfoNCELoss",
+    "MultiViewPooling",
+    "QARecord",
+    "Rejects",
+    "UniVaR",
+    "ViewTransformer",
+    "metric_path",
+    "qa_text",
+    "read_corpus",
+    "split_of",
+    "write_corpus",
+]
+
+
+def metric_path() -> str:
+    """The file to give to `evaluate.load` for the value identification metric."""
+    from pathlib import Path
+
+    return str(Path(__file__).parent / "analysis" / "value_identification.py")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'univar' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+register()

@@ -1,0 +1,337 @@
+"""Representations side by side: the same QAs, the same k, the same probe, chance and control beside every score."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from univar.analysis.identification import (
+    Identification,
+    Matrix,
+    gallery_query_masks,
+    identify_knn,
+    identify_linear,
+)
+from univar.corpus.records import Identity, QARecord, question_fraction, question_hash
+
+Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
+"""From the texts of the gallery and of the query to their embeddings, `(g, d)` and `(q, d)`, dense or sparse."""
+
+Corpus: TypeAlias = Literal["values", "control"]
+
+UNTRAINED_THRESHOLD = 0.5
+TRAINED_THRESHOLD = 0.9
+MAX_CHARACTERS = 1000
+
+_HEADER = ("corpus", "representation", "identities", "n", "k", "chance", "k-NN", "k-NN F1", "linear @1", "@5", "@10")
+
+logger = logging.getLogger(__name__)
+
+
+class SentenceModel(Protocol):
+    """What encodes sentences, such as a `SentenceTransformer`."""
+
+    @property
+    def encode(self) -> Callable[..., Any]:
+        """From a list of texts, and options, to their embeddings `(n, d)`."""
+
+
+def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
+    """An encoder from a sentence model; every distinct text is encoded once.
+
+    Args:
+        model: Has `encode(list of str, **options)`, which gives `(n, d)` numbers.
+        options: For `encode`, such as `batch_size=16` or `show_progress_bar=True`.
+    """
+
+    def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(gallery + query))}
+        embeddings = np.asarray(model.encode(list(row_of), **options))
+        return embeddings[[row_of[text] for text in gallery]], embeddings[[row_of[text] for text in query]]
+
+    return encode
+
+
+def tfidf() -> Encoder:
+    """The surface baseline: TF-IDF of words and word pairs, fitted on the gallery alone.
+
+    It knows wording and style and nothing else, so a representation of values should do better on value questions
+    and worse on control questions. Scripts that put no space between words are hardly covered.
+    """
+
+    def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
+        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=1)
+        return vectorizer.fit_transform(gallery), vectorizer.transform(query)
+
+    return encode
+
+
+def representations(names: Iterable[str], **options: Any) -> tuple[dict[str, Encoder], frozenset[str]]:
+    """Encoders by name, and `question_hash` of every question that any of them is known to be trained on.
+
+    Args:
+        names: `tfidf`, or what `univar.model.modeling.load_model` takes. Only UniVaR models record their questions.
+        options: For every model's `encode`; see `sentence_encoder`.
+    """
+    # Here, not above: torch takes seconds, and comparing other encoders needs none of it.
+    from univar.model.modeling import load_model
+
+    encoders: dict[str, Encoder] = {}
+    trained_on: set[str] = set()
+    for name in names:
+        if name == "tfidf":
+            encoders[name] = tfidf()
+            continue
+        model = load_model(name)
+        encoders[name] = sentence_encoder(model, **options)
+        trained_on.update(getattr(model, "training_record", {}).get("questions", ()))
+    return encoders, frozenset(trained_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a corpus was compared.
+
+    Attributes:
+        corpus: `values` or `control`.
+        threshold: Questions whose fixed hash fraction lies below it are the gallery.
+        gallery: QAs in the gallery.
+        query: QAs in the query.
+        gallery_questions: Distinct questions in the gallery.
+        query_questions: Distinct questions in the query.
+        trained_on: QAs dropped because a compared model was trained on their question.
+        other_identities: QAs of the control corpus dropped because the value corpus lacks their identity.
+        uncontrolled: Identities of the value corpus that the control corpus lacks.
+    """
+
+    corpus: Corpus
+    threshold: float
+    gallery: int
+    query: int
+    gallery_questions: int
+    query_questions: int
+    trained_on: int
+    other_identities: int
+    uncontrolled: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """The selection in words."""
+        parts = [
+            f"{self.corpus}: {self.gallery} QAs to {self.gallery_questions} questions as gallery, {self.query} to "
+            f"{self.query_questions} as query, split by a hash of the question at {self.threshold:g}",
+            f"{self.trained_on} QAs dropped whose questions were trained on",
+        ]
+        if self.corpus == "control":
+            parts.append(f"{self.other_identities} QAs dropped of identities that the value corpus lacks")
+        if self.uncontrolled:
+            parts.append(f"no control QAs of {', '.join(self.uncontrolled)}")
+        return "; ".join(parts) + "."
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One representation on one corpus, by both methods."""
+
+    corpus: Corpus
+    representation: str
+    knn: Identification
+    linear: Identification
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as text, shares in percent, in the order of the table's header."""
+        knn, linear = self.knn, self.linear
+        counts = (str(knn.identities), str(knn.n), str(knn.k))
+        neighbours = (_with_interval(knn), _percent(knn.f1_weighted))
+        probe = (_with_interval(linear), _percent(linear.accuracy_at_5), _percent(linear.accuracy_at_10))
+        return self.corpus, self.representation, *counts, _percent(knn.chance), *neighbours, *probe
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The table of a comparison: its rows, and how the QAs were selected and split."""
+
+    rows: tuple[Row, ...]
+    selections: tuple[Selection, ...]
+    max_characters: int
+    seed: int
+
+    def notes(self) -> list[str]:
+        """What one must know to read the table, a sentence each."""
+        uncontrolled = ["No control corpus was given: style may account for any of this."]
+        return [
+            *(selection.sentence() for selection in self.selections),
+            *(uncontrolled if len(self.selections) == 1 else []),
+            f"Texts were cut to {self.max_characters} characters for every representation. Percent; in brackets "
+            f"95 % intervals by bootstrap over questions (seed {self.seed}); @5 and @10 are of the linear probe.",
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain JSON values; shares in 0..1."""
+        rows = [
+            {
+                "corpus": row.corpus,
+                "representation": row.representation,
+                "knn": row.knn.to_dict(),
+                "linear": row.linear.to_dict(),
+            }
+            for row in self.rows
+        ]
+        selections = [asdict(selection) for selection in self.selections]
+        return {"rows": rows, "selections": selections, "max_characters": self.max_characters, "seed": self.seed}
+
+    def to_json(self) -> str:
+        """`to_dict` as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def to_markdown(self) -> str:
+        """The table in GitHub's Markdown, its notes as a list below."""
+        lines = [_markdown_row(_HEADER), _markdown_row(("---", "---", *["---:"] * (len(_HEADER) - 2)))]
+        lines += [_markdown_row(row.cells()) for row in self.rows]
+        return "\n".join([*lines, "", *(f"- {note}" for note in self.notes())]) + "\n"
+
+    def to_rich(self) -> Table:
+        """The table for a terminal, its notes as the caption."""
+        table = Table(caption=Text("\n".join(self.notes())), caption_justify="left")
+        for position, title in enumerate(_HEADER):
+            table.add_column(title, justify="left" if position < 2 else "right")
+        for row in self.rows:
+            # Text, not str: a representation called "[base]" is a name and no markup.
+            table.add_row(*map(Text, row.cells()))
+        return table
+
+
+def compare(
+    records: Iterable[QARecord],
+    representations: Mapping[str, Encoder],
+    *,
+    control: Iterable[QARecord] | None = None,
+    k: int = 50,
+    seed: int = 0,
+    trained_on: AbstractSet[str] = frozenset(),
+    max_characters: int = MAX_CHARACTERS,
+) -> Comparison:
+    """Value identification by every representation on the same QAs of a value corpus and of a control corpus.
+
+    QAs whose question was trained on by any of the models are dropped for all of them. A corpus that loses QAs so is
+    split at 0.9 instead of 0.5, the border of the test split: its queries are then questions that neither training
+    nor the choice of a checkpoint has seen. Of the control corpus only the identities of the value corpus are kept.
+
+    Args:
+        records: The value corpus.
+        representations: Name to encoder; see `sentence_encoder` and `tfidf`.
+        control: QAs that elicit no values, of the same identities.
+        k: Neighbours at most; within a corpus every representation gets the same.
+        seed: Of the bootstrap.
+        trained_on: `question_hash` of every question that any compared model was trained on.
+        max_characters: Every text is cut to so many characters, so that no representation reads more of an answer
+            than another; 1,000 are about what a window of 256 tokens holds in English.
+
+    Raises:
+        ValueError: If there is no representation, or a corpus is too small after the drops: see `gallery_query_masks`
+            and `identify_knn`; the message names the corpus.
+    """
+    if not representations:
+        raise ValueError("no representation to compare; give at least one, such as {'TF-IDF': tfidf()}")
+    if max_characters < 1:
+        raise ValueError(f"max_characters must be at least 1, got {max_characters}")
+    splits = [_split("values", records, trained_on, identities=None)]
+    if control is not None:
+        splits.append(_split("control", control, trained_on, identities=splits[0].identities))
+    rows = [
+        _row(split, name, encode, k=k, seed=seed, max_characters=max_characters)
+        for split in splits
+        for name, encode in representations.items()
+    ]
+    return Comparison(tuple(rows), tuple(split.selection for split in splits), max_characters, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    gallery: list[QARecord]
+    query: list[QARecord]
+    identities: frozenset[Identity]
+    selection: Selection
+
+
+def _split(
+    corpus: Corpus,
+    records: Iterable[QARecord],
+    trained_on: AbstractSet[str],
+    identities: frozenset[Identity] | None,
+) -> _Split:
+    """The gallery and the query of a corpus, restricted to the identities unless they are None."""
+    given = list(records)
+    listed = [record for record in given if identities is None or record.identity in identities]
+    kept = [record for record in listed if question_hash(record.question_key) not in trained_on]
+    if not kept:
+        raise ValueError(
+            f"{corpus}: no QA is left of {len(given)} ({len(given) - len(listed)} of other identities, "
+            f"{len(listed) - len(kept)} trained on); give QAs of the same identities to other questions"
+        )
+    threshold = UNTRAINED_THRESHOLD if len(kept) == len(listed) else TRAINED_THRESHOLD
+    with _naming(corpus):
+        fractions = [question_fraction(record.question_key) for record in kept]
+        masks = gallery_query_masks(fractions, threshold=threshold)
+    gallery, query = ([record for record, chosen in zip(kept, mask, strict=True) if chosen] for mask in masks)
+    found = frozenset(record.identity for record in kept)
+    selection = Selection(
+        corpus=corpus,
+        threshold=threshold,
+        gallery=len(gallery),
+        query=len(query),
+        gallery_questions=len(set(_questions(gallery))),
+        query_questions=len(set(_questions(query))),
+        trained_on=len(listed) - len(kept),
+        other_identities=len(given) - len(listed),
+        uncontrolled=tuple(sorted(str(identity) for identity in (identities or found) - found)),
+    )
+    logger.info("%s", selection.sentence())
+    return _Split(gallery, query, found, selection)
+
+
+def _row(split: _Split, name: str, encode: Encoder, *, k: int, seed: int, max_characters: int) -> Row:
+    corpus = split.selection.corpus
+    logger.info("%s: encoding with %s", corpus, name)
+    texts = [[record.text[:max_characters] for record in side] for side in (split.gallery, split.query)]
+    gallery, query = encode(*texts)
+    labels = [[str(record.identity) for record in side] for side in (split.gallery, split.query)]
+    task = gallery, labels[0], query, labels[1], _questions(split.query)
+    with _naming(f"{corpus}, {name}"):
+        row = Row(corpus, name, identify_knn(*task, k=k, seed=seed), identify_linear(*task, seed=seed))
+    return row
+
+
+def _questions(records: Iterable[QARecord]) -> list[str]:
+    """Which question each record answers; variants of one question are one cluster, as they are in the split."""
+    return [question_hash(record.question_key) for record in records]
+
+
+@contextmanager
+def _naming(subject: str) -> Iterator[None]:
+    """Puts a subject before the message of a ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{subject}: {error}") from error
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def _with_interval(result: Identification) -> str:
+    return f"{_percent(result.accuracy)} [{_percent(result.interval.low)}, {_percent(result.interval.high)}]"
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    # A name may hold what would end the cell or the row.
+    escaped = (" ".join(cell.split()).replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"

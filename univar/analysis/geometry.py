@@ -1,0 +1,122 @@
+"""Where identities lie: centroids, the distances between them, and whether these follow a known truth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import rankdata
+
+from univar.analysis.statistics import Interval
+from univar.corpus.simulation import Simulation, stance_distances, style_distances
+
+FloatArray = npt.NDArray[np.float64]
+
+_FEWEST_IDENTITIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class GeometryAgreement:
+    """How well distances between centroids follow the known distances between simulated identities.
+
+    Attributes:
+        stances: Spearman correlation with the distances between stances, in [-1, 1]: what a representation of values
+            should have. NaN if all centroids are equally far from each other.
+        stances_interval: Its 95 % bootstrap interval over identities.
+        style: Spearman correlation with the distances between styles: what it should not have.
+        style_interval: Its 95 % bootstrap interval over identities.
+        n_identities: How many identities there were.
+        n_pairs: How many distances were compared.
+    """
+
+    stances: float
+    stances_interval: Interval
+    style: float
+    style_interval: Interval
+    n_identities: int
+    n_pairs: int
+
+
+def centroids(embeddings: npt.ArrayLike, labels: Sequence[int] | npt.NDArray[np.integer]) -> FloatArray:
+    """The mean embedding of each identity: `(m, d)` float64, a row for each of the labels 0 to m - 1.
+
+    Args:
+        embeddings: `(n, d)` unit vectors.
+        labels: `(n,)` the identity of each row, numbered from 0 without a gap.
+
+    Raises:
+        ValueError: If the lengths differ, a number is not finite, or a label has no row.
+    """
+    rows, owners = np.asarray(embeddings, dtype=np.float64), np.asarray(labels)
+    if rows.ndim != 2 or owners.shape != rows.shape[:1]:
+        raise ValueError(f"embeddings must be (n, d) and labels (n,), got {rows.shape} and {owners.shape}")
+    if not len(rows) or not np.isfinite(rows).all():
+        raise ValueError(f"embeddings must be finite and at least one, got {len(rows)} rows")
+    if not np.issubdtype(owners.dtype, np.integer) or owners.min() < 0:
+        raise ValueError(f"labels must be whole numbers from 0, got {owners.dtype} down to {owners.min()}")
+    counts = np.bincount(owners)
+    if not counts.all():
+        raise ValueError(f"no embedding has label {int(np.flatnonzero(counts == 0)[0])}; number labels without a gap")
+    sums = np.zeros((len(counts), rows.shape[1]))
+    np.add.at(sums, owners, rows)
+    return np.asarray(sums / counts[:, None])
+
+
+def geometry_agreement(
+    embeddings: npt.ArrayLike,
+    labels: Sequence[int] | npt.NDArray[np.integer],
+    simulation: Simulation,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> GeometryAgreement:
+    """Spearman correlations of distances between centroids with the distances between stances and between styles.
+
+    The interval draws identities with replacement; a pair of an identity with itself is left out, as its distance is
+    zero in every representation. With few identities it is wide: distances that share an identity are not independent.
+
+    Args:
+        embeddings: `(n, d)` unit vectors, for example of the records of the simulation or of some of its splits.
+        labels: `(n,)` the row of each embedding's identity in `simulation.identities`; every identity must occur.
+        simulation: The truth.
+        resamples: Bootstrap resamples.
+        seed: Of the resamples.
+
+    Raises:
+        ValueError: If there are fewer than four identities, an identity has no embedding, or the shapes do not fit.
+    """
+    known = len(simulation.identities)
+    if known < _FEWEST_IDENTITIES:
+        raise ValueError(f"agreement needs at least {_FEWEST_IDENTITIES} identities, got {known}; simulate more")
+    places = centroids(embeddings, labels)
+    if len(places) != known:
+        raise ValueError(f"the labels name {len(places)} identities and the simulation has {known}; embed all of them")
+    found = squareform(pdist(places))
+    truths = [squareform(truth) for truth in (stance_distances(simulation), style_distances(simulation))]
+    draws = np.random.default_rng(seed).integers(known, size=(resamples, known))
+    (stances, style), intervals = zip(*[_agreement(found, truth, draws) for truth in truths], strict=True)
+    return GeometryAgreement(stances, intervals[0], style, intervals[1], known, known * (known - 1) // 2)
+
+
+def _agreement(found: FloatArray, truth: FloatArray, draws: npt.NDArray[np.int64]) -> tuple[float, Interval]:
+    """The correlation of two square distance matrices and its interval over the drawn identities."""
+    resampled = [_spearman(found, truth, draw) for draw in draws]
+    if np.isnan(resampled).all():
+        interval = Interval(np.nan, np.nan)
+    else:
+        low, high = np.nanquantile(resampled, [0.025, 0.975])
+        interval = Interval(float(low), float(high))
+    return _spearman(found, truth, np.arange(len(found))), interval
+
+
+def _spearman(found: FloatArray, truth: FloatArray, members: npt.NDArray[np.integer]) -> float:
+    """The correlation over the pairs of different members; NaN where one side is constant or no pair is left."""
+    first, second = (members[side] for side in np.triu_indices(len(members), k=1))
+    apart = first != second
+    if not apart.any():
+        return float("nan")
+    a, b = (rankdata(square[first[apart], second[apart]]) for square in (found, truth))
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale else float("nan")

@@ -1,0 +1,195 @@
+"""Training with its measurement: the checkpoint is chosen on validation questions, the table made on test questions."""
+
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.evaluation import BaseEvaluator
+from transformers.trainer import TRAINER_STATE_NAME
+
+from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
+from univar.analysis.identification import identify_knn
+from univar.corpus.records import QARecord, question_fraction, question_hash, split_of
+from univar.files import replacing
+from univar.model.cards import model_card
+from univar.model.modeling import UniVaR, is_univar_folder, load_model
+from univar.model.training import Recipe, read_recipe, train
+
+logger = logging.getLogger(__name__)
+
+
+class IdentificationEvaluator(BaseEvaluator):
+    """k-NN identification on the validation questions of each corpus, the mean of which chooses the checkpoint.
+
+    Half of the validation questions are the gallery, the other half the query. Corpora too small for that are left
+    out; `corpora` holds the validation QAs of the others.
+    """
+
+    def __init__(self, corpora: Mapping[str, Sequence[QARecord]]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.primary_metric: str = "knn_accuracy"
+        validation = {
+            name: [record for record in records if split_of(record.question_key) == "validation"]
+            for name, records in corpora.items()
+        }
+        self.corpora = {name: records for name, records in validation.items() if _can_be_split(records)}
+
+    def __call__(  # type: ignore[override]  # only models of sentences are trained here
+        self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
+    ) -> dict[str, float]:
+        """The k-NN accuracy of each corpus, in 0..1, and their mean (0 if there is no corpus to measure)."""
+        scores = {f"{name}_knn_accuracy": _knn_accuracy(model, records) for name, records in self.corpora.items()}
+        return {**scores, self.primary_metric: float(np.mean(list(scores.values()))) if scores else 0.0}
+
+
+def _halves(records: Sequence[QARecord]) -> tuple[list[QARecord], list[QARecord]]:
+    fractions = [question_fraction(record.question_key) for record in records]
+    middle = np.median(fractions) if fractions else 0.0
+    halves: tuple[list[QARecord], list[QARecord]] = ([], [])
+    for record, fraction in zip(records, fractions, strict=True):
+        halves[int(fraction >= middle)].append(record)
+    return halves
+
+
+def _can_be_split(records: Sequence[QARecord]) -> bool:
+    """Whether `identify_knn` can score the halves."""
+    gallery, query = _halves(records)
+    owners = Counter(record.identity for record in gallery)
+    scored = {question_hash(record.question_key) for record in query if record.identity in owners}
+    return len(owners) > 1 and min(owners.values()) > 1 and len(scored) > 1
+
+
+def _knn_accuracy(model: SentenceTransformer, records: Sequence[QARecord]) -> float:
+    halves = _halves(records)
+    gallery, query = (model.encode([record.text for record in half]) for half in halves)
+    labels = [[str(record.identity) for record in half] for half in halves]
+    questions = [question_hash(record.question_key) for record in halves[1]]
+    return identify_knn(gallery, labels[0], query, labels[1], questions).accuracy
+
+
+def train_and_measure(
+    corpora: Mapping[str, Sequence[QARecord]],
+    out: str | os.PathLike[str],
+    *,
+    recipe: str | os.PathLike[str] = "minilm",
+    control: Sequence[QARecord] = (),
+    restart: bool = False,
+    report_to: str = "none",
+    step: Callable[[str], None] = lambda _: None,
+) -> dict[str, Comparison]:
+    """Trains, measures on the test questions beside the base encoder and TF-IDF, and saves model and card to `out`.
+
+    Checkpoints lie in `checkpoint_folder(out)` until the model is saved: the same call goes on from the last one
+    after an interruption. `out` appears whole or not at all.
+
+    Args:
+        corpora: Records by the name of their corpus.
+        out: Folder of the model; a UniVaR model that stands there is replaced in the end.
+        recipe: Name or file of a recipe.
+        control: QAs that elicit no values.
+        restart: Throw away the checkpoints of an interrupted run.
+        report_to: As for `TrainingArguments`.
+        step: Told what is being done, a sentence at a time.
+
+    Returns:
+        A comparison for each corpus that has enough test questions to be measured.
+
+    Raises:
+        FileExistsError: If `out` is something other than a UniVaR model; nothing is touched.
+        ValueError: See `univar.model.training.train`: too few identities, or checkpoints of another run.
+    """
+    out = Path(out).resolve()
+    _check_replaceable(out)
+    chosen = read_recipe(recipe)
+    evaluator = IdentificationEvaluator(corpora)
+    checkpoints = checkpoint_folder(out)
+    step(_training_sentence(corpora, chosen, evaluator, None if restart else last_checkpoint(out)))
+    try:
+        model = train(
+            corpora,
+            checkpoints,
+            recipe=chosen,
+            evaluator=evaluator if evaluator.corpora else None,
+            resume=not restart,
+            report_to=report_to,
+        )
+        step("Measuring on test questions, which neither training nor the choice of the checkpoint has seen ...")
+        comparisons = measure(model, corpora, control)
+        model.set_model_card(model_card(model, comparisons={n: c.to_markdown() for n, c in comparisons.items()}))
+        with replacing(out) as temporary:
+            model.save_pretrained(str(temporary))
+    except BaseException:
+        _keep_whole_checkpoints(checkpoints)
+        raise
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return comparisons
+
+
+def measure(
+    model: UniVaR, corpora: Mapping[str, Sequence[QARecord]], control: Sequence[QARecord]
+) -> dict[str, Comparison]:
+    """Identification by a trained model, the base it started from and TF-IDF, on each corpus that allows it.
+
+    A corpus with too few test questions is left out with a warning, so that hours of training are not lost for it.
+    """
+    recipe: dict[str, Any] = model.training_record["recipe"]
+    base = load_model("base" if recipe["base"] == "univar-base" else recipe["base"])
+    encoders = {"univar": sentence_encoder(model), "base": sentence_encoder(base), "tfidf": tfidf()}
+    trained_on = frozenset(model.training_record["questions"])
+    comparisons = {}
+    for name, records in corpora.items():
+        owners = {record.identity for record in records}
+        controls = [record for record in control if record.identity in owners]
+        try:
+            comparisons[name] = compare(records, encoders, control=controls or None, trained_on=trained_on)
+        except ValueError as error:
+            logger.warning("%s was not measured: %s", name, error)
+    return comparisons
+
+
+def checkpoint_folder(out: str | os.PathLike[str]) -> Path:
+    """Where the checkpoints of a run lie until its model is saved to `out`: a hidden folder beside it."""
+    path = Path(out).resolve()
+    return path.with_name(f".{path.name}.checkpoints")
+
+
+def last_checkpoint(out: str | os.PathLike[str]) -> int | None:
+    """The training step from which a run that was interrupted goes on; None if there is none."""
+    return max((int(folder.name.rpartition("-")[2]) for folder in _whole(checkpoint_folder(out))), default=None)
+
+
+def _check_replaceable(out: Path) -> None:
+    """Raises FileExistsError unless nothing is lost if `out` is replaced by a model."""
+    if not out.exists() or is_univar_folder(out) or (out.is_dir() and not any(out.iterdir())):
+        return
+    kind = "a folder that holds no UniVaR model" if out.is_dir() else "a file"
+    raise FileExistsError(f"{out} is {kind} and would be lost; give a new folder")
+
+
+def _whole(checkpoints: Path) -> set[Path]:
+    # The Trainer writes its state last: a checkpoint without it was cut off while it was written.
+    return {state.parent for state in checkpoints.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")}
+
+
+def _keep_whole_checkpoints(checkpoints: Path) -> None:
+    """Removes what an interruption left that nothing can go on from."""
+    for broken in set(checkpoints.glob("checkpoint-*")) - _whole(checkpoints):
+        shutil.rmtree(broken, ignore_errors=True)
+    if not _whole(checkpoints):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _training_sentence(
+    corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe, evaluator: IdentificationEvaluator, start: int | None
+) -> str:
+    steps = recipe.pairs // recipe.batch_pairs
+    verb = f"Going on from step {start:,} of about {steps:,}" if start else f"About {steps:,} steps"
+    unheard = ", ".join(name for name in corpora if name not in evaluator.corpora)
+    note = f" Too few validation questions to help choose the checkpoint: {unheard}." if unheard else ""
+    return f"Training on {', '.join(corpora)}. {verb} of {recipe.batch_pairs} view pairs.{note}"

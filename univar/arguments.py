@@ -1,0 +1,176 @@
+"""What the command line accepts: the arguments that several commands share, checked before any work is done."""
+
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from univar.terminal import CorpusReader, step
+
+_CORPUS_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+
+
+class Projection(StrEnum):
+    """How the map is projected."""
+
+    pca = "pca"
+    tsne = "tsne"
+
+
+class ColorBy(StrEnum):
+    """What the colours of the map stand for."""
+
+    auto = "auto"
+    lang = "lang"
+    model = "model"
+
+
+def output_file(*suffixes: str) -> Callable[[Path | None], Path | None]:
+    """Refuses, before any work, an output file that could not be written after it."""
+
+    def check(path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        if path.is_dir():
+            raise typer.BadParameter(f"{path} is a folder; name a file in it that ends in {' or '.join(suffixes)}")
+        if path.suffix.lower() not in suffixes:
+            raise typer.BadParameter(f"a file that ends in {' or '.join(suffixes)} is written, not {path.name!r}")
+        return in_writable_folder(path)
+
+    return check
+
+
+def in_writable_folder(path: Path) -> Path:
+    """The path, if a file or folder can be made there; missing folders above it will be made too."""
+    folder = path.resolve().parent
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        # A trial: rights alone do not tell of read-only file systems.
+        with tempfile.TemporaryFile(dir=folder):
+            return path
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write in {folder} ({error.strerror}); choose another folder") from None
+
+
+def _code(codes: list[str] | None) -> list[str] | None:
+    from univar.corpus.languages import language_code
+
+    try:
+        return [language_code(code) for code in codes] if codes else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _pairs(given: list[str] | None) -> list[str] | None:
+    from univar.corpus.records import SCHEMA
+
+    for item in given or []:
+        field, _, content = item.partition("=")
+        if not content or field not in SCHEMA.names:
+            raise typer.BadParameter(f"{item!r} is not FIELD=...; the fields are {', '.join(SCHEMA.names)}")
+    return given
+
+
+CorpusPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CORPUS",
+        exists=True,
+        help="Answers: a csv, tsv, jsonl, json or parquet file, or a folder of them, "
+        "with the columns question, answer, model, lang.",
+        show_default=False,
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=COLUMN",
+        callback=_pairs,
+        help="The file's name for a field, as in answer=response; repeatable.",
+    ),
+]
+Constants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        callback=_pairs,
+        help="A field that the file has no column for, as in lang=eng; repeatable.",
+    ),
+]
+Languages = Annotated[
+    list[str] | None,
+    typer.Option("--lang", metavar="CODE", callback=_code, help="Keep only this language (ISO 639-3); repeatable."),
+]
+RejectsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejects",
+        metavar="FILE",
+        callback=output_file(".jsonl"),
+        help="Where rows that cannot be used are written, with their reasons.",
+        show_default="CORPUS.rejects.jsonl",
+    ),
+]
+ModelName = Annotated[
+    str,
+    typer.Option("--model", metavar="NAME", help="univar, base, or a SentenceTransformer folder or Hub name."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Same seed, same result.")]
+
+
+def corpus_reader(
+    columns: list[str] | None, constants: list[str] | None, lang: list[str] | None, rejects: Path | None
+) -> CorpusReader:
+    """What reads the corpora of one command, with the options that all commands have for it."""
+    named, fixed = (dict(item.split("=", 1) for item in given or []) for given in (columns, constants))
+    return CorpusReader(named, fixed, lang, rejects)
+
+
+def corpus_names(paths: list[Path]) -> list[str]:
+    """A name for each corpus: its file's name without the suffix, or its path where two have the same."""
+    stems = Counter(path.resolve().stem for path in paths)
+    return [path.resolve().stem if stems[path.resolve().stem] == 1 else str(path) for path in paths]
+
+
+def spare_corpora(corpora: Sequence[Path | None], *outputs: Path | None) -> None:
+    """Refuses to write over a corpus, or into its folder what would be read as part of it the next time."""
+    for corpus, output in product(corpora, outputs):
+        if corpus is None or output is None:
+            continue
+        if output.exists() and output.samefile(corpus):
+            raise typer.BadParameter(f"{output} is the corpus itself and would be lost; name another file")
+        inside = corpus.is_dir() and output.resolve().is_relative_to(corpus.resolve())
+        if inside and output.suffix.lower() in _CORPUS_SUFFIXES and not output.stem.endswith(".rejects"):
+            raise typer.BadParameter(f"{output} lies in the corpus {corpus} and would be read as part of it")
+
+
+def check_models(*names: str) -> None:
+    """Refuses folders that do not exist, and makes models of a Hub out of reach fail at once and not in a minute.
+
+    To be called before huggingface_hub is imported, which reads HF_HUB_OFFLINE then.
+    """
+    remote = [name for name in names if name not in ("univar", "base", "tfidf") and not Path(name).exists()]
+    for name in remote:
+        if name.startswith((".", "/", "~")) or name.count("/") > 1:
+            raise typer.BadParameter(f"no such folder: {name}", param_hint="--model")
+    if not remote or "HF_HUB_OFFLINE" in os.environ:
+        return
+    try:
+        urllib.request.urlopen(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), timeout=10).close()
+    except urllib.error.HTTPError:
+        pass  # it answers
+    except OSError as error:
+        step(f"The Hub is out of reach ({error}): only models that were loaded before can be found.")
+        os.environ["HF_HUB_OFFLINE"] = "1"

@@ -1,0 +1,425 @@
+"""The command line: one command a stage, each a few lines that call the stage's function.
+
+Exit codes: 0 done, 1 failed, 2 used wrongly. What a program may read goes to standard output, everything else to
+standard error.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import univar
+from univar.arguments import (
+    ColorBy,
+    Columns,
+    Constants,
+    CorpusPath,
+    Json,
+    Languages,
+    ModelName,
+    Projection,
+    RejectsFile,
+    Seed,
+    check_models,
+    corpus_names,
+    corpus_reader,
+    in_writable_folder,
+    output_file,
+    spare_corpora,
+)
+from univar.terminal import (
+    described_lines,
+    encoding_bar,
+    err,
+    identification_tables,
+    out,
+    problem,
+    result,
+    say,
+    step,
+    tracked,
+)
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+app = typer.Typer(
+    name="univar",
+    help="Which values does an LLM express, in which language, and how far is it from others?",
+    epilog="Start with:  univar demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_TRACEBACK = "UNIVAR_TRACEBACK"
+_INTERRUPTED = 130  # what typer returns for Ctrl-C
+_DEMO_FOLDER = Path("univar-demo")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"univar {univar.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _univar(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example:  univar demo --out my-demo")
+def demo(
+    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the report.")] = _DEMO_FOLDER,
+    identities: Annotated[int, typer.Option(metavar="NUMBER", min=4, help="Simulated LLMs.")] = 16,
+    questions: Annotated[int, typer.Option(metavar="NUMBER", min=20, help="Questions that each LLM answers.")] = 96,
+    seed: Seed = 2026,
+    as_json: Json = False,
+) -> None:
+    """Show what univar does on simulated LLMs whose values are known; writes a report with a map.
+
+    Takes two to three minutes on two processor cores.
+    """
+    in_writable_folder(out_folder)
+    with err.status("Loading the models"):
+        from univar.analysis.demo import agreement_sentence, run_demo
+    try:
+        found = run_demo(out_folder, identities=identities, questions=questions, seed=seed, step=step, track=tracked)
+    except FileExistsError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from None
+    if not as_json:
+        for table in identification_tables(found.comparison):
+            out.print(table)
+    sentences = [agreement_sentence(name, agreement) for name, agreement in found.geometry.items()]
+    result(
+        {"folder": str(found.folder), **found.to_dict()},
+        *sentences,
+        f"\nThe report: {found.folder / 'README.md'}",
+        f"The map, to open in a browser: {found.folder / 'map.html'}",
+        as_json=as_json,
+    )
+
+
+@app.command(epilog="Example:  univar train answers.parquet --out my-encoder")
+def train(
+    corpora: Annotated[
+        list[Path],
+        typer.Argument(metavar="CORPUS", exists=True, help="Answers to train on; several files or folders."),
+    ],
+    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the trained model.")],
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="A recipe that ships, by name, or a YAML file.")
+    ] = "minilm",
+    control: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CORPUS", exists=True, help="Answers of the same LLMs that elicit no values; repeatable."),
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not from the last checkpoint.")] = False,
+    report_to: Annotated[
+        str, typer.Option(metavar="NAME", help="Where the Trainer logs: none, tensorboard, wandb ...")
+    ] = "none",
+    column: Columns = None,
+    constant: Constants = None,
+    lang: Languages = None,
+    rejects: RejectsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Train a multi-view encoder, and measure it on questions kept out of the training.
+
+    After an interruption the same command goes on from the last checkpoint.
+    """
+    in_writable_folder(out_folder)
+    spare_corpora([*corpora, *(control or [])], rejects)
+    with corpus_reader(column, constant, lang, rejects) as reader:
+        named = {name: reader.read(path) for name, path in zip(corpus_names(corpora), corpora, strict=True)}
+        controls = [record for path in control or [] for record in reader.read(path)]
+    with err.status("Loading the libraries"):
+        from univar.analysis.trained import last_checkpoint, train_and_measure
+    _log("univar.model", quiet=err.is_terminal)  # where there is no bar
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # the Trainer prints what it logs
+            comparisons = train_and_measure(
+                named, out_folder, recipe=recipe, control=controls, restart=restart, report_to=report_to, step=step
+            )
+    except FileExistsError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from None
+    except KeyboardInterrupt:
+        reached = last_checkpoint(out_folder)
+        again = (
+            "again, to begin anew" if reached is None else f"again to go on from step {reached:,}, or with --restart"
+        )
+        say(f"Interrupted; no model was written. Run the same command {again}.")
+        raise typer.Exit(1) from None
+    described = {name: comparison.to_dict() for name, comparison in comparisons.items()}
+    if not as_json:
+        for name, comparison in comparisons.items():
+            for table in identification_tables(comparison, heading=f"{name}, "):
+                out.print(table)
+    result(
+        {"model": str(out_folder.resolve()), "identification": described, "rejected": reader.rejected},
+        f"The model: {out_folder.resolve()}",
+        f'Its card: {out_folder.resolve() / "README.md"}; to use it: univar.UniVaR("{out_folder}")',
+        as_json=as_json,
+    )
+
+
+@app.command(epilog="Example:  univar evaluate answers.parquet --control instructions.parquet")
+def evaluate(
+    corpus: CorpusPath,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="What to compare: univar, base (its untouched base encoder), tfidf (words alone), or any "
+            "SentenceTransformer folder or Hub name; repeatable.",
+            show_default="univar, base, tfidf",
+        ),
+    ] = None,
+    control: Annotated[
+        Path | None,
+        typer.Option(metavar="CORPUS", exists=True, help="Answers of the same LLMs that elicit no values."),
+    ] = None,
+    k: Annotated[int, typer.Option("--k", metavar="NUMBER", min=1, help="Neighbours, at most.")] = 50,
+    seed: Seed = 0,
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", callback=output_file(".md", ".json"), help="Also write it: .md or .json."
+        ),
+    ] = None,
+    column: Columns = None,
+    constant: Constants = None,
+    lang: Languages = None,
+    rejects: RejectsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Tell how well LLMs can be told apart by one answer, beside chance, baselines and control answers."""
+    from univar.files import replacing
+
+    spare_corpora([corpus, control], out_file, rejects)
+    with corpus_reader(column, constant, lang, rejects) as reader:
+        records = reader.read(corpus)
+        controls = reader.read(control) if control is not None else None
+    names = dict.fromkeys(model or ("univar", "base", "tfidf"))
+    check_models(*names)
+    with err.status("Loading the libraries"):
+        from univar.analysis.comparison import Encoder, compare, representations
+    _log("univar.analysis", quiet=not err.is_terminal)
+    encoders: dict[str, Encoder] = {}
+    trained_on: set[str] = set()
+    for name in names:
+        with _loading(name):
+            found, hashes = representations([name], show_progress_bar=err.is_terminal)
+        encoders.update(found)
+        trained_on |= hashes
+    comparison = compare(records, encoders, control=controls, k=k, seed=seed, trained_on=trained_on)
+    if out_file is not None:
+        with replacing(out_file) as temporary:
+            text = comparison.to_json() if out_file.suffix.lower() == ".json" else comparison.to_markdown()
+            temporary.write_text(text, encoding="utf-8")
+    if not as_json:
+        for table in identification_tables(comparison):
+            out.print(table)
+    described = {**comparison.to_dict(), "rejected": reader.rejected}
+    result(described, *comparison.notes(), *([f"Written: {out_file}"] if out_file else []), as_json=as_json)
+
+
+@app.command(epilog="Example:  univar encode answers.parquet --out embeddings.parquet")
+def encode(
+    corpus: CorpusPath,
+    out_file: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", callback=output_file(".parquet"), help="Parquet file of embeddings."),
+    ],
+    model: ModelName = "univar",
+    batch_size: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="QAs encoded at once.")] = 32,
+    column: Columns = None,
+    constant: Constants = None,
+    lang: Languages = None,
+    rejects: RejectsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Turn every QA into a vector; the corpus may be larger than memory."""
+    spare_corpora([corpus], out_file, rejects)
+    with corpus_reader(column, constant, lang, rejects) as reader:
+        total = reader.count(corpus)
+    encoder = _load(model)
+    from univar.model.encoding import write_embeddings
+
+    with encoding_bar(encoder, total, f"Encoding {corpus.name} with {model}"):
+        written = write_embeddings(reader.again(corpus), encoder, out_file, batch_size=batch_size)
+    described = {
+        "embeddings": written,
+        "dimensions": encoder.get_embedding_dimension(),
+        "path": str(out_file.resolve()),
+    }
+    sentence = f"{written:,} embeddings of {described['dimensions']} dimensions: {out_file.resolve()}"
+    result({**described, "rejected": reader.rejected}, sentence, as_json=as_json)
+
+
+@app.command(name="map", epilog="Example:  univar map answers.parquet --out map.html")
+def map_(
+    corpus: CorpusPath,
+    out_file: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            callback=output_file(".html", ".png", ".svg", ".pdf"),
+            help=".html (interactive), .png, .svg or .pdf (for papers).",
+        ),
+    ],
+    model: ModelName = "univar",
+    method: Annotated[
+        Projection, typer.Option(help="Projection: pca keeps distances, tsne neighbours.")
+    ] = Projection.pca,
+    color_by: Annotated[ColorBy, typer.Option(help="What colours stand for.")] = ColorBy.auto,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the figure.")] = None,
+    seed: Seed = 0,
+    column: Columns = None,
+    constant: Constants = None,
+    lang: Languages = None,
+    rejects: RejectsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the value map: every QA a faint dot, every LLM (in one language) a large mark."""
+    spare_corpora([corpus], rejects)
+    with corpus_reader(column, constant, lang, rejects) as reader:
+        records = reader.read(corpus)
+    encoder = _load(model)
+    from univar.analysis.figures import draw_map
+    from univar.analysis.map_page import write_map_html
+    from univar.analysis.value_map import build_map
+
+    with encoding_bar(encoder, len(records), f"Encoding {corpus.name} with {model}"):
+        embeddings = encoder.encode([record.text for record in records])
+    value_map = build_map(records, embeddings, method=method.value, seed=seed)
+    write = write_map_html if out_file.suffix.lower() == ".html" else draw_map
+    write(value_map, out_file, color_by=color_by.value, title=title)
+    described = {"qas": len(records), "identities": len(value_map.identities), "path": str(out_file.resolve())}
+    result({**described, "rejected": reader.rejected}, f"The map: {out_file.resolve()}", as_json=as_json)
+
+
+@app.command(epilog="Example:  univar info answers.csv")
+def info(
+    corpus: Annotated[
+        Path | None, typer.Argument(metavar="CORPUS", exists=True, help="Describe these answers instead.")
+    ] = None,
+    column: Columns = None,
+    constant: Constants = None,
+    lang: Languages = None,
+    rejects: RejectsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is installed and where the weights come from, or what a corpus holds."""
+    if corpus is None:
+        with err.status("Checking the weights"):
+            from univar.model.weights import describe
+
+            described = describe()
+    else:
+        from univar.corpus.readers import describe_corpus
+
+        spare_corpora([corpus], rejects)
+        with corpus_reader(column, constant, lang, rejects) as reader:
+            described = {**describe_corpus(reader.stream(corpus)), "rejected": reader.rejected}
+    result(described, *described_lines(described), as_json=as_json)
+
+
+def _load(name: str) -> "SentenceTransformer":
+    if name == "tfidf":
+        raise typer.BadParameter("tfidf, a baseline of `univar evaluate`, makes no embeddings", param_hint="--model")
+    check_models(name)
+    with _loading(name):
+        from univar.model.modeling import load_model
+
+        return load_model(name)
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Tells in one line why a model cannot be loaded: what is in its folder may raise anything."""
+    with err.status(f"Loading {name}"):
+        from univar.model.weights import WeightsError
+
+        try:
+            yield
+        except (WeightsError, MemoryError):
+            raise
+        except Exception as error:
+            raise RuntimeError(
+                f"cannot load the model {name!r} ({type(error).__name__}: {problem(error)}); give univar, base, a "
+                "folder that `univar train` wrote, or the name of a SentenceTransformer on the Hub"
+            ) from error
+
+
+def _log(room: str, *, quiet: bool) -> None:
+    """Shows what a room of the package says of its progress."""
+    if not quiet:
+        logging.getLogger(room).setLevel(logging.INFO)
+
+
+def _quiet_libraries() -> None:
+    """Leaves the terminal to our own messages; the variables are read by the libraries when they are imported."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", module="torch|transformers|sentence_transformers|accelerate|sklearn")
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("univar").setLevel(logging.WARNING)
+
+
+def main() -> None:
+    """The command `univar`: every failure ends in one line."""
+    _quiet_libraries()
+    # A job that is stopped by its scheduler cleans up as one that is stopped by its user.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        code = _used_wrongly(error)
+    except BrokenPipeError:  # whoever read the output has seen enough, as in `univar info | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except (ValueError, RuntimeError, OSError, MemoryError) as error:
+        say(f"Error: {problem(error)}", "red")
+        code = 1
+    except Exception as error:
+        if _TRACEBACK in os.environ:
+            raise
+        say(f"Error: {type(error).__name__}: {problem(error)} (unforeseen; {_TRACEBACK}=1 shows where)", "red")
+        code = 1
+    if code == _INTERRUPTED:
+        say("Interrupted; nothing half-written is left.")
+        code = 1
+    sys.exit(code)
+
+
+def _used_wrongly(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "univar"
+    say(f"Error: {' '.join(error.format_message().split())} (see {command} --help)", "red")
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    main()

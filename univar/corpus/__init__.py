@@ -1,0 +1,1 @@
+"""Where the QAs come from: records, readers, simulations, and the `datasets` builder."""

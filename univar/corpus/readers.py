@@ -1,0 +1,376 @@
+"""Reads csv, tsv, jsonl, json, parquet, folders of them and `datasets` objects into records, and says what is wrong.
+
+A file is streamed: memory holds one batch of rows and one 64-bit number a row (to find duplicates).
+"""
+
+import csv
+import itertools
+import json
+import math
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import ijson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from univar.corpus.languages import language_code
+from univar.corpus.records import SCHEMA, QARecord, question_hash, split_of
+
+MAX_ANSWER = 200_000
+"""Characters; a longer answer is a dump, not an answer (the longest essays that LLMs write are about 60,000)."""
+MAX_QUESTION = 20_000
+MAX_NAME = 200
+
+_REQUIRED = ("question", "answer", "model", "lang")
+# Names under which other projects keep the same columns; the first that a file has is taken.
+_ALIASES = {
+    "question_id": ("question_id", "qid", "id"),
+    "question": ("question", "prompt", "instruction"),
+    "answer": ("answer", "response", "completion", "output"),
+    "model": ("model", "llm", "model_name", "generator"),
+    "lang": ("lang", "language"),
+    "question_eng": ("question_eng", "question_en"),
+    "answer_eng": ("answer_eng", "answer_en"),
+}
+_PREVIEWED_ROWS = 100
+
+Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
+
+
+class CorpusError(ValueError):
+    """A file or folder that cannot be read as a corpus; the message says what was found and what to do."""
+
+
+class _UnusableRowError(Exception):
+    """A row that cannot be used; the message is the reason that is counted."""
+
+
+class Rejects:
+    """Counts the rows that could not be used and, given a path, writes each with its place and reason as jsonl.
+
+    The file appears with the first reject and replaces an older one. Use as a context manager.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.path = Path(path) if path is not None else None
+        self.counts: Counter[str] = Counter()
+        self._file: Any = None
+
+    def add(self, origin: str, row: int, reason: str, content: object = None) -> None:
+        """Records one reject; `row` counts from 1, and long texts of `content` are shortened."""
+        self.counts[reason] += 1
+        if self.path is None:
+            return
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("w", encoding="utf-8")
+        line = {"file": origin, "row": row, "reason": reason, "content": _shortened(content)}
+        self._file.write(json.dumps(line, ensure_ascii=True, default=str) + "\n")
+
+    def summary(self) -> str:
+        """For example `3 rows rejected: no answer 2, unknown language 1`; empty if there were none."""
+        if not self.counts:
+            return ""
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.counts.most_common())
+        kept = f" (see {self.path})" if self.path is not None else ""
+        return f"{self.counts.total():,} rows rejected: {reasons}{kept}"
+
+    def close(self) -> None:
+        """Ends the file; a later reject would begin it anew."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def read_corpus(
+    source: Source,
+    *,
+    columns: Mapping[str, str] | None = None,
+    constants: Mapping[str, str] | None = None,
+    lang: Iterable[str] | None = None,
+    rejects: Rejects | None = None,
+) -> Iterator[QARecord]:
+    """Streams the QAs of a file, a folder, a `datasets` object or any iterable of mappings.
+
+    Args:
+        source: A csv, tsv, jsonl, json or parquet file, a folder of them (read in the order of their names), a
+            `datasets.Dataset` or `IterableDataset`, or an iterable of mappings.
+        columns: Which column of the file holds which field, for example `{"answer": "response"}`.
+        constants: Values for fields that the file has no column for, for example `{"lang": "eng"}`.
+        lang: Keep only these languages.
+        rejects: Where rows that cannot be used go. Without it they are counted and named in a log warning's place:
+            the error raised when no row is left.
+
+    Raises:
+        CorpusError: If this is no corpus: no such file, another format, needed columns missing, no usable row.
+    """
+    known = {field.name for field in SCHEMA}
+    for name in [*(columns or {}), *(constants or {})]:
+        if name not in known:
+            raise CorpusError(f"no field {name!r} in a corpus; the fields are {', '.join(SCHEMA.names)}")
+    rejects = rejects if rejects is not None else Rejects()
+    wanted = {language_code(code) for code in lang} if lang is not None else None
+    return _read(source, dict(columns or {}), dict(constants or {}), wanted, rejects)
+
+
+def describe_corpus(records: Iterable[QARecord]) -> dict[str, Any]:
+    """What a corpus holds: the numbers of QAs, questions and identities, and QAs by model, language and split."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("models", "languages", "splits", "sources")}
+    questions: set[str] = set()
+    identities = set()
+    for record in records:
+        counts["models"][record.model] += 1
+        counts["languages"][record.lang] += 1
+        counts["sources"][record.source or "(not stated)"] += 1
+        counts["splits"][split_of(record.question_key)] += 1
+        questions.add(question_hash(record.question_key))
+        identities.add(record.identity)
+    totals = {"QAs": counts["models"].total(), "questions": len(questions), "identities": len(identities)}
+    return {**totals, **{name: dict(counter.most_common()) for name, counter in counts.items()}}
+
+
+def _read(
+    source: Source, columns: dict[str, str], constants: dict[str, str], wanted: set[str] | None, rejects: Rejects
+) -> Iterator[QARecord]:
+    seen: set[int] = set()
+    kept = skipped = 0
+    name = "the rows given"
+    for name, rows in _sources(source):
+        places: dict[str, str] | None = None
+        stream = enumerate(rows, start=1)
+        preview = list(itertools.islice(stream, _PREVIEWED_ROWS))
+        found = dict.fromkeys(key for _, row in preview if isinstance(row, Mapping) for key in row)
+        if preview and (found or all(isinstance(row, Mapping) for _, row in preview)):
+            places = _places(name, [str(key) for key in found], columns, constants)
+        for number, row in itertools.chain(preview, stream):
+            try:
+                if not isinstance(row, Mapping) or places is None:
+                    raise _UnusableRowError(row if isinstance(row, str) else "not a row of named columns")
+                record = _record(row, places, constants)
+                if wanted is not None and record.lang not in wanted:
+                    skipped += 1
+                    continue
+                key = hash((record.question_id, record.question, record.answer, record.identity, record.sample))
+                if key in seen:
+                    raise _UnusableRowError("duplicate")
+            except _UnusableRowError as problem:
+                rejects.add(name, number, str(problem), row)
+                continue
+            seen.add(key)
+            kept += 1
+            yield record
+    if not kept:
+        where = source if isinstance(source, str | os.PathLike) else name
+        why = rejects.summary() or ("it is empty" if not skipped else "")
+        if skipped:
+            why = "; ".join(filter(None, [why, f"{skipped:,} rows are not in {', '.join(sorted(wanted or ()))}"]))
+        raise CorpusError(f"no usable row in {os.fspath(where)}: {why}")
+
+
+def _places(origin: str, found: list[str], columns: dict[str, str], constants: dict[str, str]) -> dict[str, str]:
+    """Which column of a file holds which field."""
+    for field, column in columns.items():
+        if column not in found:
+            raise CorpusError(f"{origin} has no column {column!r} for {field}; its columns are {', '.join(found)}")
+    places = dict(columns)
+    for field in SCHEMA.names:
+        if field in places or field in constants:
+            continue
+        for alias in _ALIASES.get(field, (field,)):
+            if alias in found and alias not in columns.values():
+                places[field] = alias
+                break
+    missing = [field for field in _REQUIRED if field not in places and field not in constants]
+    if missing:
+        raise CorpusError(
+            f"{origin} is no corpus: it has the columns {', '.join(map(repr, found)) or '(none)'} and needs "
+            f"{', '.join(_REQUIRED)}; missing: {', '.join(missing)}. Name the column with --column "
+            f"{missing[0]}=COLUMN, or give one value for all rows with --set {missing[0]}=VALUE"
+        )
+    return places
+
+
+def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str, str]) -> QARecord:
+    def text(field: str, limit: int = MAX_NAME) -> str | None:
+        content = row.get(places[field]) if field in places else constants.get(field)
+        if content is None or (isinstance(content, float) and math.isnan(content)):
+            return None
+        if isinstance(content, bytes):
+            content = _decoded(content, field)
+        if not isinstance(content, str | int | float):
+            raise _UnusableRowError(f"{field} is not text")
+        content = str(content).strip()
+        if any("\ud800" <= character <= "\udfff" for character in content):
+            raise _UnusableRowError(f"{field} is not UTF-8")
+        if len(content) > limit:
+            raise _UnusableRowError(f"{field} too long")
+        return None if not content or content.casefold() == "nan" else content
+
+    def needed(field: str, limit: int = MAX_NAME) -> str:
+        content = text(field, limit)
+        if content is None:
+            raise _UnusableRowError(f"no {field}")
+        return content
+
+    if None in row:  # what csv.DictReader calls the fields beyond the header
+        raise _UnusableRowError("more fields than columns")
+    question, answer, model = needed("question", MAX_QUESTION), needed("answer", MAX_ANSWER), needed("model")
+    try:
+        code = language_code(needed("lang"))
+    except ValueError:
+        raise _UnusableRowError("unknown language") from None
+    question_eng = text("question_eng", MAX_QUESTION)
+    return QARecord(
+        question_id=text("question_id") or question_hash(question_eng or question),
+        question=question,
+        answer=answer,
+        model=model,
+        lang=code,
+        value=text("value"),
+        source=text("source"),
+        sample=_whole_number(text("sample")),
+        question_eng=question_eng,
+        answer_eng=text("answer_eng", MAX_ANSWER),
+    )
+
+
+def _whole_number(content: str | None) -> int:
+    try:
+        number = float(content or 0)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer() or not 0 <= number < 2**31:
+        raise _UnusableRowError("sample is not a whole number")
+    return int(number)
+
+
+def _decoded(content: bytes, field: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _UnusableRowError(f"{field} is not UTF-8") from None
+
+
+def _shortened(content: object, limit: int = 500) -> object:
+    if isinstance(content, Mapping):
+        return {str(key): _shortened(value) for key, value in content.items()}
+    text = content if isinstance(content, str) else repr(content) if content is not None else None
+    return text if text is None or len(text) <= limit else f"{text[:limit]} … ({len(text):,} characters)"
+
+
+# Each reader yields one mapping a row, or the reason why there is none.
+_Rows = Iterator[Mapping[str, Any] | str]
+
+
+def _sources(source: Source) -> Iterator[tuple[str, _Rows]]:
+    if not isinstance(source, str | os.PathLike):
+        if isinstance(source, Mapping):  # a DatasetDict: every split
+            for name, split in source.items():
+                yield str(name), iter(split)
+        else:
+            yield "the rows given", iter(source)
+        return
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in _READERS and _is_data(p.relative_to(path)))
+        if not files:
+            raise CorpusError(f"no corpus in the folder {path}: no file ends in {', '.join(_READERS)}")
+    elif path.exists():
+        files = [path]
+    else:
+        raise CorpusError(f"no such file: {path}")
+    for file in files:
+        yield str(file), _rows_of(file)
+
+
+def _is_data(path: Path) -> bool:
+    return not any(part.startswith((".", "_")) for part in path.parts) and not path.stem.endswith(".rejects")
+
+
+def _rows_of(file: Path) -> _Rows:
+    reader = _READERS.get(file.suffix.lower())
+    if reader is None:
+        raise CorpusError(f"{file} is not a format we read; give one of {', '.join(_READERS)}")
+    if file.stat().st_size == 0:
+        raise CorpusError(f"{file} is empty; a corpus has at least the columns {', '.join(_REQUIRED)}")
+    with file.open("rb") as start:
+        if start.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise CorpusError(f"{file} is UTF-16; save it as UTF-8")
+    return reader(file)
+
+
+def _delimited(file: Path, delimiter: str) -> _Rows:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default of 131,072 would end the file at one long answer
+    # Bytes that are not UTF-8 become lone surrogates, so that they cost their row and not the file.
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+        try:
+            yield from csv.DictReader(lines, delimiter=delimiter)
+        except csv.Error as error:
+            raise CorpusError(f"{file} cannot be read as delimited text: {error}") from error
+
+
+def _json_lines(file: Path) -> _Rows:
+    with file.open("rb") as lines:
+        for line in lines:
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except UnicodeDecodeError:
+                yield "not UTF-8"
+            except (ValueError, RecursionError):
+                yield "not JSON"
+            else:
+                yield row if isinstance(row, dict) else "not a row of named columns"
+
+
+def _json_array(file: Path) -> _Rows:
+    with file.open("rb") as content:
+        first = content.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        if first != b"[":
+            yield from _json_lines(file)  # many tools write JSON lines under this suffix
+            return
+        content.seek(0)
+        try:
+            for row in ijson.items(content, "item", use_float=True):
+                yield row if isinstance(row, dict) else "not a row of named columns"
+        except (ijson.JSONError, UnicodeDecodeError) as error:
+            raise CorpusError(f"{file} is not a JSON array that can be read to its end: {error}") from error
+
+
+def _parquet(file: Path) -> _Rows:
+    try:
+        with pq.ParquetFile(file) as content:
+            for batch in content.iter_batches(batch_size=1_000):
+                columns = {}
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    if pa.types.is_dictionary(column.type):
+                        column = column.dictionary_decode()
+                    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+                        column = column.cast(pa.large_binary())  # decoded row by row: one bad value costs its row only
+                    columns[name] = column.to_pylist()
+                for values in zip(*columns.values(), strict=True):
+                    yield dict(zip(columns, values, strict=True))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CorpusError(f"{file} is not a parquet file that can be read: {error}") from error
+
+
+_READERS: dict[str, Callable[[Path], _Rows]] = {
+    ".csv": lambda file: _delimited(file, ","),
+    ".tsv": lambda file: _delimited(file, "\t"),
+    ".jsonl": _json_lines,
+    ".json": _json_array,
+    ".parquet": _parquet,
+}

@@ -1,0 +1,172 @@
+"""The QA: one record type for the whole project, its schema, the text that is encoded, and its place in a split."""
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from itertools import islice
+from typing import Any, Literal, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from univar.files import replacing
+
+Split = Literal["train", "validation", "test"]
+
+QUESTION_BUDGET = 200
+"""Characters of a question that reach the encoder. A longer one would push the answer out of a short window."""
+
+_ROWS_PER_GROUP = 10_000
+
+SCHEMA = pa.schema(
+    [
+        pa.field("question_id", pa.string(), nullable=False),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("value", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("sample", pa.int32(), nullable=False),
+        pa.field("question_eng", pa.string()),
+        pa.field("answer_eng", pa.string()),
+    ]
+)
+"""The columns of every corpus file, in order."""
+
+
+class Identity(NamedTuple):
+    """One LLM answering in one language: what identification names (the paper's "value ID")."""
+
+    model: str
+    lang: str
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.lang})"
+
+
+@dataclass(frozen=True, slots=True)
+class QARecord:
+    """One question and what one LLM answered to it in one language.
+
+    `lang` is an ISO 639-3 code; `sample` numbers repeated answers; the `_eng` fields hold the English version of a
+    QA in another language. A record is taken as it is: `univar.corpus.readers.read_corpus` is where rows are checked.
+    """
+
+    question_id: str
+    question: str
+    answer: str
+    model: str
+    lang: str
+    value: str | None = None
+    source: str | None = None
+    sample: int = 0
+    question_eng: str | None = None
+    answer_eng: str | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Who answered."""
+        return Identity(self.model, self.lang)
+
+    @property
+    def text(self) -> str:
+        """What is encoded: the English version where the answer has one, else the QA as it was written.
+
+        A question and its answer are never taken from two languages.
+        """
+        if self.lang != "eng" and self.question_eng and self.answer_eng:
+            return qa_text(self.question_eng, self.answer_eng)
+        return qa_text(self.question, self.answer)
+
+    @property
+    def question_key(self) -> str:
+        """The English question where one is known: all versions of a question fall on one side of a split."""
+        return self.question_eng or self.question
+
+
+def qa_text(question: str, answer: str, *, question_budget: int = QUESTION_BUDGET) -> str:
+    """The text of one QA, `Q: {question} A: {answer}` (paper, section 3.2), with the question cut to a budget.
+
+    An encoder cuts a text at the end of its window, so a long question would leave no token for the answer. A
+    question longer than `question_budget` characters loses its middle: what is asked stands at its start or its end.
+
+    Example:
+        >>> qa_text("Is thrift a virtue?", "Yes.")
+        'Q: Is thrift a virtue? A: Yes.'
+        >>> qa_text("abcdefghij", "Yes.", question_budget=5)
+        'Q: ab … ij A: Yes.'
+
+    Raises:
+        ValueError: If the budget is below 5 characters.
+    """
+    if question_budget < 5:
+        raise ValueError(f"question_budget must be at least 5 characters, got {question_budget}")
+    question, answer = question.strip(), answer.strip()
+    if len(question) > question_budget:
+        head, tail = -(-(question_budget - 1) // 2), (question_budget - 1) // 2
+        question = f"{question[:head].rstrip()} … {question[-tail:].lstrip()}"
+    return f"Q: {question} A: {answer}"
+
+
+def normalised_question(question: str) -> str:
+    """A question's text with case, punctuation and spacing taken out, so that trivial variants share one split."""
+    folded = unicodedata.normalize("NFKC", question).casefold()
+    return " ".join("".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in folded).split())
+
+
+def question_hash(question: str) -> str:
+    """Sixteen hex digits that stand for a question where its text must not be kept."""
+    return hashlib.blake2b(normalised_question(question).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def question_fraction(question: str) -> float:
+    """A fixed pseudo-random number in [0, 1) for a question, the same everywhere and for ever."""
+    # 52 of the 64 bits: the largest quotient that is still exact below 1 in double precision.
+    return (int(question_hash(question), 16) >> 12) / 2**52
+
+
+def split_of(question: str) -> Split:
+    """The split a question belongs to: 80 % train, 10 % validation, 10 % test, by a hash of its normalised text."""
+    fraction = question_fraction(question)
+    return "train" if fraction < 0.8 else "validation" if fraction < 0.9 else "test"
+
+
+def identity_labels(records: Iterable[QARecord]) -> tuple[list[Identity], list[int]]:
+    """The identities of records in sorted order, and for each record the index of its own."""
+    owners = [record.identity for record in records]
+    identities = sorted(set(owners))
+    index = {identity: position for position, identity in enumerate(identities)}
+    return identities, [index[owner] for owner in owners]
+
+
+def to_row(record: QARecord) -> dict[str, Any]:
+    """A record as a mapping with the columns of `SCHEMA`."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+def from_row(row: Mapping[str, Any]) -> QARecord:
+    """The record of a mapping with the columns of `SCHEMA`; other keys are ignored."""
+    return QARecord(**{field.name: row[field.name] for field in fields(QARecord)})
+
+
+def write_corpus(records: Iterable[QARecord], path: str | os.PathLike[str]) -> int:
+    """Writes records as one parquet file, streaming, and returns how many there were.
+
+    Nothing is left at `path` if the records raise or the disk fills.
+    """
+    written = 0
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
+        for chunk in chunked(records, _ROWS_PER_GROUP):
+            writer.write_table(pa.Table.from_pylist([to_row(record) for record in chunk], schema=SCHEMA))
+            written += len(chunk)
+    return written
+
+
+def chunked(records: Iterable[QARecord], size: int) -> Iterator[list[QARecord]]:
+    """Records in lists of `size`, the last one shorter."""
+    stream = iter(records)
+    while chunk := list(islice(stream, size)):
+        yield chunk

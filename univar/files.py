@@ -1,0 +1,40 @@
+"""Files that appear whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; what is written there takes the name `path` when the block ends well.
+
+    The temporary path does not exist yet, has the suffix of `path` (writers choose a format by it) and may become a
+    file or a folder; an existing folder `path` is replaced as a whole. If the block raises (a full disk, Ctrl-C),
+    the temporary path is removed and whatever stood at `path` before is untouched.
+
+    Raises:
+        IsADirectoryError: If a file was written where a folder stands.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # A folder of its own, so that a writer which adds files beside the one it was given leaves nothing behind.
+    workshop = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        temporary = workshop / target.name
+        yield temporary
+        if temporary.is_dir() and target.is_dir():
+            previous = workshop / f"{target.name}.previous"
+            target.rename(previous)
+            try:
+                temporary.rename(target)
+            except BaseException:
+                previous.rename(target)
+                raise
+        else:
+            os.replace(temporary, target)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""How QAs become vectors: views, modules, the loss, training and saving."""

