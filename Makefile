@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help install demo test test-slow lint fix bench metric-space
+.PHONY: help install demo test test-slow lint fix bench weights metric-space
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made.
@@ -40,5 +40,8 @@ fix: install  ## Mend what ruff can mend.
 bench: install  ## Print speed and memory ratios.
 	$(BIN)/python benchmarks/encoding.py
 
-metric-space:  ## Copy the metric's sources into its Space.
-	cp univar/analysis/value_identification.py univar/analysis/identification.py univar/analysis/statistics.py spaces/value_identification/
+weights: install  ## DATA=folder: train the weights that ship on its corpora and make their files.
+	$(BIN)/python recipes/ship.py $(DATA)
+
+metric-space: install  ## Copy the metric's sources and card into its Space.
+	$(BIN)/python tests/spaces/test_value_identification_space.py

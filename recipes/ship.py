@@ -1,9 +1,9 @@
-"""Makes the files that ship from a trained model: the low-rank adapter, its record and card, the reference centroids.
+"""Trains the weights that ship and makes their files: adapter, record, model card, reference centroids.
 
-    python recipes/ship.py TRAINED_MODEL DATA_FOLDER
+    make weights DATA=folder
 
-DATA_FOLDER holds valuebench.parquet, political_compass.parquet and speechmap.parquet; only figures computed from
-them are written. `make weights` trains and ships in one go.
+The folder holds valuebench.parquet, political_compass.parquet and speechmap.parquet, and control_*.parquet for the
+card; only figures computed from them are written to the package.
 """
 
 import argparse
@@ -13,63 +13,46 @@ from pathlib import Path
 
 import safetensors.torch
 
-from univar.analysis.comparison import compare, sentence_encoder, tfidf
+from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
 from univar.analysis.reference import build_reference, write_reference
+from univar.analysis.trained import train_and_measure
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord
+from univar.corpus.simulation import simulate
 from univar.files import replacing
 from univar.model import weights
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR, load_model
 
 CORPORA = ("valuebench", "political_compass", "speechmap")
+CONTROLS = {"valuebench": "control_alpaca_eval", "political_compass": "control_matched", "speechmap": "control_matched"}
 ATTRIBUTION = """\
-valuebench: Value4AI/ValueBench (MIT). political_compass: paul-rottger/llm-values-pct (CC-BY-4.0), Röttger et al. 2024,
-"Political Compass or Spinning Arrow?". speechmap: xlr8harder/llm-compliance (Apache-2.0), English rows. simulated:
-`univar.corpus.simulation`, styles redrawn. Base encoder: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)."""
-
-
-def read(folder: Path, name: str) -> list[QARecord]:
-    return list(read_corpus(folder / f"{name}.parquet", lang=["eng"]))
+- valuebench: Value4AI/ValueBench, MIT.
+- political_compass: paul-rottger/llm-values-pct, CC-BY-4.0; Röttger et al. 2024, "Political Compass or Spinning Arrow?"
+- speechmap: xlr8harder/llm-compliance, Apache-2.0; its English rows.
+- simulated: `univar.corpus.simulation`, 20 identities and 120 questions of seed 1, styles redrawn for every answer.
+- Base encoder: sentence-transformers/all-MiniLM-L6-v2, Apache-2.0.
+- Controls, measured on and never trained on: tatsu-lab/alpaca_eval; and general instructions answered by the same
+  LLMs from meltemi-ai/arena-hard-auto-english, VILA-Lab/ATLAS, WildEval/ZeroEval, open-thought/reasoning-gym-eval,
+  EQ-bench/longform-writing-bench and cpldcpu/MisguidedAttention."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--rank", type=int, default=48, help="rank of the adapter")
+    parser.add_argument("data", type=Path, help="folder of the corpora")
+    parser.add_argument("--model", type=Path, default=Path("build/univar"), help="trained here unless it exists")
+    parser.add_argument("--rank", type=int, default=64, help="of the adapter")
     options = parser.parse_args()
 
-    base, trained = load_model("base"), UniVaR(str(options.model))
-    change = weights.low_rank_change(
-        base[0].auto_model.state_dict(), trained.encoder.state_dict(), rank=options.rank
-    )
-    adapter = weights.ASSETS / weights.ADAPTER_FILE
-    with replacing(adapter) as temporary:
-        safetensors.torch.save_file(change, temporary)
-    record = {
-        **trained.training_record,
-        "adapter_sha256": hashlib.sha256(adapter.read_bytes()).hexdigest(),
-        "rank": options.rank,
-        "max_tokens": trained.max_seq_length,
-    }
-    with replacing(weights.ASSETS / weights.RECORD_FILE) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    write_card_placeholder = weights.ASSETS / weights.CARD_FILE
-    if not write_card_placeholder.exists():
-        write_card_placeholder.write_text("", encoding="utf-8")
-
+    corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
+    if not options.model.exists():
+        simulated = simulate(20, 120, seed=1, style="redrawn").records
+        train_and_measure({**corpora, "simulated": simulated}, options.model, recipe="minilm", step=print)
+    trained = UniVaR(str(options.model))
+    ship_adapter(trained, options.rank)
     shipped = UniVaR("univar")
-    corpora = {name: read(options.data, name) for name in CORPORA}
-    trained_on = frozenset(record["questions"])
-    encoders = {
-        "univar": sentence_encoder(shipped),
-        "univar, full weights": sentence_encoder(trained),
-        "base": sentence_encoder(base),
-        "tfidf": tfidf(),
-    }
     comparisons = {
-        name: compare(records, encoders, control=controls(options.data, name, records), trained_on=trained_on)
+        name: measure(records, {"univar": shipped, "univar, not compressed": trained}, controls(options.data, name))
         for name, records in corpora.items()
     }
     tables = {name: comparison.to_markdown() for name, comparison in comparisons.items()}
@@ -79,16 +62,30 @@ def main() -> None:
     write_reference(build_reference(corpora, shipped))
 
 
-def controls(folder: Path, name: str, records: list[QARecord]) -> list[QARecord] | None:
-    """General instructions answered by the same LLMs, where the folder has them."""
+def ship_adapter(trained: UniVaR, rank: int) -> None:
+    """Writes the adapter and its record; the old card stays until the new one is made."""
+    change = weights.low_rank_change(load_model("base")[0].auto_model.state_dict(), trained.encoder.state_dict(), rank)
+    adapter = weights.ASSETS / weights.ADAPTER_FILE
+    with replacing(adapter) as temporary:
+        safetensors.torch.save_file(change, temporary)
+    sha256 = hashlib.sha256(adapter.read_bytes()).hexdigest()
+    record = {"adapter_sha256": sha256, "rank": rank, **trained.training_record}
+    with replacing(weights.ASSETS / weights.RECORD_FILE) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (weights.ASSETS / weights.CARD_FILE).touch()
+
+
+def measure(records: list[QARecord], models: dict[str, UniVaR], control: list[QARecord]) -> Comparison:
+    encoders = {name: sentence_encoder(model) for name, model in models.items()}
+    encoders |= {"base": sentence_encoder(load_model("base")), "tfidf": tfidf()}
+    trained_on = frozenset(models["univar"].training_record["questions"])
     owners = {record.identity for record in records}
-    files = ["control_alpaca_eval", "control_matched"] if name == "valuebench" else ["control_matched"]
-    for file in files:
-        path = folder / f"{file}.parquet"
-        found = [record for record in read_corpus(path) if record.identity in owners] if path.exists() else []
-        if found:
-            return found
-    return None
+    control = [record for record in control if record.identity in owners]
+    return compare(records, encoders, control=control, trained_on=trained_on)
+
+
+def controls(folder: Path, name: str) -> list[QARecord]:
+    return list(read_corpus(folder / f"{CONTROLS[name]}.parquet"))
 
 
 if __name__ == "__main__":

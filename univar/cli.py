@@ -7,6 +7,7 @@ standard error.
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import warnings
@@ -40,11 +41,11 @@ from univar.terminal import (
     described_lines,
     encoding_bar,
     err,
-    identification_tables,
     out,
     problem,
     result,
     say,
+    show_identification,
     step,
     tracked,
 )
@@ -64,6 +65,7 @@ app = typer.Typer(
 
 _TRACEBACK = "UNIVAR_TRACEBACK"
 _INTERRUPTED = 130  # what typer returns for Ctrl-C
+_LITTLE_ROOM = 1_000  # MB, a few checkpoints of a small encoder
 _DEMO_FOLDER = Path("univar-demo")
 
 
@@ -102,8 +104,7 @@ def demo(
     except FileExistsError as error:
         raise typer.BadParameter(str(error), param_hint="--out") from None
     if not as_json:
-        for table in identification_tables(found.comparison):
-            out.print(table)
+        show_identification(found.comparison)
     sentences = [agreement_sentence(name, agreement) for name, agreement in found.geometry.items()]
     result(
         {"folder": str(found.folder), **found.to_dict()},
@@ -118,7 +119,12 @@ def demo(
 def train(
     corpora: Annotated[
         list[Path],
-        typer.Argument(metavar="CORPUS", exists=True, help="Answers to train on; several files or folders."),
+        typer.Argument(
+            metavar="CORPUS",
+            exists=True,
+            help="Answers to train on: files or folders as for the other commands; repeatable.",
+            show_default=False,
+        ),
     ],
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the trained model.")],
     recipe: Annotated[
@@ -148,7 +154,9 @@ def train(
         named = {name: reader.read(path) for name, path in zip(corpus_names(corpora), corpora, strict=True)}
         controls = [record for path in control or [] for record in reader.read(path)]
     with err.status("Loading the libraries"):
-        from univar.analysis.trained import last_checkpoint, train_and_measure
+        from safetensors import SafetensorError
+
+        from univar.analysis.trained import train_and_measure
     _log("univar.model", quiet=err.is_terminal)  # where there is no bar
     try:
         with contextlib.redirect_stdout(sys.stderr):  # the Trainer prints what it logs
@@ -157,18 +165,15 @@ def train(
             )
     except FileExistsError as error:
         raise typer.BadParameter(str(error), param_hint="--out") from None
+    except (OSError, RuntimeError, SafetensorError) as error:  # among them what a full disk makes of a checkpoint
+        raise RuntimeError(f"{problem(error)}; no model was written. {_how_to_go_on(out_folder)}") from error
     except KeyboardInterrupt:
-        reached = last_checkpoint(out_folder)
-        again = (
-            "again, to begin anew" if reached is None else f"again to go on from step {reached:,}, or with --restart"
-        )
-        say(f"Interrupted; no model was written. Run the same command {again}.")
+        say(f"Interrupted; no model was written. {_how_to_go_on(out_folder)}")
         raise typer.Exit(1) from None
     described = {name: comparison.to_dict() for name, comparison in comparisons.items()}
     if not as_json:
         for name, comparison in comparisons.items():
-            for table in identification_tables(comparison, heading=f"{name}, "):
-                out.print(table)
+            show_identification(comparison, heading=f"{name}, ")
     result(
         {"model": str(out_folder.resolve()), "identification": described, "rejected": reader.rejected},
         f"The model: {out_folder.resolve()}",
@@ -198,7 +203,7 @@ def evaluate(
     out_file: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FILE", callback=output_file(".md", ".json"), help="Also write it: .md or .json."
+            "--out", metavar="FILE", callback=output_file(".md", ".json"), help="Also write the table: .md or .json."
         ),
     ] = None,
     column: Columns = None,
@@ -232,8 +237,7 @@ def evaluate(
             text = comparison.to_json() if out_file.suffix.lower() == ".json" else comparison.to_markdown()
             temporary.write_text(text, encoding="utf-8")
     if not as_json:
-        for table in identification_tables(comparison):
-            out.print(table)
+        show_identification(comparison)
     described = {**comparison.to_dict(), "rejected": reader.rejected}
     result(described, *comparison.notes(), *([f"Written: {out_file}"] if out_file else []), as_json=as_json)
 
@@ -340,6 +344,16 @@ def info(
     result(described, *described_lines(described), as_json=as_json)
 
 
+def _how_to_go_on(out_folder: Path) -> str:
+    from univar.analysis.trained import last_checkpoint
+
+    room = shutil.disk_usage(in_writable_folder(out_folder).resolve().parent).free / 2**20
+    reached = last_checkpoint(out_folder)
+    again = "to begin anew" if reached is None else f"to go on from step {reached:,}, or with --restart to begin anew"
+    full = f"Only {room:,.0f} MB are left on the disk. " if room < _LITTLE_ROOM else ""
+    return f"{full}Run the same command again {again}."
+
+
 def _load(name: str) -> "SentenceTransformer":
     if name == "tfidf":
         raise typer.BadParameter("tfidf, a baseline of `univar evaluate`, makes no embeddings", param_hint="--model")
@@ -391,7 +405,7 @@ def main() -> None:
     # A job that is stopped by its scheduler cleans up as one that is stopped by its user.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="univar", standalone_mode=False) or 0
         sys.stdout.flush()
     except typer.TyperException as error:
         code = _used_wrongly(error)
@@ -417,7 +431,8 @@ def main() -> None:
 def _used_wrongly(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "univar"
-    say(f"Error: {' '.join(error.format_message().split())} (see {command} --help)", "red")
+    if message := " ".join(error.format_message().split()).rstrip("."):  # empty where a command shows its help instead
+        say(f"Error: {message} (see {command} --help)", "red")
     return error.exit_code
 
 

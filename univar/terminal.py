@@ -176,19 +176,16 @@ class CorpusReader:
         return self._open.setdefault(file, Rejects(file))
 
 
-def identification_tables(comparison: "Comparison", heading: str = "") -> Iterator[Table]:
+def show_identification(comparison: "Comparison", heading: str = "") -> None:
     """A table for each corpus, narrow enough for a terminal of 80 columns."""
     for selection in comparison.selections:
         rows = [row for row in comparison.rows if row.corpus == selection.corpus]
         knn = rows[0].knn
-        table = Table(
-            title=f"{heading}{selection.corpus}: {knn.identities} identities, n = {knn.n:,} answers to "
-            f"{knn.questions:,} questions, chance {100 * knn.chance:.1f} %",
-            title_justify="left",
-            title_style="bold",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
+        title = (
+            f"{heading}{selection.corpus}: {knn.identities} identities, n = {knn.n:,} answers to {knn.questions:,} "
+            f"questions, chance {100 * knn.chance:.1f} %"
         )
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("% right", overflow="fold")
         depths = [f"@{depth}" for depth in (5, 10) if knn.identities > depth]
         for column in (f"k-NN, k = {knn.k}", "linear probe", *depths):
@@ -197,7 +194,7 @@ def identification_tables(comparison: "Comparison", heading: str = "") -> Iterat
             _, name, *_, neighbours, _, probe, at_5, at_10 = row.cells()
             # Text, not str: a representation called "[base]" is a name and no markup.
             table.add_row(*map(Text, (name, neighbours, probe, at_5, at_10)[: 3 + len(depths)]))
-        yield table
+        out.print(Text(title, style="bold"), table)
 
 
 def described_lines(described: Mapping[str, Any]) -> Iterator[str]:

@@ -65,6 +65,8 @@ class Recognition(NamedTuple):
     """Views whose author came first among all references."""
     floor: float
     """Similarity to the nearest reference that 95 % of the views reach."""
+    stranger_floor: float
+    """The same without the author among the references: what an LLM that is none of them reaches, asked alike."""
 
     @property
     def interval(self) -> Interval:
@@ -121,6 +123,20 @@ class Neighbour(NamedTuple):
     """Share of the resamples, in 0..1, in which no other reference is more similar; None for a single question."""
 
 
+class View(NamedTuple):
+    """A set of QAs after centring and whitening; d dimensions."""
+
+    place: FloatArray
+    """(d,) the direction of their mean, of length 1."""
+    draws: FloatArray | None
+    """(RESAMPLES, d) the same for questions drawn anew; None for a single question.
+
+    All are divided by the length of the mean itself and not by their own: a resample repeats QAs, so its mean is
+    longer than that of as many different ones and every cosine with it smaller. Intervals would lie beside what they
+    belong to. The order of the references does not depend on the length.
+    """
+
+
 def build_reference(
     corpora: Mapping[str, Sequence[QARecord]], model: "SentenceTransformer", *, held_out: bool = True, seed: int = 0
 ) -> Reference:
@@ -172,14 +188,10 @@ def build_reference(
     )
 
 
-def nearest(
+def view_of(
     reference: Reference, embeddings: npt.ArrayLike, *, questions: Sequence[str] | None = None, seed: int = 0
-) -> list[Neighbour]:
-    """All references, the most similar to the mean of some QAs first.
-
-    The interval is a percentile bootstrap over questions. It holds the length of the mean fixed: a resample repeats
-    QAs, so its mean is longer than that of as many different ones, and every cosine with it smaller; the interval
-    would lie beside its estimate. The order of the references in a resample does not depend on the length.
+) -> View:
+    """Where a set of QAs lies in the space of a reference, and how far that depends on the questions.
 
     Args:
         reference: What to compare with.
@@ -198,17 +210,27 @@ def nearest(
     if questions is not None and len(questions) != len(vectors):
         raise ValueError(f"{len(questions)} questions for {len(vectors)} QAs; give one a QA")
     places = reference.placed(vectors)
-    length = float(np.linalg.norm(places.mean(axis=0)))
-    shares = places @ reference.directions.T / (length or 1.0)
-    similarities = shares.mean(axis=0)
-    lows, highs, firsts = _bootstrap(shares, questions, seed)
+    mean = places.mean(axis=0)
+    length = float(np.linalg.norm(mean)) or 1.0
+    draws = _resampled_means(places, questions, seed)
+    return View(mean / length, None if draws is None else draws / length)
+
+
+def nearest(
+    reference: Reference, embeddings: npt.ArrayLike, *, questions: Sequence[str] | None = None, seed: int = 0
+) -> list[Neighbour]:
+    """All references, the most similar to a set of QAs first, with percentile intervals; arguments as for `view_of`."""
+    view = view_of(reference, embeddings, questions=questions, seed=seed)
+    directions = reference.directions
+    similarities = directions @ view.place
+    m = len(similarities)
+    lows, highs, firsts = [None] * m, [None] * m, [None] * m
+    if view.draws is not None:
+        drawn = view.draws @ directions.T
+        lows, highs = np.clip(np.quantile(drawn, [0.025, 0.975], axis=0), -1, 1).tolist()
+        firsts = (np.bincount(drawn.argmax(axis=1), minlength=m) / len(drawn)).tolist()
     return [
-        Neighbour(
-            reference.identities[i],
-            reference.corpora[i],
-            float(similarities[i]),
-            *(None if values is None else float(values[i]) for values in (lows, highs, firsts)),
-        )
+        Neighbour(reference.identities[i], reference.corpora[i], float(similarities[i]), lows[i], highs[i], firsts[i])
         for i in np.argsort(-similarities, kind="stable")
     ]
 
@@ -328,7 +350,7 @@ def _recognitions(
     if any(len(np.unique(labels[halves == half])) < len(corpora) for half in (0, 1)):
         return ()
     rng = np.random.default_rng(seed)
-    trials: dict[tuple[str, int], list[tuple[bool, float]]] = {}
+    trials: dict[tuple[str, int], list[FloatArray]] = {}
     for half in (0, 1):
         known, asked = halves == half, np.flatnonzero(halves != half)
         space = _space(embeddings[known], labels[known], corpora)
@@ -339,30 +361,27 @@ def _recognitions(
             for qas in VIEW_SIZES:
                 whole = own[: len(own) // qas * qas].reshape(-1, qas)
                 scores = _unit(places[whole].mean(axis=1)) @ directions.T
-                found = zip(scores.argmax(axis=1) == label, scores.max(axis=1), strict=True)
-                trials.setdefault((corpus, qas), []).extend(found)
+                right, top = scores.argmax(axis=1) == label, scores.max(axis=1)
+                stranger = np.delete(scores, label, axis=1).max(axis=1)
+                trials.setdefault((corpus, qas), []).append(np.column_stack([right, top, stranger]))
+    rows = {view: np.concatenate(parts) for view, parts in trials.items()}
     return tuple(
-        Recognition(corpus, qas, len(rows), int(sum(right for right, _ in rows)), float(np.quantile(tops, 0.05)))
-        for (corpus, qas), rows in trials.items()
-        if (tops := [top for _, top in rows])
+        Recognition(corpus, qas, len(found), int(found[:, 0].sum()), *np.quantile(found[:, 1:], 0.05, axis=0).tolist())
+        for (corpus, qas), found in rows.items()
+        if len(found)
     )
 
 
-def _bootstrap(
-    shares: FloatArray, questions: Sequence[str] | None, seed: int
-) -> tuple[FloatArray, FloatArray, FloatArray] | tuple[None, None, None]:
-    """Ends of the 95 % interval of the means over rows (n, m), and how often each is the largest, (m,) each."""
-    n, m = shares.shape
-    members = np.arange(n) if questions is None else np.unique(np.asarray(questions, dtype=object), return_inverse=True)[1]
-    sizes = np.bincount(members)
+def _resampled_means(rows: FloatArray, questions: Sequence[str] | None, seed: int) -> FloatArray | None:
+    """(RESAMPLES, k) means of rows (n, k) with questions drawn anew; None for a single question."""
+    names = np.arange(len(rows)) if questions is None else np.asarray(questions, dtype=object)
+    _, members, sizes = np.unique(names, return_inverse=True, return_counts=True)
     if len(sizes) < 2:
-        return None, None, None
-    sums = np.zeros((len(sizes), m))
-    np.add.at(sums, members, shares)
+        return None
+    sums = np.zeros((len(sizes), rows.shape[1]))
+    np.add.at(sums, members, rows)
     draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=RESAMPLES)
-    means = (draws @ sums) / (draws @ sizes)[:, np.newaxis]
-    low, high = np.quantile(means, [0.025, 0.975], axis=0)
-    return low, high, np.bincount(means.argmax(axis=1), minlength=m) / RESAMPLES
+    return np.asarray((draws @ sums) / (draws @ sizes)[:, np.newaxis])
 
 
 def _unit(rows: FloatArray) -> FloatArray:

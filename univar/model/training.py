@@ -254,7 +254,7 @@ def _described(records: Sequence[QARecord], trained_on: Sequence[QARecord]) -> d
 def _arguments(
     recipe: Recipe, out: Path, steps: int, *, evaluator: BaseEvaluator | None, report_to: str
 ) -> SentenceTransformerTrainingArguments:
-    every = max(1, steps // recipe.checkpoints)
+    every = max(1, -(-steps // recipe.checkpoints))
     return SentenceTransformerTrainingArguments(
         output_dir=str(out),
         num_train_epochs=1,

@@ -1,0 +1,73 @@
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+
+from univar.model.cards import model_card
+from univar.model.training import Recipe
+
+
+@pytest.fixture
+def trained(tiny_model):
+    tiny_model.training_record = {
+        "recipe": Recipe(view_pooling="attention", max_qas=7, max_tokens=None, learning_rate=1e-5).to_dict(),
+        "corpora": {
+            "valuebench": {"qas": 12345, "identities": 6, "questions": 1000, "qas_held_out": 678},
+            "mine": {"qas": 10, "identities": 2, "questions": 5, "qas_held_out": 0},
+        },
+        "questions": [],
+    }
+    return tiny_model
+
+
+def block(card: str, language: str) -> str:
+    return card.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def test_the_head_is_what_the_hub_reads(trained):
+    data = ModelCard(model_card(trained)).data.to_dict()
+    assert data["library_name"] == "sentence-transformers"
+    assert data["pipeline_tag"] == "sentence-similarity"
+    assert data["license"] == "apache-2.0"
+    assert {"sentence-transformers", "univar"} <= set(data["tags"])
+
+
+def test_the_card_tells_what_was_trained_on(trained):
+    card = model_card(trained)
+    assert "| valuebench | 12,345 | 6 | 1,000 | 678 |\n| mine | 10 | 2 | 5 | 0 |\n" in card
+    assert "A view is 1..7 QAs of one identity; QAs are read up to 32 tokens and pooled by mean." in card
+
+
+def test_the_recipe_on_the_card_can_be_trained_with(trained):
+    recipe = yaml.safe_load(block(model_card(trained), "yaml"))
+    assert Recipe(**recipe).to_dict() == trained.training_record["recipe"]
+
+
+def test_the_card_shows_what_was_measured(trained):
+    table = "| representation | accuracy |\n|---|---|\n| univar | 61 % |"
+    card = model_card(trained, comparisons={"valuebench": table}, notes={"Data": "Some licence."})
+    assert f"### valuebench\n\n{table}\n" in card
+    assert "## Data\n\nSome licence.\n" in card
+    assert "Not measured." not in card
+
+
+def test_a_card_claims_nothing_that_was_not_done(tiny_model):
+    card = model_card(tiny_model)
+    assert "Not trained by univar." in card
+    assert "Not measured." in card
+    assert "A view is 1..k QAs" in card
+    assert "```yaml" not in card
+
+
+def test_the_dimensions_on_the_card_are_those_of_the_model(tiny_model):
+    code = block(model_card(tiny_model), "python")
+    assert "(1, 16)" in code
+    assert "(2, 16)" in code
+    compile(code, "card", "exec")
+
+
+def test_every_card_states_limits_and_source(tiny_model):
+    card = model_card(tiny_model)
+    for words in ("## Limits", "control scores", "Do not use it to judge people", "## Citation", "2404.07900"):
+        assert words in card
+    assert "{{" not in card
+    assert "{%" not in card

@@ -1,0 +1,71 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from univar.corpus.records import QARecord
+from univar.model import encoding
+from univar.model.encoding import encode_records, write_embeddings
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(encoding, "_QAS_AT_ONCE", 50)
+
+
+def texts(records: list[QARecord]) -> list[str]:
+    return [record.text for record in records]
+
+
+def test_a_corpus_is_encoded_in_its_order(records, tiny_model):
+    parts = list(encode_records(records, tiny_model, batch_size=7))
+    assert [len(part) for part, _ in parts] == [50, 50, 20]
+    assert [record for part, _ in parts for record in part] == records
+    embeddings = np.concatenate([part for _, part in parts])
+    assert embeddings.dtype == np.float32
+    np.testing.assert_allclose(embeddings, tiny_model.encode(texts(records)), atol=1e-6)
+
+
+def test_no_more_of_a_corpus_is_read_than_is_encoded(records, tiny_model):
+    read = []
+    stream = encode_records((read.append(record) or record for record in records), tiny_model)
+    assert read == []
+    next(stream)
+    assert len(read) == 50
+
+
+def test_embeddings_are_written_with_who_answered_what(records, tiny_model, tmp_path):
+    records[0] = QARecord("q0", "is it right", "yes", "aya", "nld", "Thrift", "mine", 3, "is it", "no")
+    path = tmp_path / "embeddings.parquet"
+    assert write_embeddings(iter(records), tiny_model, path) == 120
+    table = pq.read_table(path)
+    assert table.column_names == ["question_id", "model", "lang", "sample", "value", "source", "embedding"]
+    first = table.slice(0, 1).drop(["embedding"]).to_pylist()[0]
+    assert first == {
+        "question_id": "q0",
+        "model": "aya",
+        "lang": "nld",
+        "sample": 3,
+        "value": "Thrift",
+        "source": "mine",
+    }
+    assert table["model"].to_pylist() == [record.model for record in records]
+    embeddings = np.array(table["embedding"].to_pylist(), dtype=np.float32)
+    np.testing.assert_allclose(embeddings, tiny_model.encode(texts(records)), atol=1e-6)
+
+
+def test_an_empty_corpus_gives_an_empty_file_with_the_same_columns(records, tiny_model, tmp_path):
+    assert write_embeddings([], tiny_model, tmp_path / "empty.parquet") == 0
+    write_embeddings(records, tiny_model, tmp_path / "full.parquet")
+    empty, full = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("empty", "full"))
+    assert empty.num_rows == 0
+    assert empty.schema == full.schema
+
+
+def test_a_failure_midway_leaves_nothing(records, tiny_model, tmp_path):
+    def broken():
+        yield from records[:60]
+        raise RuntimeError("the disk was pulled out")
+
+    with pytest.raises(RuntimeError, match="pulled out"):
+        write_embeddings(broken(), tiny_model, tmp_path / "embeddings.parquet")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,347 @@
+import dataclasses
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from sentence_transformers.base.evaluation import BaseEvaluator
+from sentence_transformers.sentence_transformer.model_card import SentenceTransformerModelCardData
+from transformers import TrainerCallback
+
+from univar.corpus.records import QARecord, question_hash, split_of
+from univar.model import training
+from univar.model.modeling import UniVaR
+from univar.model.training import RECIPES, Recipe, read_recipe, train
+
+
+@pytest.fixture
+def recipe(tiny_encoder_folder) -> Recipe:
+    """20 steps of 12 pairs, a checkpoint every 5."""
+    return Recipe(
+        base=str(tiny_encoder_folder), max_qas=2, pairs=240, batch_pairs=12, learning_rate=1e-3, bf16=False, seed=3
+    )
+
+
+class Watch(TrainerCallback):
+    """The steps that are done and the losses that are logged."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.losses: list[float] = []
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.steps.append(state.global_step)
+
+    def on_log(self, args, state, control, logs, **kwargs):
+        if "loss" in logs:
+            self.losses.append(float(logs["loss"]))
+
+
+class InterruptAt(TrainerCallback):
+    """Ctrl-C after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+class Scripted(BaseEvaluator):
+    """An evaluator with given scores that keeps the weights it saw."""
+
+    def __init__(self, scores: list[float], metric: str | None = "accuracy", greater_is_better: bool = True) -> None:
+        super().__init__()
+        self.scores, self.primary_metric, self.greater_is_better = iter(scores), metric, greater_is_better
+        self.seen: dict[int, dict[str, torch.Tensor]] = {}
+
+    def __call__(self, model, output_path=None, epoch=-1, steps=-1):
+        self.seen[steps] = weights_of(model)
+        score = next(self.scores)
+        return {self.primary_metric: score, "other": 0.0} if self.primary_metric else score
+
+
+def weights_of(model: UniVaR) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+# Training
+
+
+def test_the_loss_falls_and_identities_come_apart(records, recipe, tmp_path, tiny_model):
+    watch = Watch()
+    model = train({"tiny": records}, tmp_path, recipe=recipe, callbacks=[watch])
+    assert watch.losses[-1] < watch.losses[0] / 3
+    held_out = [record for record in records if split_of(record.question_key) == "test"]
+    own = torch.tensor([[a.model == b.model for b in held_out] for a in held_out])
+
+    def margin(encoder: UniVaR) -> float:
+        embeddings = encoder.encode([record.text for record in held_out], convert_to_tensor=True)
+        similarity = embeddings @ embeddings.T
+        return float(similarity[own].mean() - similarity[~own].mean())
+
+    assert margin(model) > margin(tiny_model) + 0.2
+
+
+def test_the_record_names_exactly_the_questions_that_were_seen(records, recipe, tmp_path):
+    model = train({"tiny": records}, tmp_path, recipe=recipe)
+    questions = {record.question for record in records}
+    seen = {question for question in questions if split_of(question) == "train"}
+    assert 0 < len(seen) < len(questions)
+    assert model.training_record["questions"] == sorted(question_hash(question) for question in seen)
+    assert model.training_record["recipe"] == recipe.to_dict()
+    assert model.training_record["corpora"] == {
+        "tiny": {
+            "qas": 3 * len(seen),
+            "identities": 3,
+            "questions": len(seen),
+            "qas_held_out": 3 * (len(questions) - len(seen)),
+        }
+    }
+    json.dumps(model.training_record)
+
+
+def test_held_out_questions_change_nothing(records, recipe, tmp_path):
+    spoiled = [
+        record if split_of(record.question_key) == "train" else dataclasses.replace(record, answer="law law law")
+        for record in records
+    ]
+    first = train({"tiny": records}, tmp_path / "first", recipe=recipe)
+    second = train({"tiny": spoiled}, tmp_path / "second", recipe=recipe)
+    assert same(weights_of(first), weights_of(second))
+
+
+def test_another_seed_gives_another_model(records, recipe, tmp_path):
+    first = train({"tiny": records}, tmp_path / "first", recipe=recipe)
+    second = train({"tiny": records}, tmp_path / "second", recipe=dataclasses.replace(recipe, seed=4))
+    assert not same(weights_of(first), weights_of(second))
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_token_embeddings_can_be_left_as_they_are(records, recipe, tmp_path, tiny_model, freeze):
+    few = dataclasses.replace(recipe, pairs=24, freeze_embeddings=freeze)
+    model = train({"tiny": records}, tmp_path, recipe=few)
+    before, after = (m.encoder.get_input_embeddings().weight for m in (tiny_model, model))
+    assert torch.equal(before, after) is freeze
+    assert not same(weights_of(tiny_model), weights_of(model))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_training_works_in_bfloat16(records, recipe, tmp_path, monkeypatch, pooling):
+    monkeypatch.setattr(training, "_has_bf16", lambda: True)
+    few = dataclasses.replace(recipe, pairs=36, bf16=True, view_pooling=pooling, positives="identity")
+    model = train({"tiny": records}, tmp_path, recipe=few)
+    assert model.dtype == torch.float32  # weights stay in 32 bits
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+
+
+def test_the_number_of_tokens_holds_afterwards(records, recipe, tmp_path):
+    model = train({"tiny": records}, tmp_path / "run", recipe=dataclasses.replace(recipe, pairs=24, max_tokens=9))
+    model.save_pretrained(str(tmp_path / "saved"))
+    assert UniVaR(str(tmp_path / "saved"), device="cpu").max_seq_length == 9
+
+
+def test_two_corpora_train_in_batches_of_their_own(records, recipe, tmp_path, monkeypatch):
+    other = [dataclasses.replace(record, question=f"family {record.question}") for record in records[:60]]
+    batches = []
+
+    class Watched(training.MultiViewInfoNCELoss):
+        def forward(self, sentence_features, labels):
+            word = self.model.tokenizer.convert_tokens_to_ids("family")
+            rows = [(side["input_ids"] == word).any(dim=1).tolist() for side in sentence_features]
+            batches.append({row for side in rows for row in side})
+            return super().forward(sentence_features, labels)
+
+    monkeypatch.setattr(training, "MultiViewInfoNCELoss", Watched)
+    model = train({"plain": records, "family": other}, tmp_path, recipe=recipe)
+    # Shares of 240 pairs in proportion to the square roots of the QAs seen, in whole batches of 12.
+    seen = [sum(split_of(r.question_key) == "train" for r in corpus) for corpus in (records, other)]
+    roots = [number**0.5 for number in seen]
+    expected = [round(240 * root / sum(roots)) // 12 for root in roots]
+    assert [batches.count({False}), batches.count({True})] == expected
+    assert len(batches) == sum(expected)
+    assert set(model.training_record["corpora"]) == {"plain", "family"}
+
+
+def test_nothing_is_printed_and_no_model_card_of_the_library_is_gathered(
+    records, recipe, tmp_path, monkeypatch, capfd, caplog
+):
+    def refuse(*_):
+        raise AssertionError("examples for a card that is not ours")
+
+    monkeypatch.setattr(SentenceTransformerModelCardData, "set_widget_examples", refuse)
+    caplog.set_level(logging.INFO, logger="univar")
+    train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, pairs=24))
+    assert capfd.readouterr().out == ""
+    assert "step 2 of 2: {'loss'" in caplog.text
+
+
+def test_the_card_of_a_trained_model_tells_of_this_training(records, recipe, tmp_path):
+    first = train({"first": records}, tmp_path / "first", recipe=dataclasses.replace(recipe, pairs=24))
+    first.save_pretrained(str(tmp_path / "saved"))
+    again = dataclasses.replace(recipe, pairs=24, base=str(tmp_path / "saved"))
+    train({"second": records}, tmp_path / "second", recipe=again).save_pretrained(str(tmp_path / "again"))
+    card = (tmp_path / "again" / "README.md").read_text()
+    assert "| second | 81 | 3 | 27 | 39 |" in card
+    assert "| first |" not in card
+
+
+# The best checkpoint
+
+
+@pytest.mark.parametrize(
+    ("scores", "metric", "greater", "best"),
+    [
+        ([0.1, 0.9, 0.3, 0.2], "accuracy", True, 10),
+        ([0.1, 0.9, 0.3, 0.05], "distance", False, 20),
+        ([0.8, 0.7, 0.3, 0.2], None, True, 5),
+    ],
+)
+def test_the_evaluator_picks_the_checkpoint_that_is_returned(records, recipe, tmp_path, scores, metric, greater, best):
+    evaluator = Scripted(scores, metric, greater)
+    model = train({"tiny": records}, tmp_path, recipe=recipe, evaluator=evaluator)
+    assert list(evaluator.seen) == [5, 10, 15, 20]
+    assert same(weights_of(model), evaluator.seen[best])
+
+
+# Going on after an interruption
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"learn_temperature": True, "view_pooling": "attention", "schedule": "cosine"}]
+)
+@pytest.mark.parametrize("evaluated", [False, True])
+def test_an_interrupted_run_ends_like_one_that_was_not(records, recipe, tmp_path, changes, evaluated):
+    recipe = dataclasses.replace(recipe, **changes)
+    corpora = {"tiny": records, "other": records[:60]}
+
+    def evaluator(*scores: float) -> Scripted | None:
+        return Scripted(list(scores)) if evaluated else None
+
+    whole = train(corpora, tmp_path / "whole", recipe=recipe, evaluator=evaluator(0.1, 0.2, 0.4, 0.3))
+    out = tmp_path / "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        train(corpora, out, recipe=recipe, evaluator=evaluator(0.1, 0.2), callbacks=[InterruptAt(12)])
+    watch = Watch()
+    resumed = train(corpora, out, recipe=recipe, evaluator=evaluator(0.4, 0.3), callbacks=[watch])
+    assert watch.steps == list(range(11, 20))
+    assert same(weights_of(resumed), weights_of(whole))
+
+
+def interrupted(records, recipe, out: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train({"tiny": records}, out, recipe=recipe, callbacks=[InterruptAt(12)])
+
+
+def test_a_checkpoint_that_was_cut_off_is_passed_over(records, recipe, tmp_path):
+    interrupted(records, recipe, tmp_path)
+    shutil.copytree(tmp_path / "checkpoint-10", tmp_path / "checkpoint-11")
+    (tmp_path / "checkpoint-11" / "trainer_state.json").unlink()
+    (tmp_path / "checkpoint-11" / "model.safetensors").write_bytes(b"half")
+    assert train({"tiny": records}, tmp_path, recipe=recipe).training_record["recipe"] == recipe.to_dict()
+
+
+def test_a_checkpoint_of_another_run_is_an_error_that_says_what_to_do(records, recipe, tmp_path):
+    interrupted(records, recipe, tmp_path)
+    other_recipe = dataclasses.replace(recipe, temperature=0.1)
+    with pytest.raises(ValueError, match=r"checkpoint-10 is a checkpoint of another recipe .*resume=False"):
+        train({"tiny": records}, tmp_path, recipe=other_recipe)
+    with pytest.raises(ValueError, match="or of other corpora"):
+        train({"tiny": records[:90]}, tmp_path, recipe=recipe)
+
+
+def test_starting_anew_throws_checkpoints_away(records, recipe, tmp_path):
+    interrupted(records, recipe, tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    other = dataclasses.replace(recipe, pairs=48)  # 4 steps
+    train({"tiny": records}, tmp_path, recipe=other, resume=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-3", "checkpoint-4", "notes.txt"]
+
+
+# What cannot be trained
+
+
+def test_too_few_identities_are_an_error_that_names_the_corpus(records, recipe, tmp_path):
+    with pytest.raises(ValueError, match=r"^mine: training needs at least 2 identities .*of its training questions"):
+        train({"good": records, "mine": [r for r in records if r.model == "aya"]}, tmp_path, recipe=recipe)
+
+
+def test_a_corpus_without_training_questions_is_an_error(recipe, tmp_path):
+    held_out = [question for question in (f"question {n}" for n in range(200)) if split_of(question) != "train"]
+    records = [QARecord(q, q, "yes", model, "eng") for q in held_out for model in ("a", "b")]
+    with pytest.raises(ValueError, match="got 0 of 0"):
+        train({"mine": records}, tmp_path, recipe=recipe)
+
+
+def test_no_corpora_are_an_error(recipe, tmp_path):
+    with pytest.raises(ValueError, match="no corpora"):
+        train({}, tmp_path, recipe=recipe)
+
+
+def test_more_tokens_than_the_encoder_reads_are_an_error(records, recipe, tmp_path):
+    with pytest.raises(ValueError, match=r"max_tokens is 65, but .* reads at most 64"):
+        train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, max_tokens=65))
+
+
+# Recipes
+
+
+@pytest.mark.parametrize("file", sorted(RECIPES.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_recipe_that_ships_can_be_read_by_name_and_by_path(file):
+    assert read_recipe(file.stem) == read_recipe(file)
+
+
+def test_a_recipe_says_what_differs_from_the_defaults(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("max_qas: 20\nlearning_rate: 1e-5\nbase: someone/encoder\n")  # YAML reads 1e-5 as a text
+    assert read_recipe(file) == Recipe(max_qas=20, learning_rate=1e-5, base="someone/encoder")
+    file.write_text("")
+    assert read_recipe(str(file)) == Recipe()
+
+
+def test_a_recipe_can_be_written_down_and_read_again(tmp_path):
+    recipe = Recipe(max_tokens=None, learn_temperature=True, view_pooling="attention", seed=5)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.to_dict()))
+    assert read_recipe(tmp_path / "mine.yaml") == recipe
+
+
+def test_an_unknown_recipe_is_an_error_that_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"no recipe 'minilmm': neither a file nor one of .*minilm"):
+        read_recipe("minilmm")
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("max_qas: 0", "max_qas"),
+        ("batch_pairs: 1", "batch_pairs"),
+        ("pairs: many", "pairs"),
+        ("learning_rate: 0", "learning_rate"),
+        ("learning_rate: .nan", "learning_rate"),
+        ("weight_decay: -0.1", "weight_decay"),
+        ("warmup: 700", "warmup"),
+        ("warmup: -0.1", "warmup"),
+        ("schedule: inverse", "schedule"),
+        ("temperature: 0", "temperature"),
+        ("view_pooling: max", "view_pooling"),
+        ("positives: all", "positives"),
+        ("max_tokens: -5", "max_tokens"),
+        ("lr: 0.1", "lr"),
+        ("- a list", "recipe"),
+        ("a: b: c", "recipe"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_an_error_that_names_the_file_and_the_field(tmp_path, line, field):
+    file = tmp_path / "mine.yaml"
+    file.write_text(line + "\n")
+    with pytest.raises(ValueError, match=r"mine\.yaml is no recipe") as caught:
+        read_recipe(file)
+    assert field in str(caught.value)

