@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from univar.terminal import CorpusReader, step
+from univar.terminal import CorpusReader
 
 _CORPUS_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
@@ -50,15 +50,18 @@ def output_file(*suffixes: str) -> Callable[[Path | None], Path | None]:
 
 def in_writable_folder(path: Path) -> Path:
     """The path, if a file or folder can be made there; missing folders above it will be made too."""
-    folder = path.resolve().parent
-    while not folder.exists():
-        folder = folder.parent
+    folder = folder_above(path)
     try:
         # A trial: rights alone do not tell of read-only file systems.
         with tempfile.TemporaryFile(dir=folder):
             return path
     except OSError as error:
         raise typer.BadParameter(f"cannot write in {folder} ({error.strerror}); choose another folder") from None
+
+
+def folder_above(path: Path) -> Path:
+    """The nearest folder above a path that exists."""
+    return next(folder for folder in path.resolve().parents if folder.exists())
 
 
 def _code(codes: list[str] | None) -> list[str] | None:
@@ -167,10 +170,10 @@ def check_models(*names: str) -> None:
             raise typer.BadParameter(f"no such folder: {name}", param_hint="--model")
     if not remote or "HF_HUB_OFFLINE" in os.environ:
         return
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:
-        urllib.request.urlopen(os.environ.get("HF_ENDPOINT", "https://huggingface.co"), timeout=10).close()
+        urllib.request.urlopen(urllib.request.Request(hub, method="HEAD"), timeout=10).close()
     except urllib.error.HTTPError:
         pass  # it answers
-    except OSError as error:
-        step(f"The Hub is out of reach ({error}): only models that were loaded before can be found.")
+    except OSError:
         os.environ["HF_HUB_OFFLINE"] = "1"

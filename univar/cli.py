@@ -33,6 +33,7 @@ from univar.arguments import (
     check_models,
     corpus_names,
     corpus_reader,
+    folder_above,
     in_writable_folder,
     output_file,
     spare_corpora,
@@ -347,7 +348,7 @@ def info(
 def _how_to_go_on(out_folder: Path) -> str:
     from univar.analysis.trained import last_checkpoint
 
-    room = shutil.disk_usage(in_writable_folder(out_folder).resolve().parent).free / 2**20
+    room = shutil.disk_usage(folder_above(out_folder)).free / 2**20
     reached = last_checkpoint(out_folder)
     again = "to begin anew" if reached is None else f"to go on from step {reached:,}, or with --restart to begin anew"
     full = f"Only {room:,.0f} MB are left on the disk. " if room < _LITTLE_ROOM else ""
@@ -375,9 +376,12 @@ def _loading(name: str) -> Iterator[None]:
         except (WeightsError, MemoryError):
             raise
         except Exception as error:
+            reason = f"{type(error).__name__}: {problem(error)}"
+            if not Path(name).exists() and os.environ.get("HF_HUB_OFFLINE") == "1":
+                reason = "no folder here, and the Hub is out of reach"
             raise RuntimeError(
-                f"cannot load the model {name!r} ({type(error).__name__}: {problem(error)}); give univar, base, a "
-                "folder that `univar train` wrote, or the name of a SentenceTransformer on the Hub"
+                f"cannot load the model {name!r} ({reason}); give univar, base, a folder that `univar train` wrote, "
+                "or the name of a SentenceTransformer on the Hub"
             ) from error
 
 

@@ -194,7 +194,8 @@ def show_identification(comparison: "Comparison", heading: str = "") -> None:
             _, name, *_, neighbours, _, probe, at_5, at_10 = row.cells()
             # Text, not str: a representation called "[base]" is a name and no markup.
             table.add_row(*map(Text, (name, neighbours, probe, at_5, at_10)[: 3 + len(depths)]))
-        out.print(Text(title, style="bold"), table)
+        out.print(Text(title, style="bold"), soft_wrap=True)
+        out.print(table)
 
 
 def described_lines(described: Mapping[str, Any]) -> Iterator[str]:

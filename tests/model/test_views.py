@@ -161,6 +161,13 @@ def test_what_remains_of_larger_identities_comes_last():
     assert order[4:] == [0] * 8
 
 
+def test_identities_take_turns_in_an_order_that_changes():
+    labels = [0, 1, 2] * 20
+    rounds = {tuple(labels[index] for index in batch) for batch in sampler(labels, 3)}
+    assert all(sorted(turns) == [0, 1, 2] for turns in rounds)
+    assert len(rounds) > 2
+
+
 def test_epochs_and_seeds_change_the_order_and_nothing_else_does():
     labels = [0, 1, 2] * 20
     one = sampler(labels, 6)

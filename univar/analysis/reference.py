@@ -65,8 +65,6 @@ class Recognition(NamedTuple):
     """Views whose author came first among all references."""
     floor: float
     """Similarity to the nearest reference that 95 % of the views reach."""
-    stranger_floor: float
-    """The same without the author among the references: what an LLM that is none of them reaches, asked alike."""
 
     @property
     def interval(self) -> Interval:
@@ -362,13 +360,12 @@ def _recognitions(
                 whole = own[: len(own) // qas * qas].reshape(-1, qas)
                 scores = _unit(places[whole].mean(axis=1)) @ directions.T
                 right, top = scores.argmax(axis=1) == label, scores.max(axis=1)
-                stranger = np.delete(scores, label, axis=1).max(axis=1)
-                trials.setdefault((corpus, qas), []).append(np.column_stack([right, top, stranger]))
-    rows = {view: np.concatenate(parts) for view, parts in trials.items()}
+                trials.setdefault((corpus, qas), []).append(np.column_stack([right, top]))
+    found = {view: np.concatenate(parts) for view, parts in trials.items()}
     return tuple(
-        Recognition(corpus, qas, len(found), int(found[:, 0].sum()), *np.quantile(found[:, 1:], 0.05, axis=0).tolist())
-        for (corpus, qas), found in rows.items()
-        if len(found)
+        Recognition(corpus, qas, len(rows), int(rows[:, 0].sum()), float(np.quantile(rows[:, 1], 0.05)))
+        for (corpus, qas), rows in found.items()
+        if len(rows)
     )
 
 

@@ -9,24 +9,33 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from sklearn.decomposition import PCA
 
-from univar.analysis.figures import PALETTE
-from univar.analysis.reference import RESAMPLES, FloatArray, Neighbour, Reference, recognition_of, view_of
+from univar.analysis.reference import (
+    RESAMPLES,
+    FloatArray,
+    Neighbour,
+    Recognition,
+    Reference,
+    recognition_of,
+    view_of,
+)
 from univar.analysis.value_map import CAVEAT, printable, short_names, shortened
 
 FEW_QAS = 20
 """Fewer QAs than this are called few."""
 
-_SHOWN_BARS = 10
+_SHOWN_BARS = 14
 _SHOWN_DRAWS = 200
 _YOURS = "your QAs"
 _YOURS_COLOUR = "#e6194b"
-_CORPUS_COLOURS = (*PALETTE[:2], *PALETTE[4:])
-"""Without the red and the grey, which are the QAs' and the intervals'."""
+_CORPUS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+"""Told apart by people with any colour vision, on white and on black (Okabe & Ito 2008)."""
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 
 # The room that labels are given: that of a phone. On a wider map there is more of it, and never less.
 _MAP_WIDTH, _MAP_HEIGHT = 330, 400
 _CHARACTER, _LINE = 6.2, 15
+_SURE_LABELS = 4
+"""Of the QAs and the nearest references: these may cover a point, though no other label."""
 
 _ALWAYS = (
     "Style, length and form of the answers count as well as values, and only answers to questions of one kind can be "
@@ -43,16 +52,22 @@ def in_words(reference: Reference, neighbours: Sequence[Neighbour], qas: int) ->
         qas: How many QAs were compared.
 
     Returns:
-        Paragraphs.
+        Paragraphs, the first of them a heading.
     """
     first = neighbours[0]
+    known = recognition_of(reference, first.corpus, qas)
+    near = known is None or first.similarity >= known.floor
     name = f"{printable(str(first.identity))} as it answered {printable(first.corpus)}"
-    finding = f"Nearest is {name}: similarity {first.similarity:.2f}{_interval(first)}, n = {qas:,} {_qas(qas)}."
-    if first.first is not None:
-        finding += f" It comes first in {first.first:.0%} of {RESAMPLES:,} draws of your questions."
-    few = f"{qas} {_qas(qas)} {'is' if qas == 1 else 'are'} few: give {FEW_QAS} or more." if qas < FEW_QAS else ""
-    paragraphs = [finding, " ".join(filter(None, [_sureness(reference, first, qas), few])), f"{_ALWAYS} {CAVEAT}"]
-    return [paragraph for paragraph in paragraphs if paragraph]
+    similarity = f"{first.similarity:.2f}{_interval(first)}, n = {qas:,} {_qas(qas)}"
+    finding = f"Similarity {similarity}" if near else f"The nearest is {name}: similarity {similarity}"
+    draws = f"; first in {_percent(first.first)} of {RESAMPLES:,} draws of your questions" if first.first else ""
+    few = f" {qas} {_qas(qas)} {'is' if qas == 1 else 'are'} few: give {FEW_QAS} or more." if qas < FEW_QAS else ""
+    return [
+        f"Nearest is {name}" if near else "No reference is near",
+        f"{finding}{draws}.",
+        _sureness(known, near) + few,
+        f"{_ALWAYS} {CAVEAT}",
+    ]
 
 
 def bar_plot(neighbours: Sequence[Neighbour]) -> go.Figure:
@@ -79,7 +94,8 @@ def bar_plot(neighbours: Sequence[Neighbour]) -> go.Figure:
             hoverinfo="text",
             hovertext=[_hover(neighbour) for _, neighbour in own],
         )
-    figure.update_xaxes(title="similarity (0: no more alike than any two references)", zeroline=True, range=None)
+    least = min([neighbour.low or neighbour.similarity for neighbour in shown] + [0.0])
+    figure.update_xaxes(title="similarity", range=[1.05 * least, 1.02])
     labels = [_escaped(shortened(name, 26)) for name in names]
     figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=labels, autorange="reversed", ticklabelstandoff=4)
     return figure
@@ -133,7 +149,7 @@ def place_plot(
         hover = [_escaped(f"{reference.identities[members[i]]}, {name}") for i in own]
         _add_points(figure, points[own], [label_of[i] for i in own], hover, _escaped(name), looks[name])
     _add_points(figure, yours, labels[:1], [_YOURS], _YOURS, (_YOURS_COLOUR, "star"))
-    shares = [f"component {axis + 1} ({share:.0%})" for axis, share in enumerate(pca.explained_variance_ratio_)]
+    shares = [f"component {axis + 1} ({_percent(share)})" for axis, share in enumerate(pca.explained_variance_ratio_)]
     figure.update_xaxes(title=shares[0], showticklabels=False)
     figure.update_yaxes(title=shares[1], showticklabels=False, scaleanchor="x")
     return figure
@@ -143,38 +159,41 @@ class _Label(NamedTuple):
     """What stands beside a point and where; no text where there is no room."""
 
     text: str
-    position: str
+    position: str = "middle right"
+    box: tuple[float, ...] = ()
+    """Left, bottom, right and top in pixels of a phone."""
 
 
-def _sureness(reference: Reference, first: Neighbour, qas: int) -> str:
-    """What is known of QAs whose author is known, and how these compare."""
-    known = recognition_of(reference, first.corpus, qas)
+def _sureness(known: Recognition | None, near: bool) -> str:
+    """What was measured on QAs whose author is known, and how these compare."""
     if known is None:
         return "How far this can be trusted was not measured: the reference has too few questions."
-    low, high = known.interval
-    measured = (
-        f"Of {known.views:,} sets of {known.qas} {_qas(known.qas)} by LLMs that answered {printable(first.corpus)}, "
-        f"to questions kept apart, {known.right / known.views:.0%} had their author first "
-        f"(95\u00a0% interval {low:.0%} to {high:.0%})"
+    tried = (
+        f"{known.views:,} sets of {known.qas} {_qas(known.qas)} by known LLMs to questions of "
+        f"{printable(known.corpus)} that were kept apart"
     )
-    if first.similarity >= known.floor:
-        return f"{measured}; yours are as near as those usually are ({known.floor:.2f} or more)."
-    if first.similarity >= known.stranger_floor:
+    if not near:
         return (
-            f"{measured}, but yours are not as near as those usually are ({known.floor:.2f} or more): the author may "
-            f"well be none of the references. LLMs that are none, asked alike, reach {known.stranger_floor:.2f}."
+            f"Answers by the references themselves are nearer: of {tried}, {_percent(0.95)} reach {known.floor:.2f}. "
+            "Yours are by another LLM, or answer other questions, or in another form; the order of the references "
+            "then says little."
         )
+    low, high = known.interval
     return (
-        f"Yours are far from every reference: answers to questions such as those of {printable(first.corpus)} reach "
-        f"{known.stranger_floor:.2f} even where their author is no reference. They answer other questions, or in "
-        "another form, so the order of the references says nothing about values."
+        f"How sure is that? Of {tried}, {_percent(known.right / known.views)} had their author first "
+        f"({_percent(0.95)} interval {_percent(low)} to {_percent(high)}), and {_percent(0.95)} reach "
+        f"{known.floor:.2f}, as yours do."
     )
 
 
 def _interval(neighbour: Neighbour) -> str:
     if neighbour.low is None:
         return ""
-    return f" (95\u00a0% interval {neighbour.low:.2f} to {neighbour.high:.2f} by bootstrap over questions)"
+    return f" ({_percent(0.95)} interval {neighbour.low:.2f} to {neighbour.high:.2f}, by bootstrap over questions)"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}\u00a0%"
 
 
 def _qas(number: int) -> str:
@@ -226,25 +245,37 @@ def _labels(points: FloatArray, names: Sequence[str]) -> list[_Label]:
     scale = max(spans[0] / (0.8 * _MAP_WIDTH), spans[1] / (0.9 * _MAP_HEIGHT)) or 1.0
     places = points / scale
     left, right = places[:, 0].min() - 0.1 * _MAP_WIDTH, places[:, 0].max() + 0.1 * _MAP_WIDTH
-    taken = [np.array([x - 6, y - 6, x + 6, y + 6]) for x, y in places]
-    labels = []
-    for (x, y), name in zip(places, (shortened(name, 26) for name in names), strict=True):
+    marks = [np.array([x - 6, y - 6, x + 6, y + 6]) for x, y in places]
+    labels: list[_Label] = []
+    taken: list[FloatArray] = []
+    for number, ((x, y), whole) in enumerate(zip(places, names, strict=True)):
+        name = shortened(whole, 26)
         half = len(name) * _CHARACTER / 2
-        for position, across, up in (
-            ("middle right", half + 8, 0),
-            ("middle left", -half - 8, 0),
-            ("top center", 0, 14),
-            ("bottom center", 0, -14),
-        ):
-            box = np.array([x + across - half, y + up - _LINE / 2, x + across + half, y + up + _LINE / 2])
-            free = not any((np.maximum(box[:2], other[:2]) < np.minimum(box[2:], other[2:])).all() for other in taken)
-            if free and left <= box[0] and box[2] <= right:
-                taken.append(box)
-                labels.append(_Label(name, position))
-                break
-        else:
-            labels.append(_Label("", "middle right"))
+        boxes = {
+            position: np.array([x + across - half, y + up - _LINE / 2, x + across + half, y + up + _LINE / 2])
+            for position, across, up in (
+                ("middle right", half + 8, 0),
+                ("middle left", -half - 8, 0),
+                ("top center", 0, 14),
+                ("bottom center", 0, -14),
+                ("top right", half + 5, 11),
+                ("bottom right", half + 5, -11),
+                ("top left", -half - 5, 11),
+                ("bottom left", -half - 5, -11),
+            )
+        }
+        inside = [position for position, box in boxes.items() if left <= box[0] and box[2] <= right]
+        free = [position for position in inside if not _covers(boxes[position], taken)]
+        clear = [position for position in free if not _covers(boxes[position], marks)]
+        chosen = next(iter(clear or (free if number < _SURE_LABELS else [])), None)
+        labels.append(_Label(name, chosen, tuple(boxes[chosen])) if chosen else _Label(""))
+        if chosen:
+            taken.append(boxes[chosen])
     return labels
+
+
+def _covers(box: FloatArray, others: Iterable[FloatArray]) -> bool:
+    return any((np.maximum(box[:2], other[:2]) < np.minimum(box[2:], other[2:])).all() for other in others)
 
 
 def _layout(height: int) -> go.Layout:
@@ -256,7 +287,7 @@ def _layout(height: int) -> go.Layout:
         yaxis={**axis, "title": {"font": {"size": 12}}},
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "itemsizing": "constant"},
         font={"size": 12, "family": "sans-serif"},
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        margin={"l": 10, "r": 10, "t": 10, "b": 18},
         hovermode="closest",
         dragmode=False,
         paper_bgcolor="rgba(0,0,0,0)",

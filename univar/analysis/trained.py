@@ -192,4 +192,4 @@ def _training_sentence(
     verb = f"Going on from step {start:,} of about {steps:,}" if start else f"About {steps:,} steps"
     unheard = ", ".join(name for name in corpora if name not in evaluator.corpora)
     note = f" Too few validation questions to help choose the checkpoint: {unheard}." if unheard else ""
-    return f"Training on {', '.join(corpora)}. {verb} of {recipe.batch_pairs} view pairs.{note}"
+    return f"Training on {', '.join(corpora)}. {verb}, {recipe.batch_pairs} view pairs a step.{note}"
