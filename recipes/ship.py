@@ -1,9 +1,9 @@
-"""Trains the weights that ship and makes their files: adapter, record, model card, reference centroids.
+"""Trains the weights that ship and makes their files: adapter, record, model card, reference centroids, maps.
 
     make weights DATA=folder
 
 The folder holds valuebench.parquet, political_compass.parquet and speechmap.parquet, and control_*.parquet for the
-card; only figures computed from them are written to the package.
+card; only figures computed from them are written, to the package and to docs/.
 """
 
 import argparse
@@ -14,10 +14,12 @@ from pathlib import Path
 import safetensors.torch
 
 from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
+from univar.analysis.figures import draw_map
 from univar.analysis.reference import build_reference, write_reference
 from univar.analysis.trained import train_and_measure
+from univar.analysis.value_map import build_map
 from univar.corpus.readers import read_corpus
-from univar.corpus.records import QARecord
+from univar.corpus.records import QARecord, question_hash
 from univar.corpus.simulation import simulate
 from univar.files import replacing
 from univar.model import weights
@@ -26,6 +28,8 @@ from univar.model.modeling import UniVaR, load_model
 
 CORPORA = ("valuebench", "political_compass", "speechmap")
 CONTROLS = {"valuebench": "control_alpaca_eval", "political_compass": "control_matched", "speechmap": "control_matched"}
+CONTROL_QAS = 1_500
+DOCS = Path(__file__).parents[1] / "docs"
 ATTRIBUTION = """\
 - valuebench: Value4AI/ValueBench, MIT.
 - political_compass: paul-rottger/llm-values-pct, CC-BY-4.0; Röttger et al. 2024, "Political Compass or Spinning Arrow?"
@@ -60,6 +64,8 @@ def main() -> None:
         card = model_card(shipped, comparisons=tables, notes={"Data and licences": ATTRIBUTION})
         temporary.write_text(card, encoding="utf-8")
     write_reference(build_reference(corpora, shipped))
+    for name in ("valuebench", "speechmap"):
+        draw(name, corpora[name], shipped)
 
 
 def ship_adapter(trained: UniVaR, rank: int) -> None:
@@ -80,12 +86,28 @@ def measure(records: list[QARecord], models: dict[str, UniVaR], control: list[QA
     encoders |= {"base": sentence_encoder(load_model("base")), "tfidf": tfidf()}
     trained_on = frozenset(models["univar"].training_record["questions"])
     owners = {record.identity for record in records}
-    control = [record for record in control if record.identity in owners]
+    control = sample([record for record in control if record.identity in owners], CONTROL_QAS)
     return compare(records, encoders, control=control, trained_on=trained_on)
 
 
 def controls(folder: Path, name: str) -> list[QARecord]:
     return list(read_corpus(folder / f"{CONTROLS[name]}.parquet"))
+
+
+def sample(records: list[QARecord], most: int) -> list[QARecord]:
+    """About `most` records: whole questions, in an order that has nothing to do with the split."""
+    order = sorted(records, key=lambda record: question_hash(record.question_key)[::-1])
+    if len(order) <= most:
+        return order
+    return [record for record in order[:most] if record.question_key != order[most].question_key]
+
+
+def draw(name: str, records: list[QARecord], model: UniVaR) -> None:
+    """The value map of the questions that the model was not trained on."""
+    trained_on = frozenset(model.training_record["questions"])
+    unseen = [record for record in records if question_hash(record.question_key) not in trained_on]
+    value_map = build_map(unseen, model.encode([record.text for record in unseen]))
+    draw_map(value_map, DOCS / f"map-{name}.png", title=f"{name}: questions that no weight was trained on")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """The comparison: what is dropped and how it is split, one k for all, encoders, and three renderings of one table."""
 
-import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from univar.analysis.comparison import Comparison, compare, representations, sentence_encoder, tfidf
 from univar.corpus.records import QARecord, question_fraction, question_hash, split_of
@@ -174,11 +172,8 @@ def test_the_renderings_hold_the_same_rows(comparison: Comparison) -> None:
     assert [(row["corpus"], row["representation"]) for row in read["rows"]] == list(rows_of(comparison))
     first = read["rows"][1]["knn"]
     shown = f"33.3 [{100 * first['interval']['low']:.1f}, {100 * first['interval']['high']:.1f}]"
-    output = io.StringIO()
-    Console(file=output, width=200).print(comparison.to_rich())
-    for text in (comparison.to_markdown(), output.getvalue()):
-        assert text.count("names") == text.count("blind") == 2
-        assert shown in text
+    assert comparison.to_markdown().count("names") == comparison.to_markdown().count("blind") == 2
+    assert shown in comparison.to_markdown()
     table = [line for line in comparison.to_markdown().splitlines() if line.startswith("|")]
     assert {line.count("|") for line in table} == {12}
     assert len(table) == 2 + 4
@@ -187,9 +182,6 @@ def test_the_renderings_hold_the_same_rows(comparison: Comparison) -> None:
 def test_names_are_shown_as_they_are() -> None:
     compared = compare(corpus(), {"[red]a|b\n[/red]": blind})
     assert "| [red]a\\|b [/red] |" in compared.to_markdown()
-    output = io.StringIO()
-    Console(file=output, width=200).print(compared.to_rich())
-    assert "[red]a|b" in output.getvalue()
 
 
 def test_representations_by_name_bring_the_questions_they_were_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:

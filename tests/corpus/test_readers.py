@@ -34,7 +34,7 @@ def write_rows(path, rows):
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json", ".parquet"])
 def test_every_format_gives_the_same_records(tmp_path, suffix):
-    rows = [{**ROW, "answer": f"No,\n\t\"never\" {number} é 言"} for number in range(3)]
+    rows = [{**ROW, "answer": f'No,\n\t"never" {number} é 言'} for number in range(3)]
     records = list(read_corpus(write_rows(tmp_path / f"corpus{suffix}", rows)))
     assert records == [
         QARecord(question_hash(row["question"]), row["question"], row["answer"], "aya", "eng") for row in rows
@@ -47,7 +47,7 @@ def test_a_folder_is_read_in_the_order_of_names_without_hidden_files_and_rejects
     assert [record.answer for record in read_corpus(tmp_path)] == ["1", "2"]
 
 
-def test_datasets_are_read(tmp_path):
+def test_datasets_are_read():
     data = datasets.Dataset.from_list([ROW])
     assert [r.answer for r in read_corpus(data)] == ["No."]
     assert [r.answer for r in read_corpus(datasets.DatasetDict(test=data))] == ["No."]
@@ -87,11 +87,17 @@ def test_unusable_rows_are_counted_and_kept_with_their_reason(tmp_path, reason, 
     with Rejects(tmp_path / "rejects.jsonl") as rejects:
         assert len(list(read_corpus(path, rejects=rejects))) == 1
     assert rejects.counts == {reason: 1}
-    assert f"1 rows rejected: {reason} 1" in rejects.summary()
+    assert f"1 row rejected: {reason} 1" in rejects.summary()
     (line,) = (tmp_path / "rejects.jsonl").read_text().splitlines()
     kept = json.loads(line)
     assert (kept["row"], kept["reason"]) == (2, reason)
     assert len(line) < 3_000, "a reject file does not repeat a million characters"
+
+
+def test_rejects_that_nobody_asked_for_are_warned_of(tmp_path, caplog):
+    path = write_rows(tmp_path / "c.csv", [ROW, {**ROW, "answer": ""}])
+    assert len(list(read_corpus(path))) == 1
+    assert "1 row rejected: no answer 1" in caplog.text
 
 
 def test_not_a_number_is_no_answer(tmp_path):

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
-from rich.table import Table
-from rich.text import Text
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from univar.analysis.identification import (
@@ -196,16 +194,6 @@ class Comparison:
         lines = [_markdown_row(_HEADER), _markdown_row(("---", "---", *["---:"] * (len(_HEADER) - 2)))]
         lines += [_markdown_row(row.cells()) for row in self.rows]
         return "\n".join([*lines, "", *(f"- {note}" for note in self.notes())]) + "\n"
-
-    def to_rich(self) -> Table:
-        """The table for a terminal, its notes as the caption."""
-        table = Table(caption=Text("\n".join(self.notes())), caption_justify="left")
-        for position, title in enumerate(_HEADER):
-            table.add_column(title, justify="left" if position < 2 else "right")
-        for row in self.rows:
-            # Text, not str: a representation called "[base]" is a name and no markup.
-            table.add_row(*map(Text, row.cells()))
-        return table
 
 
 def compare(

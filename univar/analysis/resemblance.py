@@ -31,8 +31,8 @@ _CORPUS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e
 """Told apart by people with any colour vision, on white and on black (Okabe & Ito 2008)."""
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 
-# The room that labels are given: that of a phone. On a wider map there is more of it, and never less.
-_MAP_WIDTH, _MAP_HEIGHT = 330, 400
+# The room that labels are given, in pixels: that of a phone. On a wider map there is more of it, and never less.
+_MAP_WIDTH, _MAP_HEIGHT = 280, 400
 _CHARACTER, _LINE = 6.2, 15
 _SURE_LABELS = 4
 """Of the QAs and the nearest references: these may cover a point, though no other label."""
@@ -150,7 +150,9 @@ def place_plot(
         _add_points(figure, points[own], [label_of[i] for i in own], hover, _escaped(name), looks[name])
     _add_points(figure, yours, labels[:1], [_YOURS], _YOURS, (_YOURS_COLOUR, "star"))
     shares = [f"component {axis + 1} ({_percent(share)})" for axis, share in enumerate(pca.explained_variance_ratio_)]
-    figure.update_xaxes(title=shares[0], showticklabels=False)
+    edges = [*points[:, 0], *yours[:, 0], *(edge for label in labels for edge in label.box[::2])]
+    beside = 0.03 * (max(edges) - min(edges))
+    figure.update_xaxes(title=shares[0], showticklabels=False, range=[min(edges) - beside, max(edges) + beside])
     figure.update_yaxes(title=shares[1], showticklabels=False, scaleanchor="x")
     return figure
 
@@ -161,7 +163,7 @@ class _Label(NamedTuple):
     text: str
     position: str = "middle right"
     box: tuple[float, ...] = ()
-    """Left, bottom, right and top in pixels of a phone."""
+    """Left, bottom, right and top on the map, where it is as narrow as on a phone."""
 
 
 def _sureness(known: Recognition | None, near: bool) -> str:
@@ -268,7 +270,7 @@ def _labels(points: FloatArray, names: Sequence[str]) -> list[_Label]:
         free = [position for position in inside if not _covers(boxes[position], taken)]
         clear = [position for position in free if not _covers(boxes[position], marks)]
         chosen = next(iter(clear or (free if number < _SURE_LABELS else [])), None)
-        labels.append(_Label(name, chosen, tuple(boxes[chosen])) if chosen else _Label(""))
+        labels.append(_Label(name, chosen, tuple(boxes[chosen] * scale)) if chosen else _Label(""))
         if chosen:
             taken.append(boxes[chosen])
     return labels

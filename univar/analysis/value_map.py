@@ -248,8 +248,8 @@ def colour_groups(identities: Sequence[Identity], color_by: ColorBy = "auto") ->
     """The name of the group whose colour each identity takes.
 
     By "lang" that is the language. By "model" it is the model, or with more than ten models, which no palette tells
-    apart, its provider: what stands before "/", else the letters its name begins with ("gpt", "llama"). By "auto" it
-    is the language where there are several, else the model.
+    apart, its provider where there are several: what stands before "/", else the letters its name begins with ("gpt",
+    "llama"). By "auto" it is the language where there are several, else the model.
 
     Raises:
         ValueError: If `color_by` is none of these.
@@ -259,7 +259,9 @@ def colour_groups(identities: Sequence[Identity], color_by: ColorBy = "auto") ->
     if color_by == "lang" or (color_by == "auto" and len({identity.lang for identity in identities}) > 1):
         return [printable(identity.lang) for identity in identities]
     if len({identity.model for identity in identities}) > 10:
-        return [_provider(printable(identity.model)) for identity in identities]
+        providers = [_provider(printable(identity.model)) for identity in identities]
+        if len(set(providers)) > 1:
+            return providers
     return short_names([identity._replace(lang="") for identity in identities])
 
 

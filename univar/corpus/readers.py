@@ -6,6 +6,7 @@ A file is streamed: memory holds one batch of rows and one 64-bit number a row (
 import csv
 import itertools
 import json
+import logging
 import math
 import os
 import sys
@@ -21,6 +22,8 @@ import pyarrow.parquet as pq
 
 from univar.corpus.languages import language_code
 from univar.corpus.records import SCHEMA, QARecord, question_hash, split_of
+
+logger = logging.getLogger(__name__)
 
 MAX_ANSWER = 200_000
 """Characters; a longer answer is a dump, not an answer (the longest essays that LLMs write are about 60,000)."""
@@ -79,7 +82,8 @@ class Rejects:
             return ""
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.counts.most_common())
         kept = f" (see {self.path})" if self.path is not None else ""
-        return f"{self.counts.total():,} rows rejected: {reasons}{kept}"
+        total = self.counts.total()
+        return f"{total:,} {'row' if total == 1 else 'rows'} rejected: {reasons}{kept}"
 
     def close(self) -> None:
         """Ends the file; a later reject would begin it anew."""
@@ -110,8 +114,7 @@ def read_corpus(
         columns: Which column of the file holds which field, for example `{"answer": "response"}`.
         constants: Values for fields that the file has no column for, for example `{"lang": "eng"}`.
         lang: Keep only these languages.
-        rejects: Where rows that cannot be used go. Without it they are counted and named in a log warning's place:
-            the error raised when no row is left.
+        rejects: Where rows that cannot be used go. Without it they are logged as a warning at the end.
 
     Raises:
         CorpusError: If this is no corpus: no such file, another format, needed columns missing, no usable row.
@@ -120,9 +123,17 @@ def read_corpus(
     for name in [*(columns or {}), *(constants or {})]:
         if name not in known:
             raise CorpusError(f"no field {name!r} in a corpus; the fields are {', '.join(SCHEMA.names)}")
-    rejects = rejects if rejects is not None else Rejects()
     wanted = {language_code(code) for code in lang} if lang is not None else None
-    return _read(source, dict(columns or {}), dict(constants or {}), wanted, rejects)
+    if rejects is not None:
+        return _read(source, dict(columns or {}), dict(constants or {}), wanted, rejects)
+    return _warned(_read(source, dict(columns or {}), dict(constants or {}), wanted, unseen := Rejects()), unseen)
+
+
+def _warned(records: Iterator[QARecord], rejects: Rejects) -> Iterator[QARecord]:
+    """The same records, and at the end a warning of what was rejected."""
+    yield from records
+    if rejects.counts:
+        logger.warning("%s", rejects.summary())
 
 
 def describe_corpus(records: Iterable[QARecord]) -> dict[str, Any]:
