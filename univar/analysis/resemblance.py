@@ -242,14 +242,14 @@ def _add_points(
 
 
 def _labels(points: FloatArray, names: Sequence[str]) -> list[_Label]:
-    """A label for each point (n, 2) that finds room for its name, the first first."""
+    """A label for each point (n, 2) that finds room for its name, the first first; none covers the first point."""
     spans = np.ptp(points, axis=0)
-    scale = max(spans[0] / (0.8 * _MAP_WIDTH), spans[1] / (0.9 * _MAP_HEIGHT)) or 1.0
+    scale = max(spans[0] / (_MAP_WIDTH / 2), spans[1] / _MAP_HEIGHT) or 1.0
     places = points / scale
-    left, right = places[:, 0].min() - 0.1 * _MAP_WIDTH, places[:, 0].max() + 0.1 * _MAP_WIDTH
+    left, right = places[:, 0].min() - _MAP_WIDTH / 4, places[:, 0].max() + _MAP_WIDTH / 4
     marks = [np.array([x - 6, y - 6, x + 6, y + 6]) for x, y in places]
     labels: list[_Label] = []
-    taken: list[FloatArray] = []
+    taken = marks[:1]
     for number, ((x, y), whole) in enumerate(zip(places, names, strict=True)):
         name = shortened(whole, 26)
         half = len(name) * _CHARACTER / 2
