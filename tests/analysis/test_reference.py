@@ -14,6 +14,7 @@ from univar.analysis.reference import (
     SHIPPED_REFERENCE,
     Recognition,
     Reference,
+    _recognition,
     build_reference,
     nearest,
     read_reference,
@@ -37,7 +38,7 @@ def plain() -> Reference:
         centroids=np.array([[2.0, 0.0], [0.0, 0.5]], dtype=np.float32),
         centre=np.zeros(2, dtype=np.float32),
         whitening=np.eye(2, dtype=np.float32),
-        recognitions=(Recognition("one", 1, 10, 7, 0.5), Recognition("one", 5, 10, 10, 0.8)),
+        recognitions=(Recognition("one", 1, 10, 7, 0.5, 6), Recognition("one", 5, 10, 10, 0.8, 2)),
         weights="0" * 64,
     )
 
@@ -168,6 +169,7 @@ def test_recognition_tries_views_of_questions_that_were_kept_apart(tiny_model: U
     ]
     # The identities use words of their own and nobody else's.
     assert all(row.right == row.views for row in reference.recognitions)
+    assert all(0 < row.floor <= 1 for row in reference.recognitions)
     assert reference.recognitions == build_reference({"corpus": records}, tiny_model).recognitions
 
 
@@ -243,3 +245,16 @@ def test_the_shipped_reference_belongs_to_the_shipped_weights() -> None:
     reference = read_reference()
     assert reference.weights == weights.shipped_record()["adapter_sha256"]
     assert {row.corpus for row in reference.recognitions} == set(reference.corpora)
+
+
+def test_what_a_recognition_counts() -> None:
+    # The nearest reference of 20 views is 0.1, 0.2, ... 2.0 near: the 5 % quantile lies 0.95 of the way from the first
+    # to the second. The author is 0.05 nearer than the next but in the last view; without the author, the third view
+    # (0.25) and all after it reach 0.195.
+    author = np.arange(1, 21) / 10
+    others = author - 0.05
+    others[-1], author[-1] = author[-1], others[-1]
+    found = _recognition("corpus", 5, author, others)
+    assert (found.corpus, found.qas, found.views, found.right) == ("corpus", 5, 20, 19)
+    assert found.floor == pytest.approx(0.195)
+    assert found.strangers == 18

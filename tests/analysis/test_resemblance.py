@@ -23,7 +23,7 @@ def reference() -> Reference:
         centroids=np.eye(3, dtype=np.float32),
         centre=np.zeros(3, dtype=np.float32),
         whitening=np.eye(3, dtype=np.float32),
-        recognitions=(Recognition("<i>one</i>", 1, 40, 30, 0.7), Recognition("<i>one</i>", 20, 40, 40, 0.9)),
+        recognitions=(Recognition("<i>one</i>", 1, 40, 30, 0.7, 20), Recognition("<i>one</i>", 20, 40, 40, 0.9, 10)),
         weights="0" * 64,
     )
 
@@ -43,7 +43,8 @@ def test_qas_as_near_as_those_of_known_authors_are_named_with_how_sure_that_is(r
     assert "first in 100\u00a0% of 1,000 draws" in finding
     assert "Of 40 sets of 20 QAs by known LLMs" in sureness
     # Wilson's interval of 40 in 40 begins at 40 / (40 + 1.96 ** 2).
-    assert "100\u00a0% had their author first (95\u00a0% interval 91\u00a0% to 100\u00a0%)" in sureness
+    assert "100\u00a0% (95\u00a0% interval 91\u00a0% to 100\u00a0%) had their author first" in sureness
+    assert "taken out of the references, 25\u00a0% (95\u00a0% interval 14\u00a0% to 40\u00a0%) still come" in sureness
     assert "few" not in sureness
     assert CAVEAT in limits
     assert "Style" in limits
@@ -62,7 +63,7 @@ def test_few_qas_are_called_few(reference: Reference) -> None:
     _, finding, sureness, _ = words(reference, [1.0, 0.1, 0.1], 1)
     assert finding == "Similarity 0.99, n = 1 QA."
     assert "40 sets of 1 QA by" in sureness
-    assert "75\u00a0% had" in sureness
+    assert "75\u00a0% (" in sureness
     assert "1 QA is few" in sureness
 
 

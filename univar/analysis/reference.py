@@ -65,12 +65,18 @@ class Recognition(NamedTuple):
     """Views whose author came first among all references."""
     floor: float
     """Similarity to the nearest reference that 95 % of the views reach."""
+    strangers: int
+    """Views that reach it even when their author is taken out: an LLM that is no reference may come as near."""
 
     @property
     def interval(self) -> Interval:
         """95 % interval of the share that was right (Wilson)."""
-        low, high = binomtest(self.right, self.views).proportion_ci(method="wilson")
-        return Interval(float(low), float(high))
+        return _wilson(self.right, self.views)
+
+    @property
+    def strangers_interval(self) -> Interval:
+        """95 % interval of the share of `strangers` (Wilson)."""
+        return _wilson(self.strangers, self.views)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -359,14 +365,16 @@ def _recognitions(
             for qas in VIEW_SIZES:
                 whole = own[: len(own) // qas * qas].reshape(-1, qas)
                 scores = _unit(places[whole].mean(axis=1)) @ directions.T
-                right, top = scores.argmax(axis=1) == label, scores.max(axis=1)
-                trials.setdefault((corpus, qas), []).append(np.column_stack([right, top]))
-    found = {view: np.concatenate(parts) for view, parts in trials.items()}
-    return tuple(
-        Recognition(corpus, qas, len(rows), int(rows[:, 0].sum()), float(np.quantile(rows[:, 1], 0.05)))
-        for (corpus, qas), rows in found.items()
-        if len(rows)
-    )
+                others = np.delete(scores, label, axis=1).max(axis=1)
+                trials.setdefault((corpus, qas), []).append(np.column_stack([scores[:, label], others]))
+    tried = {view: np.concatenate(parts) for view, parts in trials.items()}
+    return tuple(_recognition(corpus, qas, *rows.T) for (corpus, qas), rows in tried.items() if len(rows))
+
+
+def _recognition(corpus: str, qas: int, author: FloatArray, others: FloatArray) -> Recognition:
+    """The record of views with these similarities (n,) to their author and to the nearest other reference."""
+    floor = float(np.quantile(np.maximum(author, others), 0.05))
+    return Recognition(corpus, qas, len(author), int((author > others).sum()), floor, int((others >= floor).sum()))
 
 
 def _resampled_means(rows: FloatArray, questions: Sequence[str] | None, seed: int) -> FloatArray | None:
@@ -379,6 +387,11 @@ def _resampled_means(rows: FloatArray, questions: Sequence[str] | None, seed: in
     np.add.at(sums, members, rows)
     draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=RESAMPLES)
     return np.asarray((draws @ sums) / (draws @ sizes)[:, np.newaxis])
+
+
+def _wilson(successes: int, trials: int) -> Interval:
+    low, high = binomtest(successes, trials).proportion_ci(method="wilson")
+    return Interval(float(low), float(high))
 
 
 def _unit(rows: FloatArray) -> FloatArray:

@@ -18,6 +18,7 @@ from univar.analysis.reference import (
     recognition_of,
     view_of,
 )
+from univar.analysis.statistics import Interval
 from univar.analysis.value_map import CAVEAT, printable, short_names, shortened
 
 FEW_QAS = 20
@@ -180,12 +181,17 @@ def _sureness(known: Recognition | None, near: bool) -> str:
             "Yours are by another LLM, or answer other questions, or in another form; the order of the references "
             "then says little."
         )
-    low, high = known.interval
     return (
-        f"How sure is that? Of {tried}, {_percent(known.right / known.views)} had their author first "
-        f"({_percent(0.95)} interval {_percent(low)} to {_percent(high)}), and {_percent(0.95)} reach "
-        f"{known.floor:.2f}, as yours do."
+        f"How sure is that, if the author is one of the references? Of {tried}, "
+        f"{_share(known.right, known.views, known.interval)} had their author first. And if it is none? With their "
+        f"author taken out of the references, {_share(known.strangers, known.views, known.strangers_interval)} still "
+        f"come as near as those usually are ({known.floor:.2f})."
     )
+
+
+def _share(count: int, total: int, interval: Interval) -> str:
+    low, high = interval
+    return f"{_percent(count / total)} ({_percent(0.95)} interval {_percent(low)} to {_percent(high)})"
 
 
 def _interval(neighbour: Neighbour) -> str:
