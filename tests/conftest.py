@@ -3,8 +3,11 @@
 import hashlib
 import json
 import os
+import signal
 from pathlib import Path
 
+# A test run in the background of a script inherits that Ctrl-C is ignored; the tests of interruptions need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
