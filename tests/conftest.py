@@ -6,8 +6,6 @@ import os
 import signal
 from pathlib import Path
 
-# A test run in the background of a script inherits that Ctrl-C is ignored; the tests of interruptions need it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
@@ -27,6 +25,9 @@ from univar.corpus.records import QARecord
 from univar.model import weights
 from univar.model.modeling import UniVaR
 from univar.model.training import Recipe
+
+# A test run in the background of a script inherits that Ctrl-C is ignored; the tests of interruptions need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WORDS = "q a yes no always never honest thrift family law is it right wrong to lie save help i think one should"
 MODELS = ("aya", "mixtral", "solar")
