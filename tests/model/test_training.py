@@ -106,6 +106,7 @@ def test_the_record_names_exactly_the_questions_that_were_seen(records, recipe, 
             "qas_held_out": 3 * (len(questions) - len(seen)),
         }
     }
+    assert model.training_record["checkpoint"] == "last"  # no evaluator to choose one
     json.dumps(model.training_record)
 
 

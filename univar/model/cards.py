@@ -37,6 +37,7 @@ def model_card(
         view_pooling=model.view_pooling.pooling_mode,
         recipe=model.training_record.get("recipe"),
         corpora=model.training_record.get("corpora", {}),
+        checkpoint=model.training_record.get("checkpoint", "last"),
         comparisons=dict(comparisons or {}),
         notes=dict(notes or {}),
     )

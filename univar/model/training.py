@@ -142,6 +142,7 @@ def train(
         "recipe": recipe.to_dict(),
         "corpora": {name: _described(records, seen[name]) for name, records in corpora.items()},
         "questions": sorted({question_hash(r.question_key) for records in seen.values() for r in records}),
+        "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
     loss = MultiViewInfoNCELoss(
         model, recipe.temperature, learn_temperature=recipe.learn_temperature, positives=recipe.positives
