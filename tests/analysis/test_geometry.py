@@ -6,7 +6,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from univar.analysis import geometry
-from univar.analysis.geometry import centroids, geometry_agreement
+from univar.analysis.geometry import centroids, geometry_agreement, identity_distances
 from univar.corpus.records import Identity
 from univar.corpus.simulation import Simulation, simulate
 
@@ -16,6 +16,8 @@ def simulation_of(stances: object, styles: object) -> Simulation:
     names = [Identity(f"model-{row:02d}", "eng") for row in range(len(stances))]
     return Simulation([], names, ["a"] * stances.shape[1], stances, styles)
 
+
+ONE_VALUE = ["peace"] * 40
 
 # Centroids
 
@@ -43,6 +45,34 @@ def test_what_has_no_centroids_is_refused(embeddings, labels, message):
         centroids(embeddings, labels)
 
 
+# Distances
+
+
+def test_distances_by_hand():
+    # About peace the two are at 1 and -1 on an axis, about wealth at -1 and 1: distances 2 and 2, root mean square 2.
+    # The plain centroids of all answers are both 0, at distance 0.
+    places, labels, values = [[1.0], [-1.0], [-1.0], [1.0]], [0, 1, 0, 1], ["peace", "peace", "wealth", "wealth"]
+    np.testing.assert_allclose(identity_distances(places, labels, values), [2])
+    np.testing.assert_allclose(identity_distances(places, labels, ["all"] * 4), [0])
+
+
+def test_several_answers_about_a_value_are_averaged_first():
+    # Identity 0 about peace: the mean of 0 and 4 is 2, and identity 1 is at 5: 3. About wealth: 0 and 4, so 4.
+    places, labels = [[0.0], [4.0], [5.0], [0.0], [4.0]], [0, 0, 1, 0, 1]
+    found = identity_distances(places, labels, ["peace", "peace", "peace", "wealth", "wealth"])
+    np.testing.assert_allclose(found, [np.sqrt((9 + 16) / 2)])
+
+
+def test_an_identity_without_answers_about_a_value_is_an_error():
+    with pytest.raises(ValueError, match="not every identity has answers about 'wealth'"):
+        identity_distances(np.eye(3), [0, 1, 0], ["peace", "peace", "wealth"])
+
+
+def test_lengths_that_differ_are_an_error():
+    with pytest.raises(ValueError, match="got 3 embeddings, 3 labels and 2 values"):
+        identity_distances(np.eye(3), [0, 1, 0], ["peace", "peace"])
+
+
 # Agreement
 
 
@@ -53,7 +83,7 @@ def test_agreement_by_hand():
     # to 10, and Spearman is 1 - 6 * 10 / (6 * 35) = 5/7.
     places = np.array([[0.0], [1.0], [3.0], [7.0]])
     simulation = simulation_of(places / 7, places[[0, 2, 1, 3]] / 7)
-    found = geometry_agreement(places, [0, 1, 2, 3], simulation)
+    found = geometry_agreement(places, [0, 1, 2, 3], ONE_VALUE[:4], simulation)
     assert found.stances == pytest.approx(1)
     assert found.style == pytest.approx(5 / 7)
     assert (found.n_identities, found.n_pairs) == (4, 6)
@@ -91,7 +121,9 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     for seed in range(40):
         generator = np.random.default_rng(seed)
         simulation = simulation_of(generator.random((12, 5)), generator.random((12, 3)))
-        found = geometry_agreement(generator.random((12, 6)), range(12), simulation, resamples=100, seed=seed)
+        found = geometry_agreement(
+            generator.random((12, 6)), range(12), ONE_VALUE[:12], simulation, resamples=100, seed=seed
+        )
         covered += found.stances_interval.low <= 0 <= found.stances_interval.high
     assert covered >= 34
 
@@ -100,8 +132,9 @@ def test_an_embedding_of_stances_agrees_with_stances_and_one_of_styles_with_styl
     simulation = simulate(12, 24, seed=2)
     index = {identity: row for row, identity in enumerate(simulation.identities)}
     labels = np.array([index[record.identity] for record in simulation.records])
-    of_stances = geometry_agreement(simulation.stances[labels], labels, simulation)
-    of_style = geometry_agreement(simulation.styles[labels], labels, simulation)
+    values = [record.value for record in simulation.records]
+    of_stances = geometry_agreement(simulation.stances[labels], labels, values, simulation)
+    of_style = geometry_agreement(simulation.styles[labels], labels, values, simulation)
     assert of_stances.stances == pytest.approx(1)
     assert of_style.style == pytest.approx(1)
     assert of_stances.stances_interval.low > of_stances.style_interval.high
@@ -112,7 +145,8 @@ def test_the_same_seed_gives_the_same_interval():
     simulation = simulate(12, 1)
     places = np.random.default_rng(0).random((12, 3))
     first, again, other = (
-        geometry_agreement(places, range(12), simulation, resamples=100, seed=seed) for seed in (1, 1, 2)
+        geometry_agreement(places, range(12), ONE_VALUE[:12], simulation, resamples=100, seed=seed)
+        for seed in (1, 1, 2)
     )
     assert first == again
     assert first.stances == other.stances
@@ -120,15 +154,15 @@ def test_the_same_seed_gives_the_same_interval():
 
 
 def test_equal_centroids_have_no_correlation():
-    found = geometry_agreement(np.ones((5, 2)), range(5), simulate(5, 1), resamples=20)
+    found = geometry_agreement(np.ones((5, 2)), range(5), ONE_VALUE[:5], simulate(5, 1), resamples=20)
     assert np.isnan([found.stances, found.style, *found.stances_interval, *found.style_interval]).all()
 
 
 def test_too_few_identities_are_refused():
     with pytest.raises(ValueError, match="at least 4 identities, got 3"):
-        geometry_agreement(np.eye(3), range(3), simulate(3, 1))
+        geometry_agreement(np.eye(3), range(3), ONE_VALUE[:3], simulate(3, 1))
 
 
 def test_an_identity_without_embeddings_is_an_error():
     with pytest.raises(ValueError, match="labels name 4 identities and the simulation has 5"):
-        geometry_agreement(np.eye(4), range(4), simulate(5, 1))
+        geometry_agreement(np.eye(4), range(4), ONE_VALUE[:4], simulate(5, 1))

@@ -169,7 +169,8 @@ def _geometry(
 ) -> dict[str, GeometryAgreement]:
     row_of = {identity: row for row, identity in enumerate(simulation.identities)}
     labels = [row_of[record.identity] for record in simulation.records]
-    return {name: geometry_agreement(rows, labels, simulation, seed=seed) for name, rows in vectors.items()}
+    values = [record.value for record in simulation.records]
+    return {name: geometry_agreement(rows, labels, values, simulation, seed=seed) for name, rows in vectors.items()}
 
 
 def _check_replaceable(folder: Path) -> None:

@@ -18,11 +18,11 @@ _FEWEST_IDENTITIES = 4
 
 @dataclass(frozen=True, slots=True)
 class GeometryAgreement:
-    """How well distances between centroids follow the known distances between simulated identities.
+    """How well distances between identities follow the known distances between simulated ones.
 
     Attributes:
         stances: Spearman correlation with the distances between stances, in [-1, 1]: what a representation of values
-            should have. NaN if all centroids are equally far from each other.
+            should have. NaN if all identities are equally far from each other.
         stances_interval: Its 95 % bootstrap interval over identities.
         style: Spearman correlation with the distances between styles: what it should not have.
         style_interval: Its 95 % bootstrap interval over identities.
@@ -63,15 +63,46 @@ def centroids(embeddings: npt.ArrayLike, labels: Sequence[int] | npt.NDArray[np.
     return np.asarray(sums / counts[:, None])
 
 
+def identity_distances(
+    embeddings: npt.ArrayLike, labels: Sequence[int] | npt.NDArray[np.integer], values: Sequence[str | None]
+) -> FloatArray:
+    """Condensed distances between identities, compared value by value, in the order of `scipy.spatial.distance`.
+
+    The root mean square, over the values, of the euclidean distances between centroids of the answers about one value.
+    Between centroids of all answers, to be for one value and against another would look like the reverse.
+
+    Args:
+        embeddings: `(n, d)` unit vectors.
+        labels: `(n,)` the identity of each row, numbered from 0 without a gap.
+        values: `(n,)` the value that each row is about. Where there is none known, give any grouping of the questions
+            that the identities share, or one and the same name, which gives distances between plain centroids.
+
+    Raises:
+        ValueError: If the lengths differ, or an identity has no row for one of the values; see also `centroids`.
+    """
+    rows, owners, about = np.asarray(embeddings), np.asarray(labels), np.array([str(value) for value in values])
+    if not len(rows) == len(owners) == len(about):
+        raise ValueError(f"got {len(rows)} embeddings, {len(owners)} labels and {len(about)} values; give one a row")
+    known, names = len(np.unique(owners)), np.unique(about)
+    squares = np.zeros(known * (known - 1) // 2)
+    for name in names:
+        chosen = about == name
+        if len(np.unique(owners[chosen])) < known:
+            raise ValueError(f"not every identity has answers about {str(name)!r}; leave that value out for all")
+        squares += pdist(centroids(rows[chosen], owners[chosen]), "sqeuclidean")
+    return np.asarray(np.sqrt(squares / len(names)), dtype=np.float64)
+
+
 def geometry_agreement(
     embeddings: npt.ArrayLike,
     labels: Sequence[int] | npt.NDArray[np.integer],
+    values: Sequence[str | None],
     simulation: Simulation,
     *,
     resamples: int = 1000,
     seed: int = 0,
 ) -> GeometryAgreement:
-    """Spearman correlations of distances between centroids with the distances between stances and between styles.
+    """Spearman correlations of `identity_distances` with the distances between stances and between styles.
 
     The interval draws identities with replacement; a pair of an identity with itself is left out, as its distance is
     zero in every representation. With few identities it is wide: distances that share an identity are not independent.
@@ -79,6 +110,7 @@ def geometry_agreement(
     Args:
         embeddings: `(n, d)` unit vectors, for example of the records of the simulation or of some of its splits.
         labels: `(n,)` the row of each embedding's identity in `simulation.identities`; every identity must occur.
+        values: `(n,)` the value that each embedding is about.
         simulation: The truth.
         resamples: Bootstrap resamples.
         seed: Of the resamples.
@@ -89,10 +121,10 @@ def geometry_agreement(
     known = len(simulation.identities)
     if known < _FEWEST_IDENTITIES:
         raise ValueError(f"agreement needs at least {_FEWEST_IDENTITIES} identities, got {known}; simulate more")
-    places = centroids(embeddings, labels)
-    if len(places) != known:
-        raise ValueError(f"the labels name {len(places)} identities and the simulation has {known}; embed all of them")
-    found = squareform(pdist(places))
+    named = len(np.unique(np.asarray(labels)))
+    if named != known:
+        raise ValueError(f"the labels name {named} identities and the simulation has {known}; embed all of them")
+    found = squareform(identity_distances(embeddings, labels, values))
     truths = [squareform(truth) for truth in (stance_distances(simulation), style_distances(simulation))]
     draws = np.random.default_rng(seed).integers(known, size=(resamples, known))
     (stances, style), intervals = zip(*[_agreement(found, truth, draws) for truth in truths], strict=True)
