@@ -12,6 +12,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import pytest
 import safetensors.torch
 import torch
+from hypothesis import settings
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -25,6 +26,10 @@ from univar.corpus.records import QARecord
 from univar.model import weights
 from univar.model.modeling import UniVaR
 from univar.model.training import Recipe
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("univar", deadline=None)
+settings.load_profile("univar")
 
 # A test run in the background of a script inherits that Ctrl-C is ignored; the tests of interruptions need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -122,7 +122,7 @@ def test_the_length_of_rows_changes_nothing(method: Any) -> None:
 
 
 @given(order=st.permutations(range(24)))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_order_of_the_gallery_changes_nothing(order: list[int]) -> None:
     rows, labels, questions = gaussians(4, 12, spread=1.0)
     gallery, names = rows[:24], np.array(labels[:24], dtype=object)

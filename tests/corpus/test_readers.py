@@ -189,7 +189,7 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=8, unique=True))
 def test_what_is_written_reads_back(tmp_path_factory, rows):
     records = [QARecord(str(i), q, a, m, "eng", sample=i) for i, (q, a, m) in enumerate(rows)]
