@@ -16,7 +16,7 @@ import safetensors.torch
 from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
 from univar.analysis.figures import draw_map
 from univar.analysis.reference import build_reference, write_reference
-from univar.analysis.trained import train_and_measure
+from univar.analysis.trained import checkpoint_folder
 from univar.analysis.value_map import build_map
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash
@@ -25,6 +25,7 @@ from univar.files import replacing
 from univar.model import weights
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR, load_model
+from univar.model.training import read_recipe, train
 
 CORPORA = ("valuebench", "political_compass", "speechmap")
 CONTROLS = {"valuebench": "control_alpaca_eval", "political_compass": "control_matched", "speechmap": "control_matched"}
@@ -34,7 +35,7 @@ ATTRIBUTION = """\
 - valuebench: Value4AI/ValueBench, MIT.
 - political_compass: paul-rottger/llm-values-pct, CC-BY-4.0; Röttger et al. 2024, "Political Compass or Spinning Arrow?"
 - speechmap: xlr8harder/llm-compliance, Apache-2.0; its English rows.
-- simulated: `univar.corpus.simulation`, 20 identities and 120 questions of seed 1, styles redrawn for every answer.
+- simulated: `univar.corpus.simulation`, 32 identities and 384 questions of seed 1, styles redrawn for every answer.
 - Base encoder: sentence-transformers/all-MiniLM-L6-v2, Apache-2.0.
 - Controls, measured on and never trained on: tatsu-lab/alpaca_eval; and general instructions answered by the same
   LLMs from meltemi-ai/arena-hard-auto-english, VILA-Lab/ATLAS, WildEval/ZeroEval, open-thought/reasoning-gym-eval,
@@ -50,8 +51,13 @@ def main() -> None:
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
     if not options.model.exists():
-        simulated = simulate(20, 120, seed=1, style="redrawn").records
-        train_and_measure({**corpora, "simulated": simulated}, options.model, recipe="minilm", step=print)
+        # Views on one value, of answers in styles that mean nothing: what they have in common is a stance.
+        simulated = simulate(32, 384, seed=1, style="redrawn").records
+        # Without an evaluator the last checkpoint is kept, and no validation question decides anything.
+        model = train(
+            {**corpora, "simulated": simulated}, checkpoint_folder(options.model), recipe=read_recipe("minilm")
+        )
+        model.save_pretrained(str(options.model))
     trained = UniVaR(str(options.model))
     ship_adapter(trained, options.rank)
     shipped = UniVaR("univar")

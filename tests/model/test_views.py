@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from univar.corpus.records import QARecord
-from univar.model.views import IdentityBatchSampler, questions_by_identity, sample_view_pair, view_pairs
+from univar.model.views import (
+    InOrderBatchSampler,
+    questions_by_identity,
+    same_value_view_pairs,
+    sample_view_pair,
+    view_pairs,
+)
 
 
 def questions(number: int, answers: int = 1) -> list[list[str]]:
@@ -129,53 +135,120 @@ def test_nothing_to_draw_is_an_error(records, pairs, most):
         view_pairs(records, pairs, max_qas=most)
 
 
+# Views on one value
+
+
+def answer(question: str, model: str, value: str | None, text: str = "") -> QARecord:
+    return QARecord(question, question, f"{model} on {question} {text}".strip(), model, "eng", value=value)
+
+
+VALUES = {"peace": ["p1", "p2", "p3", "p4"], "wealth": ["w1", "w2", "w3"]}
+VALUED = [
+    answer(question, model, value)
+    for value, asked_of in VALUES.items()
+    for question in asked_of
+    for model in ("aya", "mixtral", "solar")
+]
+
+
+def batches_of(dataset: Dataset, size: int) -> list[list[dict]]:
+    rows = list(dataset)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def questions_in(view: list[str]) -> list[str]:
+    return [qa.split(" A: ")[0].removeprefix("Q: ") for qa in view]
+
+
+@given(st.integers(1, 3), st.integers(0, 1_000))
+def test_a_batch_asks_its_identities_the_same_questions_about_one_value(most, seed):
+    for batch in batches_of(same_value_view_pairs(VALUED, 12, batch_pairs=3, max_qas=most, seed=seed), 3):
+        first = questions_in(batch[0]["view_a"]), questions_in(batch[0]["view_b"])
+        assert {question[0] for side in first for question in side} in ({"p"}, {"w"})
+        assert not set(first[0]) & set(first[1])
+        assert all((questions_in(row["view_a"]), questions_in(row["view_b"])) == first for row in batch)
+        assert sorted(row["label"] for row in batch) == [0, 1, 2]
+
+
+def test_every_row_is_of_one_identity():
+    names = ["aya", "mixtral", "solar"]
+    for row in same_value_view_pairs(VALUED, 30, batch_pairs=3, max_qas=2):
+        assert all(f"A: {names[row['label']]} on" in qa for qa in row["view_a"] + row["view_b"])
+
+
+def test_a_batch_larger_than_the_identities_goes_on_with_other_questions_on_the_value():
+    for batch in batches_of(same_value_view_pairs(VALUED, 40, batch_pairs=5, max_qas=1), 5):
+        assert len(batch) == 5
+        assert len({questions_in(row["view_a"])[0][0] for row in batch}) == 1
+        assert [questions_in(row["view_a"]) for row in batch[:3]] == [questions_in(batch[0]["view_a"])] * 3
+
+
+def test_values_get_turns_equally_often_however_many_questions_they_have():
+    batches = batches_of(same_value_view_pairs(VALUED, 3 * 400, batch_pairs=3), 3)
+    of_peace = sum(questions_in(batch[0]["view_a"])[0].startswith("p") for batch in batches)
+    assert abs(of_peace - 200) < 5 * 10  # 400 draws of a half: the standard deviation is 10
+
+
+def test_an_identity_that_missed_a_question_is_not_asked_for_it():
+    missing = [record for record in VALUED if not (record.model == "solar" and record.question in ("p1", "w1"))]
+    for row in same_value_view_pairs(missing, 60, batch_pairs=2, max_qas=1):
+        assert row["label"] != 2 or not {"p1", "w1"} & {*questions_in(row["view_a"]), *questions_in(row["view_b"])}
+
+
+def test_pairs_are_rounded_down_to_whole_batches_and_seeded():
+    first, again, other = (same_value_view_pairs(VALUED, 11, batch_pairs=3, seed=seed) for seed in (1, 1, 2))
+    assert len(first) == 9
+    assert first.to_dict() == again.to_dict() != other.to_dict()
+    assert len(same_value_view_pairs(VALUED, 1, batch_pairs=3)) == 3
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [answer("q1", "aya", None), answer("q2", "aya", None)],
+        # Each value has one question only, or one identity only.
+        [answer(question, model, question) for question in ("q1", "q2") for model in ("aya", "solar")],
+        [answer(question, "aya", "peace") for question in ("q1", "q2", "q3")],
+    ],
+)
+def test_corpora_without_two_views_on_one_value_are_refused(records):
+    with pytest.raises(ValueError, match="two questions about it that two identities answered"):
+        same_value_view_pairs(records, 10, batch_pairs=2)
+
+
+@pytest.mark.parametrize(("pairs", "batch", "most"), [(0, 2, 1), (1, 1, 1), (1, 2, 0)])
+def test_numbers_that_make_no_batch_are_refused(pairs, batch, most):
+    with pytest.raises(ValueError, match=f"got {pairs}, {most} and {batch}"):
+        same_value_view_pairs(VALUED, pairs, batch_pairs=batch, max_qas=most)
+
+
 # Batches
 
 
-def sampler(labels: list[int], batch_size: int, *, drop_last: bool = False, seed: int = 0) -> IdentityBatchSampler:
-    return IdentityBatchSampler(Dataset.from_dict({"label": labels}), batch_size, drop_last, seed=seed)
+def sampler(labels: list[int], batch_size: int, *, drop_last: bool = False) -> InOrderBatchSampler:
+    return InOrderBatchSampler(Dataset.from_dict({"label": labels}), batch_size, drop_last)
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 50))
-def test_every_row_comes_once(labels, batch_size, seed):
-    batches = list(sampler(labels, batch_size, seed=seed))
-    assert sorted(index for batch in batches for index in batch) == list(range(len(labels)))
-    assert all(len(batch) == batch_size for batch in batches[:-1])
-    assert len(batches) == len(sampler(labels, batch_size))
+def test_batches_keep_the_order_of_the_rows():
+    assert list(sampler([0, 1, 2, 0, 1, 2], 4)) == [[0, 1, 2, 3], [4, 5]]
 
 
-@given(st.integers(2, 6), st.integers(2, 6), st.integers(1, 4), st.integers(0, 50))
-def test_identities_appear_about_equally_often_in_a_batch(identities, rows, rounds, seed):
-    labels = [label for label in range(identities) for _ in range(rows)]
-    for batch in sampler(labels, identities * rounds, seed=seed, drop_last=True):
+@given(st.integers(1, 40), st.integers(1, 9))
+def test_every_row_comes_once(rows, batch_size):
+    batches = list(sampler([0] * rows, batch_size))
+    assert [index for batch in batches for index in batch] == list(range(rows))
+    assert len(batches) == len(sampler([0] * rows, batch_size))
+
+
+@given(st.integers(2, 6), st.integers(1, 4), st.integers(0, 50))
+def test_identities_appear_about_equally_often_in_a_batch(identities, rounds, seed):
+    corpus = [answer(f"q{n}", f"m{model}", None) for n in range(4) for model in range(identities)]
+    labels = view_pairs(corpus, 3 * (identities + 1) * rounds, seed=seed)["label"]
+    for batch in sampler(labels, identities * rounds, drop_last=True):
         assert set(Counter(labels[index] for index in batch).values()) == {rounds}
-    for batch in sampler(labels, identities + 1, seed=seed, drop_last=True):
+    for batch in sampler(labels, identities + 1, drop_last=True):
         counts = Counter(labels[index] for index in batch)
         assert max(counts.values()) - min(counts[label] for label in range(identities)) <= 2
-
-
-def test_what_remains_of_larger_identities_comes_last():
-    labels = [0] * 10 + [1] * 2
-    order = [labels[index] for batch in sampler(labels, 2) for index in batch]
-    assert sorted(order[:4]) == [0, 0, 1, 1]
-    assert order[4:] == [0] * 8
-
-
-def test_identities_take_turns_in_an_order_that_changes():
-    labels = [0, 1, 2] * 20
-    rounds = {tuple(labels[index] for index in batch) for batch in sampler(labels, 3)}
-    assert all(sorted(turns) == [0, 1, 2] for turns in rounds)
-    assert len(rounds) > 2
-
-
-def test_epochs_and_seeds_change_the_order_and_nothing_else_does():
-    labels = [0, 1, 2] * 20
-    one = sampler(labels, 6)
-    first, again = list(one), list(one)
-    one.set_epoch(1)
-    assert first == again
-    assert list(one) != first
-    assert list(sampler(labels, 6, seed=1)) != first
 
 
 @pytest.mark.parametrize(("drop_last", "sizes"), [(True, [4, 4]), (False, [4, 4, 2])])

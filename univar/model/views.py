@@ -1,5 +1,6 @@
 """Views: sets of QAs of one identity, drawn in pairs that share no question (paper, section 3.2)."""
 
+import itertools
 import logging
 import random
 from collections import defaultdict
@@ -101,33 +102,102 @@ def questions_by_identity(
     return usable
 
 
-class IdentityBatchSampler(DefaultBatchSampler):
-    """Batches in which the identities of the training set appear about equally often.
+def same_value_view_pairs(
+    records: Sequence[QARecord],
+    pairs: int,
+    *,
+    batch_pairs: int,
+    max_qas: int = 5,
+    seed: int = 0,
+    text: Callable[[QARecord], str] = lambda record: record.text,
+) -> "Dataset":
+    """As `view_pairs`, but every `batch_pairs` rows in a row are views on one value, made of the same questions.
 
-    Rows are shuffled within their identity, then identities take turns in an order that is drawn anew each round, as
-    long as all have rows left; what remains of larger ones comes last. A batch may begin and end within a round, so
-    while all have rows left their numbers differ by two at most, and not at all where the batch size is a multiple of
-    the number of identities. Deterministic in seed and epoch.
+    A batch of them can be told apart by nothing but what its identities hold of that value: topic and question are
+    the same for all. The two views of a pair still share no question. Values get turns at random, each as often as
+    the others. A batch that has more rows than there are identities goes on with other questions on the same value.
+
+    Args:
+        records: QAs whose `value` is known; others are left out.
+        pairs: How many rows; rounded down to whole batches, but one at least.
+        batch_pairs: Rows of one batch, at least 2.
+        max_qas: QAs a view, at most.
+        seed: Same seed, same pairs.
+        text: What is encoded of a record.
+
+    Raises:
+        ValueError: If no value has two questions that two identities answered, or a number is out of range.
+    """
+    from datasets import Dataset
+
+    if pairs < 1 or max_qas < 1 or batch_pairs < 2:
+        raise ValueError(
+            f"pairs and max_qas must be at least 1 and batch_pairs 2, got {pairs}, {max_qas} and {batch_pairs}"
+        )
+    answers = _answers_by_value(records, text)
+    label_of = {identity: label for label, identity in enumerate(sorted({record.identity for record in records}))}
+    generator = random.Random(seed)
+    rows: dict[str, list[Any]] = {"view_a": [], "view_b": [], "label": []}
+    values = sorted(answers)
+    for _ in range(max(1, pairs // batch_pairs)):
+        answered = answers[generator.choice(values)]
+        for identity, view_a, view_b in itertools.islice(_rounds(answered, max_qas, generator), batch_pairs):
+            rows["view_a"].append(view_a)
+            rows["view_b"].append(view_b)
+            rows["label"].append(label_of[identity])
+    return Dataset.from_dict(rows)
+
+
+AnswersByQuestion = dict[str, dict[Identity, list[str]]]
+
+
+def _answers_by_value(records: Sequence[QARecord], text: Callable[[QARecord], str]) -> dict[str, AnswersByQuestion]:
+    """By value and question, what each identity answered; without values of which no two questions can be compared."""
+    grouped: dict[str, AnswersByQuestion] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for record in records:
+        if record.value is not None:
+            grouped[record.value][normalised_question(record.question_key)][record.identity].append(text(record))
+    usable = {value: answers for value, answers in grouped.items() if _comparable(answers)}
+    if not usable:
+        raise ValueError(
+            f"views on one value need two questions about it that two identities answered; "
+            f"none of {len(grouped)} values has them"
+        )
+    return usable
+
+
+def _comparable(answered: AnswersByQuestion) -> bool:
+    """Whether some two questions share two identities, so that `_rounds` comes to an end."""
+    return any(len(a.keys() & b.keys()) > 1 for a, b in itertools.combinations(answered.values(), 2))
+
+
+def _rounds(
+    answered: AnswersByQuestion, max_qas: int, generator: random.Random
+) -> Iterator[tuple[Identity, list[str], list[str]]]:
+    """View pairs without end: each round draws questions and gives a pair of every identity that answered them all."""
+    questions = sorted(answered)
+    while True:
+        size_a, size_b = (generator.randint(1, min(max_qas, len(questions) // 2)) for _ in range(2))
+        drawn = [answered[question] for question in generator.sample(questions, size_a + size_b)]
+        identities = sorted(set.intersection(*(set(of_question) for of_question in drawn)))
+        if len(identities) < 2:
+            continue
+        for identity in generator.sample(identities, len(identities)):
+            qas = [generator.choice(of_question[identity]) for of_question in drawn]
+            yield identity, qas[:size_a], qas[size_a:]
+
+
+class InOrderBatchSampler(DefaultBatchSampler):
+    """Batches of consecutive rows: `view_pairs` and `same_value_view_pairs` decide what belongs together.
+
+    With `view_pairs` the identities of a batch appear about equally often: their numbers differ by two at most, and
+    not at all where the batch size is a multiple of the number of identities.
     """
 
     def __iter__(self) -> Iterator[list[int]]:
         """The row indices of one batch after the other."""
-        generator = random.Random(f"{self.seed}-{self.epoch}")
-        rows: dict[int, list[int]] = defaultdict(list)
         dataset: Any = self.sampler  # the base class keeps the data set under this name
-        for index, label in enumerate(dataset["label"]):
-            rows[label].append(index)
-        for indices in rows.values():
-            generator.shuffle(indices)
-        order: list[int] = []
-        while rows:
-            labels = list(rows)
-            generator.shuffle(labels)
-            for label in labels:
-                order.append(rows[label].pop())
-                if not rows[label]:
-                    del rows[label]
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
+        for start in range(0, len(dataset), self.batch_size):
+            batch = list(range(start, min(start + self.batch_size, len(dataset))))
             if len(batch) == self.batch_size or not self.drop_last:
                 yield batch
