@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,7 @@ from univar.arguments import (
     spare_corpora,
 )
 from univar.terminal import (
+    bank_lines,
     described_lines,
     encoding_bar,
     err,
@@ -63,6 +65,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+questions_app = typer.Typer(name="questions", help="The question bank.", no_args_is_help=True)
+app.add_typer(questions_app)
 
 _TRACEBACK = "UNIVAR_TRACEBACK"
 _INTERRUPTED = 130  # what typer returns for Ctrl-C
@@ -343,6 +348,37 @@ def info(
         with corpus_reader(column, constant, lang, rejects) as reader:
             described = {**describe_corpus(reader.stream(corpus)), "rejected": reader.rejected}
     result(described, *described_lines(described), as_json=as_json)
+
+
+@questions_app.command("check", epilog="Example:  univar questions check --json")
+def check_bank(as_json: Json = False) -> None:
+    """Check the wording of every question of the bank and look for near duplicates; exit code 1 if one fails."""
+    from univar.corpus.questions import (
+        check_questions,
+        control_questions,
+        distribution,
+        nearest_neighbours,
+        quantiles,
+        question_bank,
+    )
+
+    bank = (*question_bank(), *control_questions())
+    model = _load("base")
+    with encoding_bar(model, len(bank), "Comparing questions"):
+        similarity, violations = nearest_neighbours(
+            bank, lambda texts: model.encode(texts, batch_size=64, show_progress_bar=False)
+        )
+    violations = [*check_questions(bank), *violations]
+    found = {
+        "questions": len(question_bank()),
+        "controls": len(control_questions()),
+        "violations": [asdict(violation) for violation in violations],
+        "nearest_neighbour_cosine": quantiles(similarity),
+        "distribution": distribution(bank),
+    }
+    result(found, *bank_lines(found), as_json=as_json)
+    if violations:
+        raise typer.Exit(1)
 
 
 def _how_to_go_on(out_folder: Path) -> str:

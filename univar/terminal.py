@@ -198,6 +198,18 @@ def show_identification(comparison: "Comparison", heading: str = "") -> None:
         out.print(table)
 
 
+def bank_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """What `univar questions check` found, in words."""
+    yield f"{found['questions']:,} value-eliciting and {found['controls']:,} control questions."
+    for name in ("form", "family", "topic"):
+        counts = ", ".join(f"{key} {count:,}" for key, count in found["distribution"][name].most_common())
+        yield f"By {name}: {counts}."
+    cosine = ", ".join(f"{place} {number:.3f}" for place, number in found["nearest_neighbour_cosine"].items())
+    yield f"Cosine of each question with its nearest: {cosine}."
+    yield from (f"{v['question_id']}: {v['check']}: {v['detail']}" for v in found["violations"])
+    yield f"{len(found['violations'])} violations."
+
+
 def described_lines(described: Mapping[str, Any]) -> Iterator[str]:
     """A description, a line each; of many things the largest are named."""
     for name, content in described.items():

@@ -3,8 +3,8 @@
 import hashlib
 import inspect
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -13,23 +13,22 @@ from typing import Any
 import datasets
 
 from univar.corpus import readers, simulation
+from univar.corpus.languages import language_code
+from univar.corpus.questions import FORMS, Question, control_questions, questions_in, topics
 from univar.corpus.readers import CorpusError, Rejects, read_corpus
-from univar.corpus.records import SCHEMA, split_of, to_row
+from univar.corpus.records import SCHEMA, Split, split_of, to_row
 from univar.corpus.simulation import StyleMode, asked_questions, simulated_records
+from univar.corpus.taxonomy import reference_taxonomy
 
 logger = logging.getLogger(__name__)
 
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 _EXAMPLES = 'load_dataset("univar-qa", "simulated"), load_dataset("univar-qa", "answers", data_dir="folder")'
 
 
 @dataclass
 class UniVaRQAConfig(datasets.BuilderConfig):  # type: ignore[misc]
-    """What all configurations share. `datasets` makes one of this class itself only if it is given no name."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.name == "default":
-            raise ValueError(f"univar-qa needs a configuration, one of: answers, simulated. For example {_EXAMPLES}")
+    """What all configurations share."""
 
     def fingerprint(self) -> str:
         """A digest of everything that the rows depend on."""
@@ -42,6 +41,30 @@ class UniVaRQAConfig(datasets.BuilderConfig):  # type: ignore[misc]
         """
         own = "" if custom_features is None else f"-{_digest(str(custom_features))}"
         return f"{self.name}-{self.fingerprint()}{own}"
+
+
+@dataclass
+class QuestionsConfig(UniVaRQAConfig):
+    """The question bank in one language, or its control questions, which are in English."""
+
+    lang: str = "eng"
+
+    def questions(self) -> tuple[Question, ...]:
+        """All questions of the configuration."""
+        if self.data_dir is not None:
+            raise ValueError(
+                f"the configuration {self.name} reads no files, got data_dir={self.data_dir!r}; leave it out"
+            )
+        lang = language_code(self.lang)
+        if self.name == "controls":
+            if lang != "eng":
+                raise ValueError(f"control questions are in English only, got lang={self.lang!r}")
+            return control_questions()
+        return questions_in(lang)
+
+    def fingerprint(self) -> str:
+        """Depends on the questions themselves."""
+        return _digest(*(repr(question) for question in self.questions()))
 
 
 @dataclass
@@ -89,34 +112,47 @@ class AnswersConfig(UniVaRQAConfig):
 
 
 class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
-    """QAs as a `datasets` dataset, with the columns of `univar.corpus.records.SCHEMA`.
+    """The question bank, or QAs with the columns of `univar.corpus.records.SCHEMA`, as a `datasets` dataset.
 
-    `simulated` has the splits train, validation and test by the fixed rule of `split_of` (a split that no question
-    falls into is left out); `answers` has one, train.
+    `questions` (the default), `controls` and `simulated` have the splits train, validation and test by the fixed rule
+    of `split_of` (a split that no question falls into is left out); `answers` has one, train.
     """
 
     BUILDER_CONFIG_CLASS = UniVaRQAConfig
-    BUILDER_CONFIGS = (SimulatedConfig(name="simulated"), AnswersConfig(name="answers"))
+    BUILDER_CONFIGS = (
+        QuestionsConfig(name="questions"),
+        QuestionsConfig(name="controls"),
+        SimulatedConfig(name="simulated"),
+        AnswersConfig(name="answers"),
+    )
+    DEFAULT_CONFIG_NAME = "questions"
 
     def _info(self) -> datasets.DatasetInfo:
+        if isinstance(self.config, QuestionsConfig):
+            return datasets.DatasetInfo(
+                description="Questions that elicit human values from LLMs, and control questions that do not.",
+                features=_question_features(),
+                license="CC-BY-4.0",
+            )
         return datasets.DatasetInfo(
             description="Answers of LLMs to value-eliciting questions.",
             features=datasets.Features.from_arrow_schema(SCHEMA),
         )
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        if isinstance(self.config, QuestionsConfig):
+            return _by_split(question.question_eng for question in self.config.questions())
         if isinstance(self.config, SimulatedConfig):
             asked = asked_questions(self.config.questions, seed=self.config.seed)
-            used = {split_of(question.text) for question in asked}  # `datasets` cannot read a split without rows
-            return [
-                datasets.SplitGenerator(name=split, gen_kwargs={"split": split})
-                for split in ("train", "validation", "test")
-                if split in used
-            ]
+            return _by_split(question.text for question in asked)
         next(read_corpus(self._source()))  # says what is wrong with it here; later `datasets` would hide the message
         return [datasets.SplitGenerator(name="train", gen_kwargs={"split": None})]
 
     def _generate_examples(self, split: str | None) -> Iterator[tuple[int, dict[str, Any]]]:
+        if isinstance(self.config, QuestionsConfig):
+            chosen = (q for q in self.config.questions() if split_of(q.question_eng) == split)
+            yield from ((row, _question_row(question)) for row, question in enumerate(chosen))
+            return
         if isinstance(self.config, SimulatedConfig):
             records = simulated_records(**self.config.options())
             yield from ((row, to_row(r)) for row, r in enumerate(records) if split_of(r.question_key) == split)
@@ -128,6 +164,32 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
 
     def _source(self) -> Path:
         return Path(self.config.data_dir).expanduser()
+
+
+def _by_split(questions: Iterable[str]) -> list[datasets.SplitGenerator]:
+    used = {split_of(question) for question in questions}  # `datasets` cannot read a split without rows
+    return [datasets.SplitGenerator(name=split, gen_kwargs={"split": split}) for split in _SPLITS if split in used]
+
+
+def _question_features() -> datasets.Features:
+    taxonomy = reference_taxonomy()
+    return datasets.Features(
+        {
+            "question_id": datasets.Value("string"),
+            "question": datasets.Value("string"),
+            "question_eng": datasets.Value("string"),
+            "lang": datasets.Value("string"),
+            "value": datasets.ClassLabel(names=[value.id for value in taxonomy.values]),
+            "family": datasets.ClassLabel(names=[family.id for family in taxonomy.families]),
+            "form": datasets.ClassLabel(names=list(FORMS)),
+            "topic": datasets.ClassLabel(names=list(topics())),
+            "paraphrases": datasets.List(datasets.Value("string")),
+        }
+    )
+
+
+def _question_row(question: Question) -> dict[str, Any]:
+    return {**asdict(question), "family": question.family, "paraphrases": list(question.paraphrases)}
 
 
 def _files_of(folder: Traversable) -> Iterator[Traversable]:
