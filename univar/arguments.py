@@ -5,15 +5,19 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from univar.terminal import CorpusReader
+from univar.terminal import CorpusReader, err, problem
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _CORPUS_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
@@ -177,3 +181,34 @@ def check_models(*names: str) -> None:
         pass  # it answers
     except OSError:
         os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def load_named(name: str) -> "SentenceTransformer":
+    """The model that `--model` names."""
+    if name == "tfidf":
+        raise typer.BadParameter("tfidf, a baseline of `univar evaluate`, makes no embeddings", param_hint="--model")
+    check_models(name)
+    with loading(name):
+        from univar.model.modeling import load_model
+
+        return load_model(name)
+
+
+@contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Tells in one line why a model cannot be loaded: what is in its folder may raise anything."""
+    with err.status(f"Loading {name}"):
+        from univar.model.weights import WeightsError
+
+        try:
+            yield
+        except (WeightsError, MemoryError):
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {problem(error)}"
+            if not Path(name).exists() and os.environ.get("HF_HUB_OFFLINE") == "1":
+                reason = "no folder here, and the Hub is out of reach"
+            raise RuntimeError(
+                f"cannot load the model {name!r} ({reason}); give univar, base, a folder that `univar train` wrote, "
+                "or the name of a SentenceTransformer on the Hub"
+            ) from error

@@ -11,11 +11,8 @@ import shutil
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -36,11 +33,13 @@ from univar.arguments import (
     corpus_reader,
     folder_above,
     in_writable_folder,
+    load_named,
+    loading,
     output_file,
     spare_corpora,
 )
+from univar.cli_questions import questions_app
 from univar.terminal import (
-    bank_lines,
     described_lines,
     encoding_bar,
     err,
@@ -53,9 +52,6 @@ from univar.terminal import (
     tracked,
 )
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
 app = typer.Typer(
     name="univar",
     help="Which values does an LLM express, in which language, and how far is it from others?",
@@ -66,7 +62,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-questions_app = typer.Typer(name="questions", help="The question bank.", no_args_is_help=True)
 app.add_typer(questions_app)
 
 _TRACEBACK = "UNIVAR_TRACEBACK"
@@ -233,7 +228,7 @@ def evaluate(
     encoders: dict[str, Encoder] = {}
     trained_on: set[str] = set()
     for name in names:
-        with _loading(name):
+        with loading(name):
             found, hashes = representations([name], show_progress_bar=err.is_terminal)
         encoders.update(found)
         trained_on |= hashes
@@ -267,7 +262,7 @@ def encode(
     spare_corpora([corpus], out_file, rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
         total = reader.count(corpus)
-    encoder = _load(model)
+    encoder = load_named(model)
     from univar.model.encoding import write_embeddings
 
     with encoding_bar(encoder, total, f"Encoding {corpus.name} with {model}"):
@@ -310,7 +305,7 @@ def map_(
     spare_corpora([corpus], rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
         records = reader.read(corpus)
-    encoder = _load(model)
+    encoder = load_named(model)
     from univar.analysis.figures import draw_map
     from univar.analysis.map_page import write_map_html
     from univar.analysis.value_map import build_map
@@ -350,37 +345,6 @@ def info(
     result(described, *described_lines(described), as_json=as_json)
 
 
-@questions_app.command("check", epilog="Example:  univar questions check --json")
-def check_bank(as_json: Json = False) -> None:
-    """Check the wording of every question of the bank and look for near duplicates; exit code 1 if one fails."""
-    from univar.corpus.questions import (
-        check_questions,
-        control_questions,
-        distribution,
-        nearest_neighbours,
-        quantiles,
-        question_bank,
-    )
-
-    bank = (*question_bank(), *control_questions())
-    model = _load("base")
-    with encoding_bar(model, len(bank), "Comparing questions"):
-        similarity, violations = nearest_neighbours(
-            bank, lambda texts: model.encode(texts, batch_size=64, show_progress_bar=False)
-        )
-    violations = [*check_questions(bank), *violations]
-    found = {
-        "questions": len(question_bank()),
-        "controls": len(control_questions()),
-        "violations": [asdict(violation) for violation in violations],
-        "nearest_neighbour_cosine": quantiles(similarity),
-        "distribution": distribution(bank),
-    }
-    result(found, *bank_lines(found), as_json=as_json)
-    if violations:
-        raise typer.Exit(1)
-
-
 def _how_to_go_on(out_folder: Path) -> str:
     from univar.analysis.trained import last_checkpoint
 
@@ -389,36 +353,6 @@ def _how_to_go_on(out_folder: Path) -> str:
     again = "to begin anew" if reached is None else f"to go on from step {reached:,}, or with --restart to begin anew"
     full = f"Only {room:,.0f} MB are left on the disk. " if room < _LITTLE_ROOM else ""
     return f"{full}Run the same command again {again}."
-
-
-def _load(name: str) -> "SentenceTransformer":
-    if name == "tfidf":
-        raise typer.BadParameter("tfidf, a baseline of `univar evaluate`, makes no embeddings", param_hint="--model")
-    check_models(name)
-    with _loading(name):
-        from univar.model.modeling import load_model
-
-        return load_model(name)
-
-
-@contextmanager
-def _loading(name: str) -> Iterator[None]:
-    """Tells in one line why a model cannot be loaded: what is in its folder may raise anything."""
-    with err.status(f"Loading {name}"):
-        from univar.model.weights import WeightsError
-
-        try:
-            yield
-        except (WeightsError, MemoryError):
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {problem(error)}"
-            if not Path(name).exists() and os.environ.get("HF_HUB_OFFLINE") == "1":
-                reason = "no folder here, and the Hub is out of reach"
-            raise RuntimeError(
-                f"cannot load the model {name!r} ({reason}); give univar, base, a folder that `univar train` wrote, "
-                "or the name of a SentenceTransformer on the Hub"
-            ) from error
 
 
 def _log(room: str, *, quiet: bool) -> None:

@@ -64,16 +64,17 @@ def problem(error: BaseException) -> str:
 
 
 @contextmanager
-def bar(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A progress bar of QAs, or their count where the total is not known; nothing where there is no terminal.
+def bar(description: str, total: int | None = None, unit: str = "QAs") -> Iterator[Callable[[int], None]]:
+    """A progress bar, or a count where the total is not known; nothing where there is no terminal.
 
     Yields what is to be told how many more are done.
     """
     columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn(description, markup=False)]
     if total is None:
-        columns += [TextColumn("{task.completed:,.0f} QAs")]
+        columns += [TextColumn(f"{{task.completed:,.0f}} {unit}")]
     else:
-        columns += [BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f} QAs"), TimeRemainingColumn()]
+        counts = TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {unit}")
+        columns += [BarColumn(), counts, TimeRemainingColumn()]
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("", total=total)
         yield lambda number: progress.advance(task, number)
@@ -196,18 +197,6 @@ def show_identification(comparison: "Comparison", heading: str = "") -> None:
             table.add_row(*map(Text, (name, neighbours, probe, at_5, at_10)[: 3 + len(depths)]))
         out.print(Text(title, style="bold"), soft_wrap=True)
         out.print(table)
-
-
-def bank_lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """What `univar questions check` found, in words."""
-    yield f"{found['questions']:,} value-eliciting and {found['controls']:,} control questions."
-    for name in ("form", "family", "topic"):
-        counts = ", ".join(f"{key} {count:,}" for key, count in found["distribution"][name].most_common())
-        yield f"By {name}: {counts}."
-    cosine = ", ".join(f"{place} {number:.3f}" for place, number in found["nearest_neighbour_cosine"].items())
-    yield f"Cosine of each question with its nearest: {cosine}."
-    yield from (f"{v['question_id']}: {v['check']}: {v['detail']}" for v in found["violations"])
-    yield f"{len(found['violations'])} violations."
 
 
 def described_lines(described: Mapping[str, Any]) -> Iterator[str]:

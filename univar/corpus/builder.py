@@ -182,14 +182,15 @@ def _question_features() -> datasets.Features:
             "value": datasets.ClassLabel(names=[value.id for value in taxonomy.values]),
             "family": datasets.ClassLabel(names=[family.id for family in taxonomy.families]),
             "form": datasets.ClassLabel(names=list(FORMS)),
-            "topic": datasets.ClassLabel(names=list(topics())),
+            "topic": datasets.ClassLabel(names=[*topics("value"), *topics("control")]),
             "paraphrases": datasets.List(datasets.Value("string")),
         }
     )
 
 
 def _question_row(question: Question) -> dict[str, Any]:
-    return {**asdict(question), "family": question.family, "paraphrases": list(question.paraphrases)}
+    family = None if question.value is None else reference_taxonomy().value(question.value).families[0]
+    return {**asdict(question), "family": family, "paraphrases": list(question.paraphrases)}
 
 
 def _files_of(folder: Traversable) -> Iterator[Traversable]:

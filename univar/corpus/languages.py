@@ -1,8 +1,12 @@
 """Languages by ISO 639-3 code, the only codes used outside the translation module."""
 
 import functools
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Literal
 
 import langcodes
+import yaml
 
 # BCP 47 names a macrolanguage where the corpus names the member that LLMs and NLLB-200 write:
 # "ar" is Modern Standard Arabic, "fa" Iranian Persian, and so on. Source: NLLB-200 language list.
@@ -32,3 +36,34 @@ def language_code(code: str) -> str:
         if primary not in _NO_LANGUAGE and not "qaa" <= primary <= "qtz":
             return primary if len(primary) == 3 else langcodes.Language.get(primary).to_alpha3()
     raise ValueError(f"unknown language {code!r}; use an ISO 639-3 code such as eng, zho, arb, fra")
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language that univar asks in.
+
+    Attributes:
+        code: ISO 639-3.
+        nllb: Its code in NLLB-200; for the translation alone.
+        name: In English.
+        own_name: In the language itself.
+        script: ISO 15924.
+        direction: Of its writing.
+        societies: Weights, which sum to 1, by ISO 3166-1 alpha-3 code of the societies that it stands for: those in
+            which it is the first official language, by their share of its speakers (Unicode CLDR).
+    """
+
+    code: str
+    nllb: str
+    name: str
+    own_name: str
+    script: str
+    direction: Literal["ltr", "rtl"]
+    societies: dict[str, float]
+
+
+@functools.cache
+def languages() -> dict[str, Language]:
+    """The 25 languages of the corpus by code, English first (paper, page 13)."""
+    table = (files("univar") / "assets" / "languages.yaml").read_text("utf-8")
+    return {row["code"]: Language(**row) for row in yaml.safe_load(table)}

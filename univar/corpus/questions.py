@@ -2,18 +2,22 @@
 
 import functools
 import json
+import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
 
 from univar.corpus.records import normalised_question
-from univar.corpus.taxonomy import reference_taxonomy
+from univar.corpus.taxonomy import Taxonomy
+from univar.files import replacing
 
 Form = Literal["advice", "opinion", "trade-off", "situation", "second-person"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -59,10 +63,12 @@ class Question:
     topic: str
     paraphrases: tuple[str, ...] = ()
 
-    @property
-    def family(self) -> str | None:
-        """The first family of its value."""
-        return None if self.value is None else reference_taxonomy().value(self.value).families[0]
+
+_QUESTION = TypeAdapter(Question)
+
+
+class QuestionsError(ValueError):
+    """A file that holds no questions; the message names the line and what was expected."""
 
 
 @functools.cache
@@ -103,24 +109,27 @@ def bank_languages() -> tuple[str, ...]:
     return "eng", *sorted({question.lang for question in translated_questions()})
 
 
-def topics() -> tuple[str, ...]:
-    """The topics of value questions, then of control questions, each in alphabetical order."""
-    return tuple(name for bank in (question_bank(), control_questions()) for name in sorted({q.topic for q in bank}))
+def topics(kind: Literal["value", "control"]) -> tuple[str, ...]:
+    """The topics of the value or the control questions of the bank, in alphabetical order."""
+    return tuple(sorted({question.topic for question in (question_bank() if kind == "value" else control_questions())}))
 
 
 def _english(name: str) -> Iterator[Question]:
-    for row in _rows(name):
-        paraphrases = tuple(row.get("paraphrases", ()))
-        yield Question(
-            row["question_id"],
-            row["question"],
-            row["question"],
-            "eng",
-            row.get("value"),
-            row["form"],
-            row["topic"],
-            paraphrases,
-        )
+    return (_read_row(row) for row in _rows(name))
+
+
+def _read_row(row: dict[str, Any]) -> Question:
+    """A question of its JSON line, where the English original and the language may be left out."""
+    return Question(
+        row["question_id"],
+        row["question"],
+        row.get("question_eng", row["question"]),
+        row.get("lang", "eng"),
+        row.get("value"),
+        row["form"],
+        row["topic"],
+        tuple(row.get("paraphrases", ())),
+    )
 
 
 def _translated(original: Question, row: dict[str, str]) -> Question:
@@ -138,6 +147,50 @@ def _translated(original: Question, row: dict[str, str]) -> Question:
 def _rows(name: str) -> list[dict[str, Any]]:
     text = (files("univar") / "assets" / "questions" / f"{name}.jsonl").read_text("utf-8")
     return [json.loads(line) for line in text.splitlines()]
+
+
+# Files
+
+
+def read_questions(path: str | os.PathLike[str]) -> list[Question]:
+    """The questions of a file of JSON lines, in the form in which `write_questions` and the bank have them.
+
+    Raises:
+        QuestionsError: If a line is no question, an id is doubled or there are none; the message names the line.
+    """
+    file = Path(path)
+    questions: dict[str, Question] = {}
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise QuestionsError(f"{file} cannot be read: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            question = _QUESTION.validate_python(asdict(_read_row(json.loads(line))))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            field = ".".join(map(str, problem["loc"]))
+            raise QuestionsError(
+                f"{file}, line {number}: {field}: {problem['msg']}, got {problem['input']!r:.80}"
+            ) from error
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise QuestionsError(
+                f"{file}, line {number}: no question ({type(error).__name__}: {error}); expected a JSON object with "
+                "question_id, question, form, topic and, unless it is a control question, value"
+            ) from error
+        if question.question_id in questions:
+            raise QuestionsError(f"{file}, line {number}: the id {question.question_id!r} occurs a second time")
+        questions[question.question_id] = question
+    if not questions:
+        raise QuestionsError(f"{file} holds no questions; expected JSON lines")
+    return list(questions.values())
+
+
+def write_questions(questions: Iterable[Question], path: str | os.PathLike[str]) -> None:
+    """Writes JSON lines, whole or not at all."""
+    with replacing(path) as temporary:
+        text = "".join(json.dumps(asdict(question), ensure_ascii=False) + "\n" for question in questions)
+        temporary.write_text(text, encoding="utf-8")
 
 
 # Checks
@@ -164,29 +217,35 @@ def check_questions(questions: Sequence[Question]) -> list[Violation]:
     A question has 5 to 60 words, ends as a question, does not say which answer is wanted, has not the same words as
     another, and begins with three words that at most 2 % of the questions (or one) begin with.
     """
-    found = [violation for question in questions for violation in _wording(question)]
+    found = [Violation(q.question_id, *wrong) for q in questions for wrong in wording_violations(q.question)]
     by_words: dict[str, list[str]] = defaultdict(list)
     by_opening: dict[str, list[str]] = defaultdict(list)
     for question in questions:
         by_words[normalised_question(question.question)].append(question.question_id)
-        by_opening[" ".join(_words(question.question)[:3])].append(question.question_id)
+        by_opening[opening(question.question)].append(question.question_id)
     for first, *others in by_words.values():
         found += [Violation(other, "same words", f"as {first}") for other in others]
     most = max(1, int(LARGEST_OPENING_SHARE * len(questions)))
-    for opening, ids in by_opening.items():
-        detail = f"{opening!r} begins {len(ids)} questions; at most {most} may"
+    for start, ids in by_opening.items():
+        detail = f"{start!r} begins {len(ids)} questions; at most {most} may"
         found += [Violation(identifier, "opening", detail) for identifier in ids[most:]]
     return found
 
 
-def _wording(question: Question) -> Iterator[Violation]:
-    count = len(_words(question.question))
+def wording_violations(text: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with one English question by itself, as check and detail."""
+    count = len(_words(text))
     if not FEWEST_WORDS <= count <= MOST_WORDS:
-        yield Violation(question.question_id, "length", f"{count} words; {FEWEST_WORDS} to {MOST_WORDS} are allowed")
-    if not question.question.endswith("?"):
-        yield Violation(question.question_id, "ending", "does not end with a question mark")
-    if leading := _LEADING.search(question.question):
-        yield Violation(question.question_id, "leading", f"{leading[0]!r} says which answer is wanted")
+        yield "length", f"{count} words; {FEWEST_WORDS} to {MOST_WORDS} are allowed"
+    if not text.endswith("?"):
+        yield "ending", "does not end with a question mark"
+    if leading := _LEADING.search(text):
+        yield "leading", f"{leading[0]!r} says which answer is wanted"
+
+
+def opening(text: str) -> str:
+    """The first three words of a question, in lower case."""
+    return " ".join(_words(text)[:3])
 
 
 def nearest_neighbours(questions: Sequence[Question], embed: Embed) -> tuple[npt.NDArray[np.float32], list[Violation]]:
@@ -210,7 +269,7 @@ def nearest_neighbours(questions: Sequence[Question], embed: Embed) -> tuple[npt
     np.fill_diagonal(similarity, -1)
     earlier = np.tril(similarity, k=-1)
     found = []
-    for row in np.flatnonzero(earlier.max(axis=1) > LARGEST_SIMILARITY):
+    for row in np.flatnonzero(earlier.max(axis=1) > LARGEST_SIMILARITY).tolist():
         nearest = int(earlier[row].argmax())
         detail = (
             f"cosine {earlier[row, nearest]:.3f} with {questions[nearest].question_id}; {LARGEST_SIMILARITY} is allowed"
@@ -219,17 +278,22 @@ def nearest_neighbours(questions: Sequence[Question], embed: Embed) -> tuple[npt
     return similarity.max(axis=1), found
 
 
-def quantiles(numbers: npt.ArrayLike) -> dict[str, float]:
+def quantiles(numbers: npt.NDArray[np.float32]) -> dict[str, float]:
     """The least of some numbers, their quartiles, the 99th percentile and the largest."""
     places = {"min": 0.0, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "99 %": 0.99, "max": 1.0}
     return {name: round(float(np.quantile(numbers, place)), 3) for name, place in places.items()}
 
 
-def distribution(questions: Sequence[Question]) -> dict[str, Counter[str]]:
-    """How many questions there are by value, family, form, topic and language."""
+def distribution(questions: Sequence[Question], taxonomy: Taxonomy) -> dict[str, Counter[str]]:
+    """How many questions there are by value, family (the first of a value), form, topic and language.
+
+    Raises:
+        KeyError: If a question's value is not in the taxonomy.
+    """
+    family = {value.id: value.families[0] for value in taxonomy.values}
     return {
         "value": Counter(question.value or "control" for question in questions),
-        "family": Counter(question.family or "control" for question in questions),
+        "family": Counter(family[question.value] if question.value else "control" for question in questions),
         "form": Counter(question.form for question in questions),
         "topic": Counter(question.topic for question in questions),
         "lang": Counter(question.lang for question in questions),
