@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import logging
 import os
 import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -12,6 +16,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import pytest
 import safetensors.torch
 import torch
+import transformers
 from hypothesis import settings
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
@@ -22,6 +27,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from univar import cli
 from univar.corpus.records import QARecord
 from univar.model import weights
 from univar.model.modeling import UniVaR
@@ -116,3 +122,40 @@ def records() -> list[QARecord]:
         for number in range(40)
         for model in MODELS
     ]
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Univar = Callable[..., Run]
+
+
+@pytest.fixture
+def univar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Univar]:
+    """Runs the command in a folder of its own, in this process, and gives back what it changes in it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY", "HF_HUB_DISABLE_PROGRESS_BARS"):
+        monkeypatch.setenv(name, os.environ.get(name, "error"))
+    monkeypatch.setenv("COLUMNS", "80")
+    handler, loggers = signal.getsignal(signal.SIGTERM), [logging.getLogger(n) for n in ("univar", "univar.model")]
+    levels = [logger.level for logger in loggers]
+    # The command asks for this by variables that are read on import, and here the library is imported already.
+    transformers.utils.logging.disable_progress_bar()
+
+    def run(*arguments: object) -> Run:
+        monkeypatch.setattr(sys, "argv", ["univar", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Run(int(ended.value.code or 0), captured.out, captured.err)
+
+    yield run
+    transformers.utils.logging.enable_progress_bar()
+    signal.signal(signal.SIGTERM, handler)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

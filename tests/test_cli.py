@@ -3,7 +3,6 @@
 import errno
 import io
 import json
-import logging
 import os
 import resource
 import shutil
@@ -14,13 +13,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import transformers
 from rich.console import Console
 
+from tests.conftest import Run
 from univar import cli, terminal
 from univar.analysis.trained import IdentificationEvaluator
 from univar.corpus.records import QARecord, write_corpus
@@ -29,43 +28,6 @@ from univar.model.modeling import UniVaR
 
 COMMANDS = ("demo", "train", "evaluate", "encode", "map", "info")
 HEADER = "question,answer,model,lang\n"
-
-
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Univar = Callable[..., Run]
-
-
-@pytest.fixture
-def univar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Univar]:
-    """Runs the command in a folder of its own, in this process, and gives back what it changes in it."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY", "HF_HUB_DISABLE_PROGRESS_BARS"):
-        monkeypatch.setenv(name, os.environ.get(name, "error"))
-    monkeypatch.setenv("COLUMNS", "80")
-    handler, loggers = signal.getsignal(signal.SIGTERM), [logging.getLogger(n) for n in ("univar", "univar.model")]
-    levels = [logger.level for logger in loggers]
-    # The command asks for this by variables that are read on import, and here the library is imported already.
-    transformers.utils.logging.disable_progress_bar()
-
-    def run(*arguments: object) -> Run:
-        monkeypatch.setattr(sys, "argv", ["univar", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return Run(int(ended.value.code or 0), captured.out, captured.err)
-
-    yield run
-    transformers.utils.logging.enable_progress_bar()
-    signal.signal(signal.SIGTERM, handler)
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
 
 
 @pytest.fixture

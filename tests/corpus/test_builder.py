@@ -11,6 +11,7 @@ import univar
 
 datasets = pytest.importorskip("datasets")
 
+from univar.corpus.questions import control_questions, question_bank  # noqa: E402
 from univar.corpus.records import SCHEMA, QARecord, from_row, split_of, to_row, write_corpus  # noqa: E402
 from univar.corpus.simulation import simulated_records  # noqa: E402
 
@@ -36,6 +37,54 @@ def answers(tmp_path) -> Path:
     folder = tmp_path / "answers"
     write_corpus(records(), folder / "a.parquet")
     return folder
+
+
+# The question bank
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_bank_comes_in_three_splits_by_question(streaming):
+    loaded = datasets.load_dataset(NAME, streaming=streaming)
+    assert list(loaded) == ["train", "validation", "test"]
+    for split, rows in loaded.items():
+        expected = [found for found in question_bank() if split_of(found.question) == split]
+        assert [row["question_id"] for row in rows] == [found.question_id for found in expected]
+
+
+def test_questions_are_the_default_and_typed():
+    rows = datasets.load_dataset(NAME, "questions", split="train")
+    features = rows.features
+    assert datasets.load_dataset(NAME, split="train").features == features
+    assert (features["value"].num_classes, features["family"].num_classes, features["form"].num_classes) == (87, 5, 5)
+    row, found = rows[0], next(found for found in question_bank() if split_of(found.question) == "train")
+    assert row["question"] == row["question_eng"] == found.question
+    assert features["value"].int2str(row["value"]) == found.value
+    assert features["topic"].int2str(row["topic"]) == found.topic
+    core = rows.filter(lambda entry: len(entry["paraphrases"]) > 0)
+    assert {len(paraphrases) for paraphrases in core["paraphrases"]} == {4}
+
+
+def test_controls_have_no_value_and_no_family():
+    loaded = datasets.load_dataset(NAME, "controls")
+    rows = [row for split in loaded.values() for row in split]
+    assert len(rows) == len(control_questions())
+    assert {(row["value"], row["family"]) for row in rows} == {(None, None)}
+
+
+@pytest.mark.parametrize("lang", ["fra", "fr"])
+def test_other_languages_share_the_split_of_their_english_question(lang):
+    loaded = datasets.load_dataset(NAME, "questions", lang=lang)
+    assert sum(split.num_rows for split in loaded.values()) == 87
+    for split, rows in loaded.items():
+        assert {split_of(row["question_eng"]) for row in rows} == {split}
+        assert {row["lang"] for row in rows} == {"fra"}
+
+
+def test_a_language_that_the_bank_lacks_is_refused():
+    with pytest.raises(ValueError, match="no questions in 'isl', only in eng"):
+        datasets.load_dataset(NAME, lang="isl")
+    with pytest.raises(ValueError, match="control questions are in English only, got lang='fra'"):
+        datasets.load_dataset(NAME, "controls", lang="fra")
 
 
 # Simulated corpora
@@ -142,14 +191,9 @@ def test_a_changed_folder_is_read_again(answers):
 # Errors
 
 
-def test_without_a_configuration_the_error_names_those_that_exist():
-    with pytest.raises(ValueError, match="one of: answers, simulated"):
-        datasets.load_dataset(NAME)
-
-
 def test_an_unknown_configuration_is_named_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"'questions' not found.*simulated.*answers"):
-        datasets.load_dataset(NAME, "questions")
+    with pytest.raises(ValueError, match=r"'opinions' not found.*questions.*controls.*simulated.*answers"):
+        datasets.load_dataset(NAME, "opinions")
 
 
 def test_answers_without_a_folder_are_refused():

@@ -1,8 +1,10 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from univar.corpus.languages import language_code
+from univar.corpus.languages import language_code, languages
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,29 @@ def test_any_text_gives_three_letters_or_a_value_error(text):
     assert code.isascii()
     assert code.islower()
     assert language_code(code) == code
+
+
+# The table
+
+
+def test_the_25_languages_of_the_paper_are_there():
+    paper = "eng zho kor jpn deu fin swe fra ita por spa tha vie zsm tgl hat quy rus ron bul ind arb hin swh pes"
+    assert set(languages()) == set(paper.split())
+
+
+def test_codes_names_and_directions_are_consistent():
+    for code, language in languages().items():
+        assert language.code == code == language_code(code)
+        assert re.fullmatch(rf"{code}_[A-Z][a-z]{{3}}", language.nllb)
+        assert language.name
+        assert language.own_name
+        assert re.fullmatch("[A-Z][a-z]{3}", language.script)
+        assert language.direction == ("rtl" if language.script == "Arab" else "ltr")
+
+
+def test_the_weights_of_societies_sum_to_1():
+    for language in languages().values():
+        assert language.societies
+        assert sum(language.societies.values()) == pytest.approx(1)
+        assert all(re.fullmatch("[A-Z]{3}", society) for society in language.societies)
+        assert all(0 < weight <= 1 for weight in language.societies.values())

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -81,14 +82,20 @@ class Endpoint:
     temperature: float = 1.0
     top_p: float = 0.95
 
-    def client(self) -> "AsyncInferenceClient":
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator["AsyncInferenceClient"]:
         """A client that gives its key to the server it is meant for: the Hub's login never goes elsewhere."""
+        import httpx2
         from huggingface_hub import AsyncInferenceClient, get_token
 
-        key = os.environ.get(API_KEY)
-        if not key and (urlsplit(self.url).hostname or "").endswith(_HUB_HOSTS):
-            key = get_token()
-        return AsyncInferenceClient(base_url=self.url, api_key=key or "none", timeout=self.timeout)
+        on_hub = (urlsplit(self.url).hostname or "").endswith(_HUB_HOSTS)
+        key = os.environ.get(API_KEY) or (get_token() if on_hub else None)
+        async with AsyncInferenceClient(base_url=self.url, api_key=key or "none", timeout=self.timeout) as client:
+            if not on_hub:
+                # Offline mode is about the Hub, but the client's own sessions refuse every server then.
+                session = httpx2.AsyncClient(follow_redirects=True)
+                client._async_client = await client.exit_stack.enter_async_context(session)
+            yield client
 
     async def ask(self, client: "AsyncInferenceClient", request: ChatRequest) -> ChatReply:
         """The reply to one request, after retries of what can heal.
@@ -107,7 +114,7 @@ class Endpoint:
                     return await self._ask_once(client, request)
         except HfHubHTTPError as error:
             raise EndpointError(self._refused(error.response.status_code, error.response.text)) from error
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, ValueError) as error:
             raise EndpointError(
                 f"{self.url} gave no usable answer in {self.attempts} attempts ({_described(error)}); "
                 "is a server running there?"
@@ -254,7 +261,7 @@ def _wait(state: "RetryCallState") -> float:
     try:
         return min(float(asked["retry-after"]), _LONGEST_WAIT)
     except (KeyError, ValueError):
-        return wait_exponential_jitter(initial=0.5, max=_LONGEST_WAIT)(state)
+        return wait_exponential_jitter(multiplier=0.5, max=_LONGEST_WAIT)(state)
 
 
 def _described(error: BaseException) -> str:

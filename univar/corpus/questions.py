@@ -146,7 +146,7 @@ def _translated(original: Question, row: dict[str, str]) -> Question:
 
 def _rows(name: str) -> list[dict[str, Any]]:
     text = (files("univar") / "assets" / "questions" / f"{name}.jsonl").read_text("utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in text.split("\n") if line]
 
 
 # Files
@@ -161,10 +161,12 @@ def read_questions(path: str | os.PathLike[str]) -> list[Question]:
     file = Path(path)
     questions: dict[str, Question] = {}
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")  # not splitlines: U+0085 may stand in a text
     except (OSError, UnicodeDecodeError) as error:
         raise QuestionsError(f"{file} cannot be read: {error}") from error
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         try:
             question = _QUESTION.validate_python(asdict(_read_row(json.loads(line))))
         except ValidationError as error:

@@ -1,0 +1,202 @@
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.chat_server import Answer, serving
+from univar.corpus import endpoints
+from univar.corpus.endpoints import API_KEY, ChatReply, ChatRequest, Endpoint, EndpointError, Journal, ask_all
+
+ASKED = [ChatRequest(f"r{number}", f"Question {number}", number) for number in range(6)]
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    monkeypatch.setattr(endpoints, "_LONGEST_WAIT", 0.05)
+    monkeypatch.delenv(API_KEY, raising=False)
+
+
+def asked_of(url, path, requests=ASKED, **options):
+    done = []
+    with Journal(path) as journal:
+        replies = [reply for _, reply in ask_all(requests, Endpoint(url, "m", **options), journal, done.append)]
+    assert sum(done) == len(requests)
+    return replies
+
+
+# Asking
+
+
+def test_replies_come_in_the_order_of_the_requests_with_their_sampling(tmp_path):
+    def answer(prompt, _number):
+        time.sleep(0.05 if prompt == "Question 0" else 0)
+        return f"Reply to {prompt}"
+
+    with serving(answer) as server:
+        replies = asked_of(server.url, tmp_path / "j", max_tokens=7, temperature=0.5, top_p=0.9)
+    assert replies == [
+        ChatReply(f"r{number}", f"Reply to Question {number}", "stop", "served-m") for number in range(6)
+    ]
+    first = next(request for request in server.asked if request["seed"] == 3)
+    assert {key: first[key] for key in ("model", "max_tokens", "temperature", "top_p")} == {
+        "model": "m", "max_tokens": 7, "temperature": 0.5, "top_p": 0.9,
+    }  # fmt: skip
+    assert first["messages"] == [{"role": "user", "content": "Question 3"}]
+
+
+def test_no_more_requests_are_under_way_than_allowed(tmp_path):
+    lock, under_way, most = threading.Lock(), 0, 0
+
+    def answer(_prompt, _number):
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.02)
+        with lock:
+            under_way -= 1
+        return "Yes."
+
+    with serving(answer) as server:
+        asked_of(server.url, tmp_path / "j", concurrency=2)
+    assert most == 2
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Answer("slow down", status=429, headers={"retry-after": "0"}),
+        Answer("slow down", status=429, headers={"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+        Answer("busy", status=503),
+        Answer("broken", status=500),
+        Answer(body=b"{ no json"),
+        Answer(body=b'{"choices": []}'),
+        Answer(body=b'{"choices": null}'),
+        None,
+    ],
+)
+def test_what_can_heal_is_tried_again(tmp_path, trouble):
+    with serving(lambda _prompt, number: trouble if number < 2 else "At last.") as server:
+        (reply,) = asked_of(server.url, tmp_path / "j", ASKED[:1])
+    assert reply.text == "At last."
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(400, "see the log of the server"), (401, "set UNIVAR_API_KEY"), (403, "allowed to use this model"), (404, "URL")],
+)
+def test_what_cannot_heal_is_told_at_once(tmp_path, status, advice):
+    with (
+        serving(lambda _prompt, _number: Answer("not like this", status=status)) as server,
+        pytest.raises(EndpointError, match=f"refused 'm' with HTTP {status} .*not like this.*{advice}"),
+    ):
+        asked_of(server.url, tmp_path / "j", ASKED[:1])
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(EndpointError, match=f"{url} gave no usable answer in 2 attempts .*is a server running there"):
+        asked_of(url, tmp_path / "j", attempts=2)
+
+
+def test_a_reply_that_never_comes_ends_with_the_timeout(tmp_path):
+    def answer(_prompt, _number):
+        time.sleep(0.5)
+
+    with serving(answer) as server, pytest.raises(EndpointError, match="no usable answer in 2 attempts"):
+        asked_of(server.url, tmp_path / "j", ASKED[:1], timeout=0.1, attempts=2)
+
+
+# Keys
+
+
+def test_the_login_of_the_hub_goes_to_no_other_server(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_secret")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with serving(lambda _prompt, _number: "Yes.") as server:
+        asked_of(server.url, tmp_path / "j")
+    assert not any("hf_secret" in (key or "") for key in server.keys)
+
+
+def test_the_login_of_the_hub_goes_to_the_hub(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_secret")
+
+    async def token() -> str | None:
+        async with Endpoint("https://router.huggingface.co/v1", "m").client() as client:
+            return client.token
+
+    assert asyncio.run(token()) == "hf_secret"
+
+
+def test_a_key_goes_to_the_server_and_into_no_file_or_error(tmp_path, monkeypatch):
+    monkeypatch.setenv(API_KEY, "sk-secret")
+    with (
+        serving(lambda _prompt, number: "Yes." if number < 3 else Answer("no", status=401)) as server,
+        pytest.raises(EndpointError) as failed,
+    ):
+        asked_of(server.url, tmp_path / "j", concurrency=1)
+    assert server.keys[0] == "Bearer sk-secret"
+    assert "sk-secret" not in str(failed.value)
+    assert "sk-secret" not in (tmp_path / "j").read_text()
+
+
+# The journal
+
+
+def test_no_reply_is_asked_for_twice(tmp_path):
+    with serving(lambda _prompt, number: Answer("no", status=404) if number == 4 else f"Reply {number}") as server:
+        with pytest.raises(EndpointError):
+            asked_of(server.url, tmp_path / "j", concurrency=1)
+        assert len((tmp_path / "j").read_text().splitlines()) == 4
+        replies = asked_of(server.url, tmp_path / "j", concurrency=1)
+    assert [reply.text for reply in replies] == [f"Reply {number}" for number in (0, 1, 2, 3, 5, 6)]
+    assert server.prompts == [f"Question {number}" for number in (0, 1, 2, 3, 4, 4, 5)]
+
+
+@pytest.mark.parametrize("rest", [b'{"request_id": "r5", "te', b"\xff"])
+def test_half_a_line_that_a_crash_left_is_cut_off(tmp_path, rest):
+    file = tmp_path / "j"
+    with Journal(file) as journal:
+        journal.append(ChatReply("r0", "a\u2028\u0085\nb", "stop", "m"))
+    whole = file.read_bytes()
+    file.write_bytes(whole + rest)
+    with Journal(file) as journal:
+        assert list(journal.replies) == ["r0"]
+        journal.append(ChatReply("r1", "c", "stop", "m"))
+    assert file.read_bytes() == whole + json.dumps(
+        {"request_id": "r1", "text": "c", "finish_reason": "stop", "model": "m"}
+    ).encode() + b"\n"  # fmt: skip
+
+
+def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path):
+    file = tmp_path / "j"
+    file.write_text('{"question": "Is this mine?"}\n')
+    with pytest.raises(EndpointError, match="line 1: no reply of an earlier run"), Journal(file):
+        pass
+    assert file.read_text() == '{"question": "Is this mine?"}\n'
+
+
+def test_a_second_process_is_refused_and_a_crash_leaves_no_lock(tmp_path):
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom univar.corpus.endpoints import Journal\n"
+        f"with Journal(Path({str(tmp_path / 'j')!r})):\n    print('open', flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(EndpointError, match="being written by another process"), Journal(tmp_path / "j"):
+            pass
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+    with Journal(tmp_path / "j") as journal:
+        assert journal.replies == {}
