@@ -86,6 +86,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check the wording of every question and look for near duplicates; exit code 1 if a question fails."""
+    from univar.analysis.question_probe import probe_controls
     from univar.corpus.questions import (
         check_questions,
         control_questions,
@@ -102,7 +103,8 @@ def check(
     questions = [*question_bank(), *control_questions()] if file is None else read_questions(file)
     with _known_values(file):
         counts = distribution(questions, taxonomy)
-    similarity, violations = nearest_neighbours(questions, _embed(len(questions)))
+    vectors = _embed(len(questions))([question.question for question in questions])
+    similarity, violations = nearest_neighbours(questions, vectors)
     violations = [*check_questions(questions), *violations]
     found: dict[str, Any] = {
         "questions": sum(question.value is not None for question in questions),
@@ -111,6 +113,13 @@ def check(
         "nearest_neighbour_cosine": quantiles(similarity),
         "distribution": counts,
     }
+    if (probe := probe_controls(questions, vectors)) is not None:
+        found["value_or_control"] = {
+            "accuracy": round(probe.accuracy, 4),
+            "interval": [round(probe.interval.low, 4), round(probe.interval.high, 4)],
+            "chance": probe.chance,
+            "n": probe.n,
+        }
     failed = 0
     if endpoint is not None and verdicts is not None:
         judged = _judged(questions, taxonomy, _endpoint(endpoint, model, concurrency, greedy=True), verdicts, prompt)
@@ -366,6 +375,12 @@ def _bank_lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"By {name}: {counts}."
     cosine = ", ".join(f"{place} {number:.3f}" for place, number in found["nearest_neighbour_cosine"].items())
     yield f"Cosine of each question with its nearest: {cosine}."
+    if probe := found.get("value_or_control"):
+        low, high = probe["interval"]
+        yield (
+            f"A linear probe on the base encoder tells value-eliciting from control questions: {probe['accuracy']:.1%} "
+            f"({low:.1%} to {high:.1%}), chance {probe['chance']:.1%}, n = {probe['n']:,}."
+        )
     yield from (f"{v['question_id']}: {v['check']}: {v['detail']}" for v in found["violations"])
     yield f"{len(found['violations'])} violations."
     if "verdicts" in found:

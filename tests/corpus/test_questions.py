@@ -167,14 +167,14 @@ def test_near_duplicates_by_hand():
     angles = np.deg2rad([0, 10, 90])
     vectors = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
     asked = [question(n, f"Question number {n}, is it?") for n in range(3)]
-    nearest, (found,) = nearest_neighbours(asked, lambda _texts: vectors)
+    nearest, (found,) = nearest_neighbours(asked, vectors)
     np.testing.assert_allclose(nearest, [0.985, 0.985, 0.174], atol=1e-3)
     assert (found.question_id, found.detail) == ("honesty-01", "cosine 0.985 with honesty-00; 0.92 is allowed")
 
 
 def test_one_question_has_no_neighbour():
     with pytest.raises(ValueError, match="at least 2 questions, got 1"):
-        nearest_neighbours([question(1, "Is one enough for this?")], lambda _texts: np.ones((1, 2), dtype=np.float32))
+        nearest_neighbours([question(1, "Is one enough for this?")], np.ones((1, 2), dtype=np.float32))
 
 
 def test_quantiles_by_hand():

@@ -250,12 +250,14 @@ def opening(text: str) -> str:
     return " ".join(_words(text)[:3])
 
 
-def nearest_neighbours(questions: Sequence[Question], embed: Embed) -> tuple[npt.NDArray[np.float32], list[Violation]]:
+def nearest_neighbours(
+    questions: Sequence[Question], vectors: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.float32], list[Violation]]:
     """How similar each question is to the nearest other one, and the near duplicates.
 
     Args:
         questions: At least two.
-        embed: The base encoder's `encode`.
+        vectors: `(n, d)` float32 unit vectors of the base encoder.
 
     Returns:
         `(n,)` float32 cosine in [-1, 1] of each question with its nearest neighbour, and a violation for each question
@@ -266,7 +268,6 @@ def nearest_neighbours(questions: Sequence[Question], embed: Embed) -> tuple[npt
     """
     if len(questions) < 2:
         raise ValueError(f"neighbours need at least 2 questions, got {len(questions)}")
-    vectors = np.asarray(embed([question.question for question in questions]), dtype=np.float32)
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -1)
     earlier = np.tril(similarity, k=-1)
