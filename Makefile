@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help install demo test test-slow lint fix bench weights metric-space
+.PHONY: help install demo test test-slow lint fix bench weights metric-space cards
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made.
@@ -45,3 +45,6 @@ weights: install  ## DATA=folder: train the weights that ship on its corpora and
 
 metric-space: install  ## Copy the metric's sources and card into its Space.
 	$(BIN)/python tests/spaces/test_value_identification_space.py
+
+cards: install  ## Render the cards in hub_cards/.
+	$(BIN)/python tests/model/test_cards.py

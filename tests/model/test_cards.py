@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import DatasetCard, ModelCard
 
-from univar.model.cards import model_card
+from univar.model.cards import dataset_card, model_card
 from univar.model.training import Recipe
+
+DATASET_CARD = Path(__file__).parent.parent.parent / "hub_cards" / "dataset.md"
 
 
 @pytest.fixture
@@ -71,3 +75,28 @@ def test_every_card_states_limits_and_source(tiny_model):
         assert words in card
     assert "{{" not in card
     assert "{%" not in card
+
+
+# The data set
+
+
+def test_the_card_of_the_question_bank_is_the_rendered_one():
+    """`make cards` writes it anew."""
+    assert DATASET_CARD.read_text(encoding="utf-8") == dataset_card()
+
+
+def test_the_head_of_the_question_bank_is_what_the_hub_reads():
+    data = DatasetCard(dataset_card()).data.to_dict()
+    assert data["license"] == "cc-by-4.0"
+    assert len(data["language"]) == 25
+
+
+def test_the_card_of_the_question_bank_counts_what_is_there():
+    card = dataset_card()
+    for fact in ("4,524 questions in English about 87 human values, 174 of them", "648 control", "24 more languages"):
+        assert fact in " ".join(card.split())
+    assert "{{" not in card
+
+
+if __name__ == "__main__":
+    DATASET_CARD.write_text(dataset_card(), encoding="utf-8")

@@ -1,15 +1,19 @@
-"""Model cards, rendered from one template."""
+"""Model and data set cards, rendered from templates."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from huggingface_hub import ModelCard, ModelCardData
+from huggingface_hub import DatasetCard, DatasetCardData, ModelCard, ModelCardData
+
+from univar.corpus.languages import languages
+from univar.corpus.questions import FORMS, bank_languages, control_questions, distribution, question_bank
+from univar.corpus.taxonomy import reference_taxonomy
 
 if TYPE_CHECKING:
     from univar.model.modeling import UniVaR
 
-TEMPLATE = Path(__file__).parent.parent / "assets" / "cards" / "model.md.j2"
+_TEMPLATES = Path(__file__).parent.parent / "assets" / "cards"
 
 
 def model_card(
@@ -31,7 +35,7 @@ def model_card(
     )
     card = ModelCard.from_template(
         data,
-        template_path=str(TEMPLATE),
+        template_path=str(_TEMPLATES / "model.md.j2"),
         dimension=model.get_embedding_dimension(),
         tokens=model.max_seq_length,
         view_pooling=model.view_pooling.pooling_mode,
@@ -40,5 +44,36 @@ def model_card(
         checkpoint=model.training_record.get("checkpoint", "last"),
         comparisons=dict(comparisons or {}),
         notes=dict(notes or {}),
+    )
+    return str(card)
+
+
+def dataset_card() -> str:
+    """The README.md of the question bank: use, composition, how it was made and checked, limits, citation."""
+    taxonomy, bank, controls = reference_taxonomy(), question_bank(), control_questions()
+    found, of_controls = distribution(bank, taxonomy), distribution(controls, taxonomy)
+    data = DatasetCardData(
+        language=list(bank_languages()),
+        license="cc-by-4.0",
+        pretty_name="univar-qa",
+        tags=["human-values", "value-identification", "univar"],
+        task_categories=["text-generation"],
+        size_categories="1K<n<10K",
+    )
+    card = DatasetCard.from_template(
+        data,
+        template_path=str(_TEMPLATES / "dataset.md.j2"),
+        questions=len(bank),
+        controls=len(controls),
+        values=len(taxonomy.values),
+        core=sum(bool(question.paraphrases) for question in bank),
+        translated=len(languages()) - 1,
+        forms=FORMS,
+        families=taxonomy.families,
+        by_value=[(value, found["value"][value.id]) for value in taxonomy.values],
+        by_form=[(form, (found["form"][form], of_controls["form"][form])) for form in FORMS],
+        by_topic=found["topic"].most_common(),
+        control_topics=[topic.name for topic in taxonomy.control_topics],
+        per_control_topic=len(controls) // len(taxonomy.control_topics),
     )
     return str(card)
