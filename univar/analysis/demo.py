@@ -119,7 +119,7 @@ def run_demo(
 def agreement_sentence(name: str, agreement: GeometryAgreement) -> str:
     """What the geometry of one model says, with its intervals and n."""
     return (
-        f"{name}: the distances between LLMs follow their values with Spearman's rho "
+        f"{name}: the distances between LLMs, value by value, follow their stances with Spearman's rho "
         f"{_with_interval(agreement, 'stances')} and their style with {_with_interval(agreement, 'style')} "
         f"(n = {agreement.n_pairs} pairs of {agreement.n_identities} LLMs; 95 % intervals by bootstrap over LLMs)."
     )
@@ -237,8 +237,10 @@ def _report(demo: Demo, simulation: Simulation, table: str) -> str:
             "## Do LLMs lie near each other that share values?",
             "",
             f"Spearman's correlation of the distances between LLMs with the known ones, n = {pairs} pairs of "
-            f"{len(simulation.identities)} LLMs; in brackets 95 % intervals by bootstrap over LLMs. A representation "
-            "of values has a high number in the first column and one near 0 in the second.",
+            f"{len(simulation.identities)} LLMs; in brackets 95 % intervals by bootstrap over LLMs. A distance is that "
+            "between what two LLMs say of a value, root mean square over all values. A representation of values has a "
+            "high number in the first column and one near 0 in the second. The weights that ship have seen simulated "
+            "LLMs in training, with other stances and styles but made of the same sentences: real answers are harder.",
             "",
             "| representation | values | style |",
             "| --- | ---: | ---: |",
