@@ -67,6 +67,7 @@ def test_questions_are_generated_checked_and_paraphrased(univar, tmp_path):
         assert len(read_questions(tmp_path / "mine.jsonl")) == 15
         again = univar(*generate(server))
         assert "15 questions" in again.out
+        assert "About 3 requests to m; the replies are kept in mine.replies.jsonl" in again.err
         assert len(server.asked) == 3
     checked = univar("questions", "check", "mine.jsonl", "--taxonomy", "values.yaml", "--json")
     assert checked.code == 0

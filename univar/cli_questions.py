@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from univar.arguments import Json, Seed, load_named, output_file
-from univar.terminal import bar, encoding_bar, result, say
+from univar.terminal import bar, encoding_bar, result, say, step
 
 if TYPE_CHECKING:
     from univar.corpus.endpoints import Endpoint, Journal
@@ -173,7 +173,7 @@ def generate(
             advance=advance,
         )
 
-    _stage(write, out_file, f"Asking {model}", asked, as_json=as_json)
+    _stage(write, out_file, model, asked, as_json=as_json)
 
 
 @questions_app.command(
@@ -203,7 +203,7 @@ def paraphrase(
             questions, server, journal, number=number, prompt=prompt, seed=seed, advance=advance
         )
 
-    _stage(write, out_file, f"Asking {model}", len(questions), as_json=as_json)
+    _stage(write, out_file, model, len(questions), as_json=as_json)
 
 
 @questions_app.command(
@@ -245,13 +245,13 @@ def import_(
             advance=advance,
         )
 
-    _stage(write, out_file, f"Asking {model}", len(items), as_json=as_json)
+    _stage(write, out_file, model, len(items), as_json=as_json)
 
 
 def _stage(
     write: "Callable[[Journal, Callable[[int], None]], Written]",
     out_file: Path,
-    description: str,
+    model: str,
     total: int,
     *,
     as_json: bool,
@@ -265,7 +265,8 @@ def _stage(
     replies = out_file.with_suffix(".replies.jsonl")
     if out_file.exists() and not replies.exists():
         raise typer.BadParameter(f"{out_file} was not written by this command; name another file", param_hint="--out")
-    with _going_on(replies), Journal(replies) as journal, bar(description, total, "requests") as advance:
+    step(f"About {total:,} requests to {model}; the replies are kept in {replies}")
+    with _going_on(replies), Journal(replies) as journal, bar(f"Asking {model}", total, "requests") as advance:
         written = write(journal, advance)
     if not written.questions:
         example = written.rejected[0] if written.rejected else None

@@ -179,7 +179,8 @@ def test_numbers_out_of_range_are_refused(tmp_path, options, message):
 def test_a_geometry_is_told_with_n_and_intervals():
     agreement = GeometryAgreement(0.712, Interval(0.5, 0.85), -0.04, Interval(-0.3, 0.251), 16, 120)
     assert agreement_sentence("univar", agreement) == (
-        "univar: the distances between LLMs, value by value, follow their stances with Spearman's rho 0.71 [0.50, 0.85] and their style "
+        "univar: the distances between LLMs, value by value, follow their stances with Spearman's rho 0.71 "
+        "[0.50, 0.85] and their style "
         "with -0.04 [-0.30, 0.25] (n = 120 pairs of 16 LLMs; 95 % intervals by bootstrap over LLMs)."
     )
 

@@ -1,4 +1,4 @@
-"""The stages against `transformers serve`: a real server with a tiny LLM of random weights, which says nothing sensible."""
+"""The stages against `transformers serve`, with a tiny LLM of random weights that says nothing sensible."""
 
 import os
 import socket
@@ -19,12 +19,30 @@ from univar.corpus.endpoints import ChatRequest, Endpoint, Journal, ask_all
 from univar.corpus.generation import generate
 from univar.corpus.taxonomy import Family, Taxonomy, Value
 
-WORDS = "would you lie to spare a friend or say what is true ? . 1 2 3".split()
+WORDS = (
+    "would",
+    "you",
+    "lie",
+    "to",
+    "spare",
+    "a",
+    "friend",
+    "or",
+    "say",
+    "what",
+    "is",
+    "true",
+    "?",
+    ".",
+    "1",
+    "2",
+    "3",
+)
 
 
 @pytest.fixture(scope="module")
 def tiny_llm(tmp_path_factory) -> Path:
-    """A Llama of one layer with random weights (seed 0) that knows 15 words."""
+    """A Llama of one layer with random weights (seed 0) that knows 17 words."""
     folder = tmp_path_factory.mktemp("llm")
     vocabulary = {word: index for index, word in enumerate(["<pad>", "<unk>", "<s>", "</s>", *WORDS])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
@@ -50,7 +68,7 @@ def tiny_llm(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(tiny_llm):
+def served():
     """The URL of the server, which is stopped in the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
