@@ -19,6 +19,9 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    usage: dict[str, int] = field(
+        default_factory=lambda: {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
+    )
 
     def payload(self, model: str) -> bytes:
         if self.body is not None:
@@ -28,7 +31,7 @@ class Answer:
         message = {"role": "assistant", "content": self.text}
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         reply = {"id": "1", "object": "chat.completion", "created": 0, "model": model, "choices": [choice]}
-        return json.dumps({**reply, "usage": {}}).encode()
+        return json.dumps({**reply, "usage": self.usage}).encode()
 
 
 @dataclass

@@ -231,7 +231,8 @@ def _report(demo: Demo, simulation: Simulation, table: str) -> str:
             "How often an answer to a new question is recognised as that of its LLM, by three representations: "
             "`univar`, `base` (the encoder that univar was trained from) and `tfidf` (words alone). The `control` rows "
             "are answers to questions about arithmetic or cooking, which elicit no values: what is above chance there "
-            "is style.",
+            "is style. One answer tells one stance, which several LLMs share, and words tell the style at once: here a "
+            "representation of values alone is behind one of words.",
             "",
             table,
             "## Do LLMs lie near each other that share values?",

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import time
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,13 +19,22 @@ if TYPE_CHECKING:
 API_KEY = "UNIVAR_API_KEY"
 """The environment variable of the key that servers other than the Hub's are given."""
 
-_CAN_HEAL = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_CAN_HEAL = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _LONGEST_WAIT = 60.0
+_CHARACTERS_A_TOKEN = 4
 _HUB_HOSTS = ("huggingface.co", ".huggingface.co", ".huggingface.cloud", ".hf.space")
 
 
 class EndpointError(RuntimeError):
-    """A server that cannot be used as asked; the message names it, what it answered and what to change."""
+    """A server that cannot be used as asked; the message names it, what it answered and what to change.
+
+    `of_one_request` tells what is wrong with a request (too long, filtered) from what is wrong with the endpoint.
+    """
+
+    def __init__(self, message: str, *, of_one_request: bool = False) -> None:
+        """See the class."""
+        super().__init__(message)
+        self.of_one_request = of_one_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +61,18 @@ class ChatReply:
         text: Untrusted.
         finish_reason: `stop`, `length` where it was cut off, or what else the server says.
         model: As the server names it.
+        prompt_tokens: As the server counts them; None if it does not.
+        completion_tokens: As the server counts them; None if it does not.
+        seconds: Until the reply was there, of the attempt that gave it.
     """
 
     request_id: str
     text: str
     finish_reason: str
     model: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,12 +82,16 @@ class Endpoint:
     Attributes:
         url: As in `http://127.0.0.1:8000` or `https://router.huggingface.co/v1`.
         model: Its name on the server.
-        concurrency: Requests under way at once.
+        concurrency: Requests under way at once, at most; fewer are sent while the server is overloaded.
         attempts: Of one request, the first included.
         timeout: Seconds until a request counts as failed.
+        requests_per_minute: At most; None for no cap.
+        tokens_per_minute: At most, prompt and reply; None for no cap.
+        system: What the system prompt says, if there is one.
         max_tokens: New tokens of a reply.
         temperature: 0 for the most likely reply.
         top_p: Nucleus of the sampling, in (0, 1].
+        top_k: Most likely tokens to sample from, for servers that take it; None leaves it out.
     """
 
     url: str
@@ -78,9 +99,13 @@ class Endpoint:
     concurrency: int = 8
     attempts: int = 6
     timeout: float = 300
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    system: str | None = None
     max_tokens: int = 1024
     temperature: float = 1.0
     top_p: float = 0.95
+    top_k: int | None = None
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator["AsyncInferenceClient"]:
@@ -93,12 +118,101 @@ class Endpoint:
         async with AsyncInferenceClient(base_url=self.url, api_key=key or "none", timeout=self.timeout) as client:
             if not on_hub:
                 # Offline mode is about the Hub, but the client's own sessions refuse every server then.
-                session = httpx2.AsyncClient(follow_redirects=True)
+                limits = httpx2.Limits(max_connections=None, max_keepalive_connections=self.concurrency)
+                session = httpx2.AsyncClient(follow_redirects=True, limits=limits)
                 client._async_client = await client.exit_stack.enter_async_context(session)
             yield client
 
-    async def ask(self, client: "AsyncInferenceClient", request: ChatRequest) -> ChatReply:
-        """The reply to one request, after retries of what can heal.
+
+class Slots:
+    """How many requests may be under way at once, learnt from how the server bears them.
+
+    Additive increase, multiplicative decrease: the limit doubles in the time of a reply until the server is first
+    overloaded, then grows by one in that time, and is halved when it is overloaded again.
+    """
+
+    def __init__(self, most: int) -> None:
+        """`most` is the limit of the limit."""
+        self.limit = float(min(8, most))
+        self.under_way = 0
+        self._most = most
+        self._doubling = True
+        self._era = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> int:
+        """Waits for a slot; gives what `give` wants to know."""
+        if self.under_way >= int(self.limit) or self._waiting:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            self._wake()
+            await turn
+        else:
+            self.under_way += 1
+        return self._era
+
+    def give(self, era: int, *, answered: bool, overloaded: bool) -> None:
+        """Gives a slot back. Requests that were sent before the last decrease say nothing about the limit since."""
+        self.under_way -= 1
+        if overloaded and era == self._era:
+            self.limit, self._doubling, self._era = max(1.0, self.limit / 2), False, self._era + 1
+        elif answered and era == self._era:
+            self.limit = min(float(self._most), self.limit + (1 if self._doubling else 1 / self.limit))
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and self.under_way < int(self.limit):
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self.under_way += 1
+                turn.set_result(None)
+
+
+class Rate:
+    """At most so much a minute, evenly spread."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        """None for no cap."""
+        self._interval = 60 / per_minute if per_minute else 0.0
+        self._next = 0.0
+
+    async def wait(self, amount: float = 1) -> None:
+        """Returns when `amount` may be spent."""
+        if not self._interval:
+            return
+        now = asyncio.get_running_loop().time()  # monotonic: a clock that is set changes nothing
+        start = max(self._next, now)
+        self._next = start + amount * self._interval
+        if start > now:
+            await asyncio.sleep(start - now)
+
+    def return_(self, amount: float) -> None:
+        """Gives back what was waited for and not spent."""
+        self._next -= amount * self._interval
+
+
+class Lane:
+    """One endpoint at work: its connections, slots and rates, and what happened on it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        """To be entered with `async with`."""
+        self.endpoint = endpoint
+        self.slots = Slots(endpoint.concurrency)
+        self.sent = 0
+        self.errors: Counter[str] = Counter()
+        self._requests = Rate(endpoint.requests_per_minute)
+        self._tokens = Rate(endpoint.tokens_per_minute)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._client = await self._stack.enter_async_context(self.endpoint.client())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def ask(self, request: ChatRequest) -> ChatReply:
+        """The reply to one request, after retries of what can heal; no slot is held between them.
 
         Raises:
             EndpointError: If the server refuses, or does not answer after all attempts.
@@ -108,48 +222,84 @@ class Endpoint:
 
         try:
             async for attempt in AsyncRetrying(
-                retry=retry_if_exception(_can_heal), stop=stop_after_attempt(self.attempts), wait=_wait, reraise=True
+                retry=retry_if_exception(_can_heal),
+                stop=stop_after_attempt(self.endpoint.attempts),
+                wait=_wait,
+                reraise=True,
             ):
                 with attempt:
-                    return await self._ask_once(client, request)
+                    return await self._attempt(request)
         except HfHubHTTPError as error:
-            raise EndpointError(self._refused(error.response.status_code, error.response.text)) from error
+            raise self._refused(error.response.status_code, error.response.text) from error
         except (OSError, ValueError) as error:
             raise EndpointError(
-                f"{self.url} gave no usable answer in {self.attempts} attempts ({_described(error)}); "
-                "is a server running there?"
+                f"{self.endpoint.url} gave no usable answer in {self.endpoint.attempts} attempts "
+                f"({_described(error)}); is a server running there?"
             ) from error
         raise AssertionError("tenacity either returns or raises")
 
-    async def _ask_once(self, client: "AsyncInferenceClient", request: ChatRequest) -> ChatReply:
+    async def _attempt(self, request: ChatRequest) -> ChatReply:
+        """One attempt, within the rates and in a slot."""
+        estimate = len(request.prompt) / _CHARACTERS_A_TOKEN + self.endpoint.max_tokens
+        await self._requests.wait()
+        await self._tokens.wait(estimate)
+        era = await self.slots.take()
+        self.sent += 1
+        reply, overloaded = None, False
+        try:
+            reply = await self._ask_once(request)
+            return reply
+        except BaseException as error:
+            self.errors[_kind(error)] += 1
+            overloaded = _is_overload(error)
+            raise
+        finally:
+            self.slots.give(era, answered=reply is not None, overloaded=overloaded)
+            if reply is not None and reply.prompt_tokens is not None:
+                self._tokens.return_(estimate - reply.prompt_tokens - (reply.completion_tokens or 0))
+
+    async def _ask_once(self, request: ChatRequest) -> ChatReply:
         import httpx2
 
+        endpoint, started = self.endpoint, time.monotonic()
+        messages = [{"role": "system", "content": endpoint.system}] if endpoint.system else []
         try:
-            output: Any = await client.chat_completion(
-                [{"role": "user", "content": request.prompt}],
-                model=self.model,
-                max_tokens=self.max_tokens,
-                temperature=self.temperature,
-                top_p=self.top_p,
+            output: Any = await self._client.chat_completion(
+                [*messages, {"role": "user", "content": request.prompt}],
+                model=endpoint.model,
+                max_tokens=endpoint.max_tokens,
+                temperature=endpoint.temperature,
+                top_p=endpoint.top_p,
                 seed=request.seed,
+                extra_body=None if endpoint.top_k is None else {"top_k": endpoint.top_k},
             )
             choice = output.choices[0]
+            text = choice.message.content or ""
         except (httpx2.TransportError, json.JSONDecodeError) as error:
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
         except (IndexError, KeyError, TypeError, AttributeError) as error:
             raise ConnectionError("a reply without choices") from error
         return ChatReply(
-            request.request_id, choice.message.content or "", choice.finish_reason or "", output.model or self.model
+            request.request_id,
+            text,
+            choice.finish_reason or "",
+            output.model or endpoint.model,
+            getattr(output.usage, "prompt_tokens", None),
+            getattr(output.usage, "completion_tokens", None),
+            round(time.monotonic() - started, 3),
         )
 
-    def _refused(self, status: int, text: str) -> str:
+    def _refused(self, status: int, text: str) -> EndpointError:
         next_step = {
             401: f"set {API_KEY} in the environment",
             403: f"is the key in {API_KEY} allowed to use this model?",
             404: "is the URL right, and the name of the model?",
         }.get(status, "see the log of the server")
         said = " ".join(text.split())
-        return f"{self.url} refused {self.model!r} with HTTP {status} ({said:.200}); {next_step}"
+        return EndpointError(
+            f"{self.endpoint.url} refused {self.endpoint.model!r} with HTTP {status} ({said:.200}); {next_step}",
+            of_one_request=status not in (401, 403, 404) and status not in _CAN_HEAL,
+        )
 
 
 class Journal:
@@ -233,10 +383,10 @@ async def _ask_missing(
 
     async def work() -> None:
         for request in waiting:  # one iterator for all workers: each takes the next
-            journal.append(await endpoint.ask(client, request))
+            journal.append(await lane.ask(request))
             advance(1)
 
-    async with endpoint.client() as client:
+    async with Lane(endpoint) as lane:
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(endpoint.concurrency):
@@ -251,6 +401,19 @@ def _can_heal(error: BaseException) -> bool:
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in _CAN_HEAL
     return isinstance(error, (ConnectionError, TimeoutError))
+
+
+def _is_overload(error: BaseException) -> bool:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return isinstance(error, TimeoutError) or status in (429, 503, 529)
+
+
+def _kind(error: BaseException) -> str:
+    """An error in a word or two, to be counted."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        return f"HTTP {status}"
+    return "timeout" if isinstance(error, TimeoutError) else "connection"
 
 
 def _wait(state: "RetryCallState") -> float:
