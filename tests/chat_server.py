@@ -12,13 +12,14 @@ from typing import Any
 
 @dataclass
 class Answer:
-    """What the server sends: a text in the form of the protocol, or any status, headers and body."""
+    """What the server sends: a text in the form of the protocol, or any status, headers and body, or half of it."""
 
     text: str = ""
     finish_reason: str = "stop"
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    cut: bool = False
     usage: dict[str, int] = field(
         default_factory=lambda: {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
     )
@@ -44,7 +45,7 @@ class ChatServer:
 
     @property
     def prompts(self) -> list[str]:
-        return [request["messages"][0]["content"] for request in self.asked]
+        return [request["messages"][-1]["content"] for request in self.asked]
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def serving(answer: Callable[[str, int], Answer | str | None]) -> Iterator[ChatS
                 number = len(server.asked)
                 server.asked.append(request)
                 server.keys.append(self.headers.get("authorization"))
-            said = answer(request["messages"][0]["content"], number)
+            said = answer(request["messages"][-1]["content"], number)
             if said is None:
                 self.close_connection = True
                 return
@@ -70,12 +71,16 @@ def serving(answer: Callable[[str, int], Answer | str | None]) -> Iterator[ChatS
                 self.send_header(name, content)
             self.send_header("content-length", str(len(payload)))
             self.end_headers()
-            self.wfile.write(payload)
+            self.wfile.write(payload[: len(payload) // 2] if said.cut else payload)
+            self.close_connection = self.close_connection or said.cut
 
         def log_message(self, *_: object) -> None:
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 256  # the default of 5 refuses connections under load
+
+    http = Server(("127.0.0.1", 0), Handler)
     server = ChatServer(f"http://127.0.0.1:{http.server_port}")
     thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
     thread.start()

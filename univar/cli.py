@@ -38,6 +38,7 @@ from univar.arguments import (
     output_file,
     spare_corpora,
 )
+from univar.cli_corpus import corpus_commands
 from univar.cli_questions import questions_app
 from univar.terminal import (
     described_lines,
@@ -63,6 +64,7 @@ app = typer.Typer(
 )
 
 app.add_typer(questions_app)
+app.add_typer(corpus_commands)
 
 _TRACEBACK = "UNIVAR_TRACEBACK"
 _INTERRUPTED = 130  # what typer returns for Ctrl-C

@@ -210,7 +210,8 @@ def compare(
 
     QAs whose question was trained on by any of the models are dropped for all of them. A corpus that loses QAs so is
     split at 0.9 instead of 0.5, the border of the test split: its queries are then questions that neither training
-    nor the choice of a checkpoint has seen. Of the control corpus only the identities of the value corpus are kept.
+    nor the choice of a checkpoint has seen. So is one that has more questions on the smaller side then, as where
+    trained questions were left out before. Of the control corpus only the identities of the value corpus are kept.
 
     Args:
         records: The value corpus.
@@ -264,9 +265,9 @@ def _split(
             f"{corpus}: no QA is left of {len(given)} ({len(given) - len(listed)} of other identities, "
             f"{len(listed) - len(kept)} trained on); give QAs of the same identities to other questions"
         )
-    threshold = UNTRAINED_THRESHOLD if len(kept) == len(listed) else TRAINED_THRESHOLD
+    fractions = [question_fraction(record.question_key) for record in kept]
+    threshold = _threshold(set(fractions), trained=len(kept) < len(listed))
     with _naming(corpus):
-        fractions = [question_fraction(record.question_key) for record in kept]
         masks = gallery_query_masks(fractions, threshold=threshold)
     gallery, query = ([record for record, chosen in zip(kept, mask, strict=True) if chosen] for mask in masks)
     found = frozenset(record.identity for record in kept)
@@ -283,6 +284,16 @@ def _split(
     )
     logger.info("%s", selection.sentence())
     return _Split(gallery, query, found, selection)
+
+
+def _threshold(fractions: AbstractSet[float], *, trained: bool) -> float:
+    """Where gallery and query are divided, of the two places that are allowed."""
+
+    def smaller_side(threshold: float) -> int:
+        below = sum(fraction < threshold for fraction in fractions)
+        return min(below, len(fractions) - below)
+
+    return TRAINED_THRESHOLD if trained else max((UNTRAINED_THRESHOLD, TRAINED_THRESHOLD), key=smaller_side)
 
 
 def _row(split: _Split, name: str, encode: Encoder, *, k: int, seed: int, max_characters: int) -> Row:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -28,13 +28,14 @@ _HUB_HOSTS = ("huggingface.co", ".huggingface.co", ".huggingface.cloud", ".hf.sp
 class EndpointError(RuntimeError):
     """A server that cannot be used as asked; the message names it, what it answered and what to change.
 
-    `of_one_request` tells what is wrong with a request (too long, filtered) from what is wrong with the endpoint.
+    `concerns` is what is wrong: this one `request` (too long, filtered), the `endpoint` (key, name of the model), or
+    the `moment` (overloaded, unreachable), which may pass.
     """
 
-    def __init__(self, message: str, *, of_one_request: bool = False) -> None:
+    def __init__(self, message: str, *, concerns: Literal["request", "endpoint", "moment"] = "endpoint") -> None:
         """See the class."""
         super().__init__(message)
-        self.of_one_request = of_one_request
+        self.concerns = concerns
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,8 @@ class Lane:
         except (OSError, ValueError) as error:
             raise EndpointError(
                 f"{self.endpoint.url} gave no usable answer in {self.endpoint.attempts} attempts "
-                f"({_described(error)}); is a server running there?"
+                f"({_described(error)}); is a server running there?",
+                concerns="moment",
             ) from error
         raise AssertionError("tenacity either returns or raises")
 
@@ -298,7 +300,7 @@ class Lane:
         said = " ".join(text.split())
         return EndpointError(
             f"{self.endpoint.url} refused {self.endpoint.model!r} with HTTP {status} ({said:.200}); {next_step}",
-            of_one_request=status not in (401, 403, 404) and status not in _CAN_HEAL,
+            concerns="moment" if status in _CAN_HEAL else "endpoint" if status in (401, 403, 404) else "request",
         )
 
 

@@ -1,0 +1,107 @@
+"""`univar elicit`: a plan, its price, its answers, on a real local server."""
+
+import json
+
+import pytest
+
+from tests.chat_server import Answer, serving
+from univar.corpus import endpoints
+from univar.corpus.readers import read_corpus
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    monkeypatch.setattr(endpoints, "_LONGEST_WAIT", 0.05)
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """Four questions in two languages."""
+    rows = [
+        {"question_id": f"tact-{n}", "question": f"{lang} {n}: may one lie?", "question_eng": f"{n}: may one lie?",
+         "lang": lang, "value": "tact", "form": "opinion", "topic": "work"}
+        for n in range(4) for lang in ("eng", "fra")
+    ]  # fmt: skip
+    ids = {(row["question_id"], row["lang"]): row for row in rows}
+    lines = [{**row, "question_id": f"{name}-{lang}"} for (name, lang), row in ids.items()]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return tmp_path / "q.jsonl"
+
+
+def models(folder, url, **more):
+    entry = {"name": "aya", "endpoint": url, "languages": ["en", "fr"], **more}
+    (folder / "models.yaml").write_text(json.dumps({"models": [entry]}))  # JSON is YAML
+    return ["elicit", "--models", "models.yaml", "--out", "answers"]
+
+
+@pytest.mark.usefixtures("asked")
+def test_answers_are_elicited_and_are_a_corpus(univar, tmp_path):
+    with serving(lambda prompt, _: f"To {prompt}: no.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl", "--samples", "2", "--json")
+        again = univar(*models(tmp_path, server.url), "--questions", "q.jsonl", "--samples", "2")
+    assert run.code == 0
+    found = json.loads(run.out)["answers"]["aya"]
+    assert (found["planned"], found["done"], found["sent"]) == (16, 16, 16)
+    assert len(list(read_corpus(tmp_path / "answers"))) == 16
+    assert "16 of 16 answers" in again.out
+    assert len(server.asked) == 16
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_dry_run_says_what_it_costs_and_asks_nothing(univar, tmp_path):
+    with serving(lambda _prompt, _number: "No.") as server:
+        prices = {"dollars_per_million_answer_tokens": 500_000.0}
+        run = univar(
+            *models(tmp_path, server.url, **prices), "--questions", "q.jsonl", "--dry-run", "--max-tokens", "10"
+        )
+    assert run.code == 0
+    # 8 requests of "eng 0: may one lie?", 19 characters or 5 tokens; 80 answer tokens at 50 cents.
+    assert "aya: 8 requests, about 40 prompt tokens, at most 80 answer tokens, at most $40.00" in run.err
+    assert server.asked == []
+
+
+@pytest.mark.usefixtures("asked")
+def test_nothing_is_spent_without_a_yes(univar, tmp_path):
+    with serving(lambda _prompt, _number: "No.") as server:
+        arguments = [*models(tmp_path, server.url, dollars_per_million_answer_tokens=1.0), "--questions", "q.jsonl"]
+        refused = univar(*arguments)
+        assert refused.code == 1
+        assert server.asked == []
+        assert univar(*arguments, "--yes").code == 0
+    assert len(server.asked) == 8
+
+
+def test_the_bank_is_asked_by_default(univar, tmp_path):
+    with serving(lambda _prompt, _number: "Non.") as server:
+        run = univar(*models(tmp_path, server.url), "--lang", "fra")
+    assert run.code == 0
+    assert "87 of 87 answers" in run.out
+    assert len({record.value for record in read_corpus(tmp_path / "answers")}) == 87
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_server_that_refuses_is_told_and_the_next_run_goes_on(univar, tmp_path):
+    with serving(lambda _prompt, _number: Answer("who are you", status=401)) as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl")
+    assert run.code == 1
+    assert "refused 'aya' with HTTP 401" in run.err
+    assert "set UNIVAR_API_KEY" in run.err
+    assert "Run the same command again" in run.err
+    with serving(lambda _prompt, _number: "No.") as server:
+        assert univar(*models(tmp_path, server.url), "--questions", "q.jsonl").code == 0
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--lang", "deu"], 2, "no LLM speaks deu; they speak eng, fra"),
+        (["--models", "q.jsonl"], 1, "no YAML with a list under `models`"),
+        (["--questions", "empty.jsonl"], 1, "holds no questions"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(univar, tmp_path, more, code, message):
+    (tmp_path / "empty.jsonl").write_text("")
+    run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", "q.jsonl", *more)
+    assert run.code == code
+    assert message in " ".join(run.err.split())

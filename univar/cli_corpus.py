@@ -1,0 +1,160 @@
+"""The commands that make a corpus: `univar elicit`."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from univar.arguments import Json, Languages, Seed, in_writable_folder
+from univar.terminal import err, result, say
+
+if TYPE_CHECKING:
+    from univar.corpus.elicitation import LLM, AnswerFolder, Estimate, Plan, Watch
+    from univar.corpus.elicitation import Progress as Elicited
+    from univar.corpus.questions import Question
+
+corpus_commands = typer.Typer()
+
+
+@corpus_commands.command(
+    epilog="Example:  univar elicit --models models.yaml --lang eng --lang fra --samples 2 --out answers/"
+)
+def elicit(
+    models: Annotated[
+        Path,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="YAML of the LLMs to ask."),
+    ],
+    out_folder: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the answers; it is a corpus for the other commands.")
+    ],
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Questions, as JSON lines.", show_default="the bank"
+        ),
+    ] = None,
+    lang: Languages = None,
+    samples: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Answers to each question.")] = 1,
+    max_tokens: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of an answer.")] = 128,
+    temperature: Annotated[float, typer.Option(metavar="NUMBER", min=0, help="0: the most likely answer.")] = 1.0,
+    top_p: Annotated[float, typer.Option(metavar="NUMBER", min=0, max=1, help="Nucleus of the sampling.")] = 0.95,
+    seed: Seed = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked and what it costs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Spend without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask LLMs the questions and keep every answer the moment it comes.
+
+    After an interruption of any kind the same command goes on with what is missing: nothing is lost or asked for twice.
+    The key of the servers is read from UNIVAR_API_KEY, if set.
+    """
+    from univar.corpus.elicitation import AnswerFolder, Plan, Sampling, estimate, read_models
+    from univar.corpus.elicitation import elicit as elicit_answers
+
+    in_writable_folder(out_folder)
+    llms = read_models(models)
+    sampling = Sampling(samples=samples, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
+    plan = Plan(_questions(questions, lang, llms), llms, sampling)
+    with AnswerFolder(out_folder) as folder:
+        with err.status("Counting what is to be asked"):
+            estimates = {llm.name: estimate(plan, llm, folder.answered) for llm in llms}
+        _show_estimates(estimates)
+        if dry_run:
+            result({name: asdict(found) for name, found in estimates.items()}, as_json=as_json)
+            return
+        if not yes and sum(found.dollars for found in estimates.values()) > 0:
+            typer.confirm("Go on?", abort=True, err=True)
+        with _going_on(folder), _lanes(plan) as watch:
+            progress = elicit_answers(plan, folder, watch=watch)
+    stopped = {name: found.stopped for name, found in progress.items() if found.stopped}
+    for name, reason in stopped.items():
+        say(f"{name}: {reason}", "red")
+    described = {name: asdict(found) for name, found in progress.items()}
+    result({"answers": described, "path": str(out_folder.resolve())}, *_summary(progress, out_folder), as_json=as_json)
+    if stopped:
+        say("Run the same command again to go on with what is missing.")
+        raise typer.Exit(1)
+
+
+def _questions(file: Path | None, lang: Sequence[str] | None, llms: "Sequence[LLM]") -> "list[Question]":
+    """The questions in the languages asked for, by default in those that an LLM speaks."""
+    from univar.corpus.languages import language_code
+    from univar.corpus.questions import bank_languages, questions_in, read_questions
+
+    spoken = {language_code(code) for llm in llms for code in llm.languages}
+    wanted = list(dict.fromkeys(lang or sorted(spoken)))
+    for code in wanted:
+        if code not in spoken:
+            raise typer.BadParameter(
+                f"no LLM speaks {code}; they speak {', '.join(sorted(spoken))}", param_hint="--lang"
+            )
+    if file is None:
+        known = [code for code in wanted if code in bank_languages() or lang]
+        return [question for code in known for question in questions_in(code)]
+    found = [question for question in read_questions(file) if question.lang in wanted]
+    if not found:
+        raise typer.BadParameter(f"{file} has no questions in {', '.join(wanted)}", param_hint="--questions")
+    return found
+
+
+def _show_estimates(estimates: "dict[str, Estimate]") -> None:
+    for name, found in estimates.items():
+        counted = "" if found.counted else "about "
+        say(
+            f"{name}: {found.requests:,} requests, {counted}{found.prompt_tokens:,} prompt tokens, at most "
+            f"{found.answer_tokens:,} answer tokens, at most ${found.dollars:,.2f}"
+        )
+
+
+@contextmanager
+def _going_on(folder: "AnswerFolder") -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Interrupted; {len(folder.answered):,} answers are kept in {folder.path}. Run the same command again.")
+        raise typer.Exit(1) from None
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{error.strerror or error}; the {len(folder.answered):,} answers so far are kept in {folder.path}. "
+            "Run the same command again to go on",
+        ) from error
+
+
+@contextmanager
+def _lanes(plan: "Plan") -> "Iterator[Watch]":
+    """A bar for each LLM: done, rate, tokens, dollars, time left, errors."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TextColumn("{task.fields[told]}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+        tasks = {llm.name: bars.add_task(llm.name, total=plan.count(llm), told="") for llm in plan.llms}
+
+        def watch(progress: "dict[str, Elicited]") -> None:
+            for name, found in progress.items():
+                speed = bars.tasks[tasks[name]].speed or 0
+                told = f"{speed:,.1f}/s  {found.prompt_tokens + found.answer_tokens:,} tokens  ${found.dollars:,.2f}"
+                told += "".join(f"  {kind} {count}" for kind, count in found.errors.most_common(3))
+                bars.update(tasks[name], completed=found.done + found.failed, told=told)
+
+        yield watch
+
+
+def _summary(progress: "dict[str, Elicited]", folder: Path) -> Iterator[str]:
+    totals: Counter[str] = Counter()
+    for name, found in progress.items():
+        totals.update(done=found.done, planned=found.planned)
+        details: list[Any] = [f"{found.done:,} of {found.planned:,} answered"]
+        details += [f"{found.failed:,} refused for good (.failures.jsonl)"] if found.failed else []
+        details += [f"{kind} {count:,}" for kind, count in found.errors.most_common()]
+        yield f"{name}: {', '.join(details)}; {found.sent:,} requests sent, ${found.dollars:,.2f}"
+    yield f"{totals['done']:,} of {totals['planned']:,} answers: {folder.resolve()}"

@@ -1,0 +1,518 @@
+"""Asks every LLM every question in every language, and keeps each answer the moment it comes."""
+
+import asyncio
+import fcntl
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from annotated_types import Ge, Gt, Le
+from pydantic import ConfigDict, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as validated
+
+from univar.corpus.endpoints import ChatReply, ChatRequest, Endpoint, EndpointError, Lane
+from univar.corpus.languages import language_code
+from univar.corpus.questions import Question
+from univar.corpus.records import SCHEMA
+from univar.files import replacing
+
+ROWS_PER_SHARD = 20_000
+PROMPT_VERSION = "1"
+"""Of how a question becomes a prompt: now it is the question itself."""
+
+FAILURES = ".failures.jsonl"
+"""Requests that were refused for good, out of sight of readers of the corpus; without it they are asked again."""
+
+ANSWERS = pa.schema(
+    [
+        *SCHEMA,
+        pa.field("request_id", pa.string(), nullable=False),
+        pa.field("served_model", pa.string(), nullable=False),
+        pa.field("finish_reason", pa.string(), nullable=False),
+        pa.field("prompt_tokens", pa.int32()),
+        pa.field("completion_tokens", pa.int32()),
+        pa.field("seconds", pa.float32(), nullable=False),
+        pa.field("answered_at", pa.string(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("max_tokens", pa.int32(), nullable=False),
+        pa.field("temperature", pa.float32(), nullable=False),
+        pa.field("top_p", pa.float32(), nullable=False),
+        pa.field("top_k", pa.int32()),
+        pa.field("system", pa.string()),
+        pa.field("prompt_version", pa.string(), nullable=False),
+    ]
+)
+"""The columns of elicited answers: those of a corpus, and how each answer came about."""
+
+
+class ElicitationError(ValueError):
+    """Models or an output folder that cannot be used; the message names the entry and what was expected."""
+
+
+# What is asked
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class LLM:
+    """An LLM to ask, as the models file describes it.
+
+    Attributes:
+        name: In the corpus.
+        endpoint: URL of its server.
+        model: Its name on the server; by default `name`.
+        languages: That it speaks, by any code; stored as ISO 639-3.
+        concurrency: Requests under way at once, at most.
+        requests_per_minute: At most.
+        tokens_per_minute: At most.
+        dollars_per_million_prompt_tokens: Its price.
+        dollars_per_million_answer_tokens: Its price.
+        system: Its system prompt.
+        tokenizer: Folder or Hub name by which tokens are counted beforehand; else they are guessed from characters.
+        top_k: For servers that take it.
+    """
+
+    name: str
+    endpoint: str
+    languages: tuple[str, ...]
+    model: str = ""
+    concurrency: PositiveInt = 64
+    requests_per_minute: PositiveFloat | None = None
+    tokens_per_minute: PositiveFloat | None = None
+    dollars_per_million_prompt_tokens: Annotated[float, Ge(0)] = 0.0
+    dollars_per_million_answer_tokens: Annotated[float, Ge(0)] = 0.0
+    system: str | None = None
+    tokenizer: str | None = None
+    top_k: PositiveInt | None = None
+
+    def dollars(self, prompt_tokens: float, answer_tokens: float) -> float:
+        """The price of so many tokens."""
+        per_prompt, per_answer = self.dollars_per_million_prompt_tokens, self.dollars_per_million_answer_tokens
+        return (prompt_tokens * per_prompt + answer_tokens * per_answer) / 1e6
+
+
+def read_models(path: str | os.PathLike[str]) -> list[LLM]:
+    """The LLMs of a YAML file: a list under `models`, each with the attributes of `LLM`.
+
+    Raises:
+        ElicitationError: If the file is none, a field is missing, unknown or out of range, a language unknown or a
+            name doubled; the message names the entry.
+    """
+    file = Path(path)
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        entries = content["models"]
+    except OSError as error:
+        raise ElicitationError(f"{file} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ElicitationError(f"{file} is no YAML with a list under `models`: {error}") from error
+    try:
+        llms = TypeAdapter(list[LLM]).validate_python(entries)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise ElicitationError(f"{file}: models.{place}: {problem['msg']}, got {problem['input']!r:.80}") from error
+    names = Counter(llm.name for llm in llms)
+    if not llms or max(names.values()) > 1:
+        raise ElicitationError(f"{file}: models need at least one entry and different names, got {dict(names)}")
+    for llm in llms:
+        if not llm.endpoint.startswith(("http://", "https://")):
+            raise ElicitationError(f"{file}: {llm.name}: endpoint {llm.endpoint!r} is no URL")
+        for code in llm.languages:
+            try:
+                language_code(code)
+            except ValueError as error:
+                raise ElicitationError(f"{file}: {llm.name}: {error}") from error
+    return llms
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class Sampling:
+    """How answers are drawn; the paper's choice by default (section 4.2), with top-k for each LLM that takes it.
+
+    Attributes:
+        samples: Answers to each question.
+        max_tokens: Of an answer.
+        temperature: 0 for the most likely answer.
+        top_p: Nucleus of the sampling.
+        seed: Of the first sample; the others follow.
+    """
+
+    samples: PositiveInt = 1
+    max_tokens: PositiveInt = 128
+    temperature: Annotated[float, Ge(0)] = 1.0
+    top_p: Annotated[float, Gt(0), Le(1)] = 0.95
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One request of a plan."""
+
+    request: ChatRequest
+    question: Question
+    sample: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every question x LLM x language it speaks x sample, one after the other and never all at once.
+
+    Attributes:
+        questions: In the languages to ask in.
+        llms: To ask.
+        sampling: How.
+    """
+
+    questions: Sequence[Question]
+    llms: Sequence[LLM]
+    sampling: Sampling
+
+    def of(self, llm: LLM) -> Iterator[Planned]:
+        """The requests to one LLM; ids depend on what is asked and how, and on nothing else."""
+        spoken = {language_code(code) for code in llm.languages}
+        s = self.sampling
+        how = (llm.name, llm.model, llm.system, llm.top_k, s.max_tokens, s.temperature, s.top_p, PROMPT_VERSION)
+        for sample in range(s.samples):
+            for question in self.questions:
+                if question.lang in spoken:
+                    what = f"{how}\n{question.question_id}\n{question.lang}\n{question.question}\n{s.seed + sample}"
+                    name = hashlib.sha256(what.encode()).hexdigest()[:16]
+                    yield Planned(ChatRequest(name, question.question, s.seed + sample), question, sample)
+
+    def count(self, llm: LLM) -> int:
+        """How many requests there are to one LLM."""
+        spoken = {language_code(code) for code in llm.languages}
+        return self.sampling.samples * sum(question.lang in spoken for question in self.questions)
+
+    def endpoint(self, llm: LLM) -> Endpoint:
+        """Where and how an LLM is asked."""
+        s = self.sampling
+        return Endpoint(
+            llm.endpoint,
+            llm.model or llm.name,
+            concurrency=llm.concurrency,
+            requests_per_minute=llm.requests_per_minute,
+            tokens_per_minute=llm.tokens_per_minute,
+            system=llm.system,
+            max_tokens=s.max_tokens,
+            temperature=s.temperature,
+            top_p=s.top_p,
+            top_k=llm.top_k,
+        )
+
+
+# What it will cost
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the requests to one LLM will take, at most.
+
+    Attributes:
+        requests: Not answered yet.
+        prompt_tokens: Of these, counted by the tokenizer or guessed at four characters each.
+        answer_tokens: If every answer is as long as it may be.
+        dollars: By the prices of the models file.
+        counted: Whether a tokenizer counted.
+    """
+
+    requests: int
+    prompt_tokens: int
+    answer_tokens: int
+    dollars: float
+    counted: bool
+
+
+def estimate(plan: Plan, llm: LLM, answered: "Answered") -> Estimate:
+    """What is still to be asked of an LLM, and what it will cost at most."""
+    count = _token_counter(llm)
+    requests = tokens = 0
+    for planned in plan.of(llm):
+        if planned.request.request_id not in answered:
+            requests += 1
+            tokens += count(planned.request.prompt)
+    answers = requests * plan.sampling.max_tokens
+    return Estimate(requests, tokens, answers, llm.dollars(tokens, answers), llm.tokenizer is not None)
+
+
+def _token_counter(llm: LLM) -> Callable[[str], int]:
+    system = [{"role": "system", "content": llm.system}] if llm.system else []
+    if llm.tokenizer is None:
+        return lambda prompt: -(-(len(prompt) + len(llm.system or "")) // 4)
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(llm.tokenizer)
+
+    def count(prompt: str) -> int:
+        messages = [*system, {"role": "user", "content": prompt}]
+        encoded: Any = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+        return len(encoded["input_ids"])
+
+    return count
+
+
+# What was answered
+
+
+class Answered:
+    """Ids of answered requests: eight bytes each, so that millions fit."""
+
+    def __init__(self) -> None:
+        """Of nothing."""
+        self._ids: set[int] = set()
+
+    def __contains__(self, request_id: str) -> bool:
+        return int(request_id, 16) in self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, request_ids: Iterable[str]) -> None:
+        """These have been answered."""
+        self._ids.update(int(name, 16) for name in request_ids)
+
+
+class AnswerFolder:
+    """A folder of parquet shards, and the answers that are not in one yet in a file of JSON lines.
+
+    Shard and lines of one number never count both: the shard appears whole under its name and replaces the lines. A
+    process that dies at any moment loses nothing that was appended but what is left of a last line, which is cut off.
+    """
+
+    def __init__(self, path: Path, *, rows_per_shard: int = ROWS_PER_SHARD) -> None:
+        """To be entered; `path` need not exist."""
+        self.path = path
+        self.answered = Answered()
+        self.failed = Answered()
+        self._rows_per_shard = rows_per_shard
+        self._pending: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go by the system when the process ends
+        except OSError:
+            self._lock.close()
+            raise ElicitationError(
+                f"{self.path} is being written by another process; wait for it, or name another folder"
+            ) from None
+        self._number = 0
+        for shard in sorted(self.path.glob("part-*.parquet")):
+            self.answered.add(pq.read_table(shard, columns=["request_id"]).column(0).to_pylist())
+            self._number = int(shard.stem.partition("-")[2]) + 1
+            self._lines_of(self._number - 1).unlink(missing_ok=True)
+        self._open()
+        if (self.path / FAILURES).exists():
+            self.failed.add(row["request_id"] for row in _whole_lines(self.path / FAILURES))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._lock.close()
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Keeps an answer, with the columns of `ANSWERS`."""
+        self._file.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
+        self._file.flush()
+        self._pending.append(row)
+        self.answered.add([row["request_id"]])
+        if len(self._pending) >= self._rows_per_shard:
+            self.finish_shard()
+
+    def append_failure(self, row: dict[str, Any]) -> None:
+        """Keeps a request that cannot be answered, which is not asked again."""
+        with (self.path / FAILURES).open("ab") as failures:
+            failures.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
+        self.failed.add([row["request_id"]])
+
+    def finish_shard(self) -> None:
+        """Writes the pending answers as a shard."""
+        if not self._pending:
+            return
+        with replacing(self.path / f"part-{self._number:05d}.parquet") as temporary:
+            pq.write_table(pa.Table.from_pylist(self._pending, schema=ANSWERS), temporary)
+        self._file.close()
+        self._lines_of(self._number).unlink()
+        self._number += 1
+        self._open()
+
+    def _open(self) -> None:
+        lines = self._lines_of(self._number)
+        self._pending = list(_whole_lines(lines)) if lines.exists() else []
+        self.answered.add(row["request_id"] for row in self._pending)
+        self._file = lines.open("ab")
+
+    def _lines_of(self, number: int) -> Path:
+        return self.path / f".part-{number:05d}.jsonl"
+
+
+def _whole_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file of JSON lines, after half a line that a crash left at its end is cut off."""
+    with file.open("r+b") as lines:
+        end = 0
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            end += len(line)
+            yield json.loads(line)
+        lines.truncate(end)
+
+
+# Asking
+
+
+@dataclass
+class Progress:
+    """What happened with one LLM so far.
+
+    Attributes:
+        planned: Requests of the plan.
+        done: Of these, answered now or in an earlier run.
+        failed: Cannot be answered; see .failures.jsonl.
+        sent: Requests sent in this run, retries included.
+        prompt_tokens: As the server counts them, in this run.
+        answer_tokens: As the server counts them, in this run.
+        dollars: Spent in this run, by the prices of the models file.
+        errors: By kind, in this run; most of them healed.
+        stopped: Why nothing more is asked of it in this run, if so.
+    """
+
+    planned: int
+    done: int = 0
+    failed: int = 0
+    sent: int = 0
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    dollars: float = 0.0
+    errors: Counter[str] = field(default_factory=Counter)
+    stopped: str | None = None
+
+
+Watch = Callable[[dict[str, Progress]], None]
+
+
+def elicit(plan: Plan, folder: AnswerFolder, *, watch: Watch = lambda _: None) -> dict[str, Progress]:
+    """Asks what the folder has no answer to; running it again goes on with what is missing.
+
+    Every LLM has its own lane: a slow or broken server holds up no other. What a server refuses for good in one request
+    goes to failures.jsonl; a server that refuses all, or is gone after all attempts, is left for the next run.
+
+    Args:
+        plan: What to ask.
+        folder: Entered.
+        watch: Is given the progress by LLM, whenever it changes.
+
+    Returns:
+        The progress by LLM.
+    """
+    progress = {llm.name: Progress(plan.count(llm)) for llm in plan.llms}
+    try:
+        asyncio.run(_all_lanes(plan, folder, progress, watch))
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+    folder.finish_shard()
+    return progress
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong, out of the groups that tasks wrap it in."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _all_lanes(plan: Plan, folder: AnswerFolder, progress: dict[str, Progress], watch: Watch) -> None:
+    async with AsyncExitStack() as stack:
+        lanes = [(llm, await stack.enter_async_context(Lane(plan.endpoint(llm)))) for llm in plan.llms]
+        async with asyncio.TaskGroup() as group:
+            for llm, lane in lanes:
+                group.create_task(_lane(plan, llm, lane, folder, progress, watch))
+
+
+async def _lane(
+    plan: Plan, llm: LLM, lane: Lane, folder: AnswerFolder, progress: dict[str, Progress], watch: Watch
+) -> None:
+    mine, before = progress[llm.name], -1
+
+    async def answer(planned: Planned) -> None:
+        answered_before = mine.done
+        try:
+            reply = await lane.ask(planned.request)
+        except EndpointError as error:
+            if error.concerns == "request":
+                mine.failed += 1
+                name = planned.request.request_id
+                folder.append_failure({"request_id": name, "model": llm.name, "error": str(error)})
+            elif error.concerns == "endpoint" or mine.done == answered_before:
+                mine.stopped = mine.stopped or str(error)  # else others were answered meanwhile: it is asked again
+        else:
+            folder.append(_row(plan, llm, planned, reply))
+            mine.done += 1
+            mine.prompt_tokens += reply.prompt_tokens or 0
+            mine.answer_tokens += reply.completion_tokens or 0
+            mine.dollars = llm.dollars(mine.prompt_tokens, mine.answer_tokens)
+        mine.sent, mine.errors = lane.sent, lane.errors
+        watch(progress)
+
+    mine.done = sum(planned.request.request_id in folder.answered for planned in plan.of(llm))
+    mine.failed = sum(planned.request.request_id in folder.failed for planned in plan.of(llm))
+    while mine.stopped is None and before < mine.done + mine.failed < mine.planned:
+        before = mine.done + mine.failed
+        async with _at_most(2 * llm.concurrency) as start:
+            for planned in plan.of(llm):
+                name = planned.request.request_id
+                if mine.stopped is None and name not in folder.answered and name not in folder.failed:
+                    await start(answer(planned))
+    watch(progress)
+
+
+@asynccontextmanager
+async def _at_most(number: int) -> AsyncIterator[Any]:
+    """Yields what starts a task once fewer than `number` run; waits for all in the end."""
+    room = asyncio.Semaphore(number)
+    async with asyncio.TaskGroup() as group:
+
+        async def start(work: Any) -> None:
+            await room.acquire()
+            group.create_task(work).add_done_callback(lambda _: room.release())
+
+        yield start
+
+
+def _row(plan: Plan, llm: LLM, planned: Planned, reply: ChatReply) -> dict[str, Any]:
+    question, sampling = planned.question, plan.sampling
+    return {
+        "question_id": question.question_id,
+        "question": question.question,
+        "answer": reply.text,
+        "model": llm.name,
+        "lang": question.lang,
+        "value": question.value,
+        "source": "univar-qa",
+        "sample": planned.sample,
+        "question_eng": question.question_eng,
+        "answer_eng": reply.text if question.lang == "eng" else None,
+        "request_id": reply.request_id,
+        "served_model": reply.model,
+        "finish_reason": reply.finish_reason,
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "seconds": reply.seconds,
+        "answered_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": planned.request.seed,
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": llm.top_k,
+        "system": llm.system,
+        "prompt_version": PROMPT_VERSION,
+    }
