@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 from collections import Counter
@@ -27,6 +28,7 @@ from univar.corpus.records import SCHEMA
 from univar.files import replacing
 
 ROWS_PER_SHARD = 20_000
+_ROWS_AT_ONCE = 2_000
 PROMPT_VERSION = "1"
 """Of how a question becomes a prompt: now it is the question itself."""
 
@@ -295,7 +297,7 @@ class AnswerFolder:
         self.answered = Answered()
         self.failed = Answered()
         self._rows_per_shard = rows_per_shard
-        self._pending: list[dict[str, Any]] = []
+        self._rows = 0
 
     def __enter__(self) -> Self:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -325,9 +327,9 @@ class AnswerFolder:
         """Keeps an answer, with the columns of `ANSWERS`."""
         self._file.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
         self._file.flush()
-        self._pending.append(row)
+        self._rows += 1
         self.answered.add([row["request_id"]])
-        if len(self._pending) >= self._rows_per_shard:
+        if self._rows >= self._rows_per_shard:
             self.finish_shard()
 
     def append_failure(self, row: dict[str, Any]) -> None:
@@ -338,10 +340,15 @@ class AnswerFolder:
 
     def finish_shard(self) -> None:
         """Writes the pending answers as a shard."""
-        if not self._pending:
+        if not self._rows:
             return
-        with replacing(self.path / f"part-{self._number:05d}.parquet") as temporary:
-            pq.write_table(pa.Table.from_pylist(self._pending, schema=ANSWERS), temporary)
+        lines = _whole_lines(self._lines_of(self._number))
+        with (
+            replacing(self.path / f"part-{self._number:05d}.parquet") as temporary,
+            pq.ParquetWriter(temporary, ANSWERS) as shard,
+        ):
+            while some := list(itertools.islice(lines, _ROWS_AT_ONCE)):
+                shard.write_table(pa.Table.from_pylist(some, schema=ANSWERS))
         self._file.close()
         self._lines_of(self._number).unlink()
         self._number += 1
@@ -349,8 +356,9 @@ class AnswerFolder:
 
     def _open(self) -> None:
         lines = self._lines_of(self._number)
-        self._pending = list(_whole_lines(lines)) if lines.exists() else []
-        self.answered.add(row["request_id"] for row in self._pending)
+        kept = [row["request_id"] for row in _whole_lines(lines)] if lines.exists() else []
+        self._rows = len(kept)
+        self.answered.add(kept)
         self._file = lines.open("ab")
 
     def _lines_of(self, number: int) -> Path:
