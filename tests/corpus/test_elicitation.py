@@ -392,7 +392,7 @@ def test_what_is_wrong_with_a_models_file_is_named(tmp_path, old, new, message):
 
 def test_slots_double_until_the_server_is_overloaded_and_then_grow_by_one_a_round():
     async def run() -> list[float]:
-        slots, limits = Slots(64), []
+        slots, limits = Slots(16), []
         for _ in range(8):  # a round: 8 answers at a limit of 8
             slots.give(await slots.take(), answered=True, overloaded=False)
         limits.append(slots.limit)

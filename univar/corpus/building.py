@@ -1,0 +1,137 @@
+"""Elicited answers to a corpus: what cannot be used is kept apart with its reasons, the rest is what readers see."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from univar.corpus.elicitation import ANSWERS, ElicitationError
+from univar.corpus.filters import DROPPED, Reason, reasons_against
+from univar.corpus.records import Identity
+from univar.files import replacing
+
+KEPT, APART = "data", ".dropped"
+"""Folders of a corpus: of the answers that readers see, and of the others, which they pass over."""
+
+_APART = pa.schema([*ANSWERS, pa.field("reasons", pa.list_(pa.string()), nullable=False)])
+_ROWS_AT_ONCE = 5_000
+
+
+@dataclass
+class IdentityCounts:
+    """Of the answers of one LLM in one language.
+
+    Attributes:
+        answers: All of them.
+        kept: Without a reason to keep them apart.
+        words: Of the kept ones, separated by spaces.
+        reasons: How many have each reason against them, whether or not it keeps them apart.
+    """
+
+    answers: int = 0
+    kept: int = 0
+    words: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+Counts = dict[Identity, IdentityCounts]
+
+
+def count_answers(folder: Path, *, drop: Collection[Reason] = DROPPED) -> Counts:
+    """What a folder of elicited answers holds, by identity.
+
+    Raises:
+        ElicitationError: If there are no such answers.
+    """
+    counts: Counts = defaultdict(IdentityCounts)
+    for row in _rows(folder):
+        _judged(row, drop, counts)
+    return dict(sorted(counts.items()))
+
+
+def build_corpus(
+    folder: Path,
+    out: Path,
+    *,
+    drop: Collection[Reason] = DROPPED,
+    card: Callable[[Counts], str] | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Counts:
+    """A corpus of the usable answers of a folder that `univar elicit` wrote.
+
+    The others lie in `.dropped` beside it with their reasons: nothing is lost, and another choice of `drop` makes
+    another corpus of the same answers. `out` appears whole or not at all, and is read by plain `load_dataset(out)`.
+
+    Args:
+        folder: Of elicited answers.
+        out: Of the corpus; one that is there is replaced.
+        drop: Reasons that keep an answer apart.
+        card: Makes the README.md of the counts.
+        advance: Is told how many more answers are done.
+
+    Raises:
+        ElicitationError: If there are no such answers, or `out` is or lies in `folder`.
+    """
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise ElicitationError(f"{out} lies in {folder} and would be read as answers; name another folder")
+    counts: Counts = defaultdict(IdentityCounts)
+    with replacing(out) as temporary:
+        kept, apart = temporary / KEPT, temporary / APART
+        kept.mkdir(parents=True)
+        apart.mkdir()
+        with (
+            pq.ParquetWriter(kept / "answers.parquet", ANSWERS) as usable,
+            pq.ParquetWriter(apart / "answers.parquet", _APART) as others,
+        ):
+            for rows in _batches(_rows(folder)):
+                judged = [{**row, "reasons": _judged(row, drop, counts)} for row in rows]
+                usable.write_table(_table([row for row in judged if not set(row["reasons"]) & set(drop)], ANSWERS))
+                others.write_table(_table([row for row in judged if set(row["reasons"]) & set(drop)], _APART))
+                advance(len(rows))
+        found = dict(sorted(counts.items()))
+        if card is not None:
+            (temporary / "README.md").write_text(card(found), encoding="utf-8")
+    return found
+
+
+def _judged(row: dict[str, Any], drop: Collection[Reason], counts: Counts) -> list[Reason]:
+    reasons = list(reasons_against(row["answer"], row["question"], row["lang"], row["finish_reason"]))
+    of_identity = counts[Identity(row["model"], row["lang"])]
+    of_identity.answers += 1
+    of_identity.reasons.update(reasons)
+    if not set(reasons) & set(drop):
+        of_identity.kept += 1
+        of_identity.words += len(row["answer"].split())
+    return reasons
+
+
+def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    shards = sorted(folder.glob("part-*.parquet"))
+    if not shards:
+        raise ElicitationError(f"{folder} holds no elicited answers (part-*.parquet); make them with `univar elicit`")
+    for shard in shards:
+        file = pq.ParquetFile(shard)
+        missing = set(ANSWERS.names) - set(file.schema_arrow.names)
+        if missing:
+            raise ElicitationError(f"{shard} was not written by `univar elicit`: it lacks {', '.join(sorted(missing))}")
+        for batch in file.iter_batches(_ROWS_AT_ONCE):
+            yield from batch.to_pylist()
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _ROWS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([{name: row[name] for name in schema.names} for row in rows], schema=schema)

@@ -1,0 +1,110 @@
+"""What is no usable answer, and why: told by rules, counted, and kept apart, never thrown away."""
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Literal, get_args
+
+import yaml
+
+from univar.corpus.languages import language_code, languages
+
+Reason = Literal["empty", "prompt echo", "repetition", "refusal", "wrong language", "cut off"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+DROPPED: tuple[Reason, ...] = ("empty", "prompt echo", "repetition", "refusal", "wrong language")
+"""What is kept apart by default. A cut-off answer is usable, and with 128 new tokens most are cut off."""
+
+FEWEST_LETTERS = 40
+"""Of an answer whose language is looked at; the identifier guesses at shorter ones."""
+
+_REFUSAL_STARTS_WITHIN = 200
+_REPEATED, _FEWEST_GRAMS, _GRAM = 0.5, 12, 4
+_NO_SPACES = frozenset({"zho", "jpn", "tha"})
+# Too near each other for any identifier at the length of an answer.
+_ALIKE = (frozenset({"ind", "zsm"}),)
+
+
+def reasons_against(answer: str, question: str, lang: str, finish_reason: str | None = None) -> Iterator[Reason]:
+    """What speaks against an answer, worst first; nothing for a usable one.
+
+    Args:
+        answer: As the LLM gave it.
+        question: As it was asked.
+        lang: ISO 639-3 of the question.
+        finish_reason: As the server said, if it is known.
+    """
+    words = answer.split()
+    if not words:
+        yield "empty"
+        return
+    if _same(answer, question):
+        yield "prompt echo"
+    if _repeats(answer if lang in _NO_SPACES else words):
+        yield "repetition"
+    if _refuses(answer, lang):
+        yield "refusal"
+    if _spoken(answer, lang) is False:
+        yield "wrong language"
+    if finish_reason == "length":
+        yield "cut off"
+
+
+def refuses(answer: str) -> bool:
+    """Whether an answer begins with a stock refusal in any of the languages: LLMs often refuse in English."""
+    return any(_refuses(answer, lang) for lang in _refusals())
+
+
+def _same(answer: str, question: str) -> bool:
+    said, asked = (" ".join(text.lower().split()) for text in (answer, question))
+    return said.startswith(asked) and len(said) < len(asked) + 20
+
+
+def _repeats(units: list[str] | str) -> bool:
+    """Whether most runs of four words (characters, where words are not spaced) stand there more than once."""
+    grams = [tuple(units[start : start + _GRAM]) for start in range(len(units) - _GRAM + 1)]
+    if len(grams) < _FEWEST_GRAMS:
+        return False
+    counts = Counter(grams)
+    return sum(count for count in counts.values() if count > 1) > _REPEATED * len(grams)
+
+
+def _refuses(answer: str, lang: str) -> bool:
+    start = answer.strip()[:_REFUSAL_STARTS_WITHIN].replace("\u2019", "'")
+    patterns = _refusals()
+    found = [*patterns.get(lang, ()), *(patterns["eng"] if lang != "eng" else ())]
+    return any(pattern.search(start) for pattern in found)
+
+
+@functools.cache
+def _refusals() -> dict[str, tuple[re.Pattern[str], ...]]:
+    table = yaml.safe_load((files("univar") / "assets" / "refusals.yaml").read_text("utf-8"))
+    return {lang: tuple(re.compile(text, re.IGNORECASE) for text in texts) for lang, texts in table.items()}
+
+
+def _spoken(answer: str, lang: str) -> bool | None:
+    """Whether an answer is in a language; None if it is too short to say, or the identifier does not know it."""
+    import py3langid
+
+    if lang not in _identifiable() or sum(map(str.isalpha, answer)) < FEWEST_LETTERS:
+        return None
+    found = py3langid.classify(answer)[0]
+    alike = next((group for group in _ALIKE if lang in group), {lang})
+    return any(_is(found, code) for code in alike)
+
+
+@functools.cache
+def _identifiable() -> frozenset[str]:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    labels = LanguageIdentifier.from_model_file(MODEL_FILE).labels
+    return frozenset(code for code in languages() if any(_is(label, code) for label in labels))
+
+
+def _is(label: str, lang: str) -> bool:
+    """Whether the identifier's label, an ISO 639-1 or 639-3 code, names a language."""
+    try:
+        return language_code(label) == lang
+    except ValueError:
+        return False
