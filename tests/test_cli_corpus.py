@@ -48,6 +48,13 @@ def test_answers_are_elicited_and_are_a_corpus(univar, tmp_path):
 
 
 @pytest.mark.usefixtures("asked")
+def test_errors_that_healed_are_counted(univar, tmp_path):
+    with serving(lambda _prompt, number: Answer("busy", status=503) if number == 0 else "No.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl", "--json")
+    assert json.loads(run.out)["answers"]["aya"]["errors"] == {"HTTP 503": 1}
+
+
+@pytest.mark.usefixtures("asked")
 def test_a_dry_run_says_what_it_costs_and_asks_nothing(univar, tmp_path):
     with serving(lambda _prompt, _number: "No.") as server:
         prices = {"dollars_per_million_answer_tokens": 500_000.0}
@@ -105,3 +112,29 @@ def test_what_cannot_work_is_refused_in_one_line(univar, tmp_path, more, code, m
     run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", "q.jsonl", *more)
     assert run.code == code
     assert message in " ".join(run.err.split())
+
+
+# Building
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_corpus_is_built_and_counted(univar, tmp_path):
+    with serving(lambda prompt, _: " " if prompt.startswith("eng 0") else f"To {prompt}: no.") as server:
+        univar(*models(tmp_path, server.url), "--questions", "q.jsonl")
+    counted = univar("corpus", "stats", "answers", "--json")
+    assert counted.code == 0
+    found = json.loads(counted.out)
+    assert (found["answers"], found["identities"][0]["reasons"]) == (8, {"empty": 1})
+    built = univar("corpus", "build", "answers", "--out", "corpus")
+    assert built.code == 0
+    assert "of 8 answers kept" in built.out
+    assert (tmp_path / "corpus" / "README.md").exists()
+
+
+def test_a_folder_of_something_else_is_not_replaced(univar, tmp_path):
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("three years")
+    assert "holds something else than a corpus" in univar("corpus", "build", "answers", "--out", "mine").err
+    assert "holds no elicited answers" in univar("corpus", "stats", "answers").err
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "three years"

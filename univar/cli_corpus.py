@@ -1,24 +1,59 @@
-"""The commands that make a corpus: `univar elicit`."""
+"""The commands that make a corpus: `univar elicit` and those below `univar corpus`."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 from univar.arguments import Json, Languages, Seed, in_writable_folder
-from univar.terminal import err, result, say
+from univar.terminal import bar, err, out, result, say
 
 if TYPE_CHECKING:
+    from univar.corpus.building import Counts
     from univar.corpus.elicitation import LLM, AnswerFolder, Estimate, Plan, Watch
     from univar.corpus.elicitation import Progress as Elicited
     from univar.corpus.questions import Question
 
 corpus_commands = typer.Typer()
+corpus_app = typer.Typer(name="corpus", help="Elicited answers to a corpus.", no_args_is_help=True)
+corpus_commands.add_typer(corpus_app)
+
+
+class ReasonName(StrEnum):
+    """What may speak against an answer."""
+
+    empty = "empty"
+    prompt_echo = "prompt echo"
+    repetition = "repetition"
+    refusal = "refusal"
+    wrong_language = "wrong language"
+    cut_off = "cut off"
+
+
+AnswersPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR", exists=True, file_okay=False, help="Answers that `univar elicit` wrote.", show_default=False
+    ),
+]
+Dropped = Annotated[
+    list[ReasonName] | None,
+    typer.Option(
+        "--drop",
+        metavar="REASON",
+        help=f"Keep such answers apart: {', '.join(ReasonName)}; repeatable.",
+        show_default="all but cut off",
+    ),
+]
 
 
 @corpus_commands.command(
@@ -74,11 +109,68 @@ def elicit(
     stopped = {name: found.stopped for name, found in progress.items() if found.stopped}
     for name, reason in stopped.items():
         say(f"{name}: {reason}", "red")
-    described = {name: asdict(found) for name, found in progress.items()}
+    described = {name: vars(found) for name, found in progress.items()}  # asdict breaks counters
     result({"answers": described, "path": str(out_folder.resolve())}, *_summary(progress, out_folder), as_json=as_json)
     if stopped:
         say("Run the same command again to go on with what is missing.")
         raise typer.Exit(1)
+
+
+@corpus_app.command(epilog="Example:  univar corpus build answers/ --out corpus/ --drop empty --drop repetition")
+def build(
+    folder: AnswersPath,
+    out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the corpus.")],
+    drop: Dropped = None,
+    as_json: Json = False,
+) -> None:
+    """Make a corpus of the usable answers; the others are kept apart with their reasons."""
+    from univar.corpus.building import build_corpus
+    from univar.corpus.filters import DROPPED
+    from univar.model.cards import corpus_card
+
+    in_writable_folder(out_folder)
+    if out_folder.exists() and any(out_folder.iterdir()) and not (out_folder / "data").is_dir():
+        raise typer.BadParameter(f"{out_folder} holds something else than a corpus; name another", param_hint="--out")
+    reasons = [reason.value for reason in drop] if drop else list(DROPPED)
+    with bar(f"Reading {folder}", unit="answers") as advance:
+        counts = build_corpus(
+            folder,
+            out_folder,
+            drop=reasons,  # type: ignore[arg-type]
+            card=lambda found: corpus_card(found, reasons),
+            advance=advance,
+        )
+    _show_counts(counts, as_json=as_json, path=out_folder)
+
+
+@corpus_app.command(epilog="Example:  univar corpus stats answers/")
+def stats(folder: AnswersPath, drop: Dropped = None, as_json: Json = False) -> None:
+    """Count the answers by LLM and language, and what speaks against them."""
+    from univar.corpus.building import count_answers
+    from univar.corpus.filters import DROPPED
+
+    reasons = [reason.value for reason in drop] if drop else list(DROPPED)
+    _show_counts(count_answers(folder, drop=reasons), as_json=as_json)  # type: ignore[arg-type]
+
+
+def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("LLM", overflow="fold")
+    table.add_column("language")
+    for column in ("answers", "kept", "words"):
+        table.add_column(column, justify="right")
+    table.add_column("what speaks against answers")
+    for identity, found in counts.items():
+        words = f"{found.words / found.kept:.0f}" if found.kept else "-"
+        against = ", ".join(f"{reason} {count:,}" for reason, count in found.reasons.most_common())
+        table.add_row(Text(identity.model), identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, against)
+    if not as_json:
+        out.print(table)
+    rows = [{"model": identity.model, "lang": identity.lang, **vars(found)} for identity, found in counts.items()]
+    where = {"path": str(path.resolve())} if path else {}
+    kept, answers = (sum(getattr(found, name) for found in counts.values()) for name in ("kept", "answers"))
+    sentence = f"{kept:,} of {answers:,} answers kept" + (f": {path.resolve()}" if path else "")
+    result({"identities": rows, "kept": kept, "answers": answers, **where}, sentence, as_json=as_json)
 
 
 def _questions(file: Path | None, lang: Sequence[str] | None, llms: "Sequence[LLM]") -> "list[Question]":

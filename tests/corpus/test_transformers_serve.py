@@ -15,8 +15,10 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from univar.corpus.elicitation import LLM, AnswerFolder, Plan, Sampling, elicit, estimate
 from univar.corpus.endpoints import ChatRequest, Endpoint, Journal, ask_all
 from univar.corpus.generation import generate
+from univar.corpus.questions import Question
 from univar.corpus.taxonomy import Family, Taxonomy, Value
 
 WORDS = (
@@ -112,3 +114,21 @@ def test_what_random_weights_say_is_rejected_with_reasons(served, tiny_llm, tmp_
     assert len(journal.replies) == 3
     assert written.rejected
     assert len(written.questions) + written.missing.get("tact", 0) == 5
+
+
+def test_the_estimate_of_prompt_tokens_is_what_the_server_counts(served, tiny_llm, tmp_path):
+    asked = [
+        Question(
+            f"tact-{n}", "would you lie to a friend ? " + "say what is true . " * n, "", "eng", "tact", "opinion", "a"
+        )
+        for n in range(6)
+    ]
+    name = str(tiny_llm)
+    llm = LLM("tiny", served, ("eng",), model=name, tokenizer=name, system="say what is true")
+    plan = Plan(asked, [llm], Sampling(max_tokens=6))
+    with AnswerFolder(tmp_path) as folder:
+        expected = estimate(plan, llm, folder.answered)
+        progress = elicit(plan, folder)["tiny"]
+    assert progress.done == 6
+    assert expected.prompt_tokens == pytest.approx(progress.prompt_tokens, rel=0.05)
+    assert 0 < progress.answer_tokens <= expected.answer_tokens

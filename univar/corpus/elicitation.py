@@ -321,6 +321,8 @@ class AnswerFolder:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        if not self._rows:
+            self._lines_of(self._number).unlink()
         self._lock.close()
 
     def append(self, row: dict[str, Any]) -> None:

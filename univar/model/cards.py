@@ -1,13 +1,16 @@
 """Model and data set cards, rendered from templates."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import DatasetCard, DatasetCardData, ModelCard, ModelCardData
 
+from univar.corpus.building import Counts, IdentityCounts
+from univar.corpus.filters import REASONS
 from univar.corpus.languages import languages
 from univar.corpus.questions import FORMS, bank_languages, control_questions, distribution, question_bank
+from univar.corpus.records import Identity
 from univar.corpus.taxonomy import reference_taxonomy
 
 if TYPE_CHECKING:
@@ -77,3 +80,38 @@ def dataset_card() -> str:
         per_control_topic=len(controls) // len(taxonomy.control_topics),
     )
     return str(card)
+
+
+def corpus_card(counts: Counts, dropped: Collection[str]) -> str:
+    """The README.md of a corpus of elicited answers: counts by identity, what was kept apart and why, limits.
+
+    Args:
+        counts: Of `univar.corpus.building`.
+        dropped: The reasons that kept answers apart.
+    """
+    langs = sorted({identity.lang for identity in counts})
+    data = DatasetCardData(
+        language=langs,
+        tags=["human-values", "univar"],
+        task_categories=["text-generation"],
+        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "data/*.parquet"}]}],
+    )
+    card = DatasetCard.from_template(
+        data,
+        template_path=str(_TEMPLATES / "corpus.md.j2"),
+        rows=[_corpus_row(identity, found) for identity, found in counts.items()],
+        answers=sum(found.answers for found in counts.values()),
+        kept=sum(found.kept for found in counts.values()),
+        models=len({identity.model for identity in counts}),
+        langs=len(langs),
+        reasons=REASONS,
+        dropped=list(dropped),
+    )
+    return str(card)
+
+
+def _corpus_row(identity: Identity, found: IdentityCounts) -> list[str]:
+    name = identity.model.replace("|", "\\|").replace("<", "&lt;")
+    words = f"{found.words / found.kept:.0f}" if found.kept else "-"
+    numbers = [found.reasons[reason] for reason in REASONS]
+    return [name, identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, *(f"{number:,}" for number in numbers)]

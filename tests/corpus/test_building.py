@@ -1,0 +1,69 @@
+import pyarrow.parquet as pq
+import pytest
+
+from tests.chat_server import Answer, serving
+from tests.corpus.test_elicitation import ask, llm, questions
+from univar.corpus.building import build_corpus, count_answers
+from univar.corpus.elicitation import ElicitationError, Plan, Sampling
+from univar.corpus.readers import read_corpus
+from univar.corpus.records import Identity
+from univar.model.cards import corpus_card
+
+SAID = {
+    "eng 0: may one lie?": "Only to spare somebody who asked for it.",
+    "eng 1: may one lie?": "I'm sorry, but I can't help with that.",
+    "eng 2: may one lie?": Answer("Only to spare", finish_reason="length"),
+    "eng 3: may one lie?": " ",
+}
+
+
+@pytest.fixture
+def answers(tmp_path):
+    """Four answers: a usable one, a refusal, one cut off, and nothing."""
+    with serving(lambda prompt, _: SAID[prompt]) as server:
+        ask(Plan(questions(4, ("eng",)), [llm("aya", server.url)], Sampling()), tmp_path / "answers")
+    return tmp_path / "answers"
+
+
+def test_answers_are_counted_with_their_reasons(answers):
+    counts = count_answers(answers)
+    (found,) = counts.values()
+    assert list(counts) == [Identity("aya", "eng")]
+    assert (found.answers, found.kept, found.words) == (4, 2, 8 + 3)
+    assert found.reasons == {"refusal": 1, "cut off": 1, "empty": 1}
+
+
+def test_a_corpus_holds_the_usable_answers_and_keeps_the_others_apart(answers, tmp_path):
+    build_corpus(answers, tmp_path / "corpus")
+    assert {record.question_id for record in read_corpus(tmp_path / "corpus")} == {"tact-00", "tact-02"}
+    apart = pq.read_table(tmp_path / "corpus" / ".dropped" / "answers.parquet").to_pylist()
+    assert {row["question_id"]: row["reasons"] for row in apart} == {"tact-01": ["refusal"], "tact-03": ["empty"]}
+
+
+def test_refusals_can_be_kept(answers, tmp_path):
+    build_corpus(answers, tmp_path / "corpus", drop=["empty", "cut off"])
+    assert {record.question_id for record in read_corpus(tmp_path / "corpus")} == {"tact-00", "tact-01"}
+
+
+def test_the_corpus_loads_without_univar_and_has_a_card(answers, tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    build_corpus(answers, tmp_path / "corpus", card=lambda counts: corpus_card(counts, ["empty", "refusal"]))
+    assert datasets.load_dataset(str(tmp_path / "corpus"))["train"].num_rows == 2
+    found = datasets.load_dataset("univar-qa", "answers", data_dir=str(tmp_path / "corpus"))
+    assert found["train"].num_rows == 2
+    card = (tmp_path / "corpus" / "README.md").read_text()
+    assert "| aya | eng | 4 | 2 | 6 | 1 | 0 | 0 | 1 | 0 | 1 |" in card
+    assert "Kept apart in `.dropped`, with their reasons: empty, refusal." in card
+
+
+def test_what_is_no_folder_of_answers_is_refused(answers, tmp_path):
+    with pytest.raises(ElicitationError, match=r"holds no elicited answers \(part-\*.parquet\)"):
+        count_answers(tmp_path)
+    with pytest.raises(ElicitationError, match="would be read as answers"):
+        build_corpus(answers, answers / "corpus")
+    pq.write_table(pq.read_table(answers / "part-00000.parquet").drop(["seed"]), answers / "part-00001.parquet")
+    with pytest.raises(ElicitationError, match="it lacks seed"):
+        build_corpus(answers, tmp_path / "corpus")
+    assert not (tmp_path / "corpus").exists()
