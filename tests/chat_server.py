@@ -49,8 +49,11 @@ class ChatServer:
 
 
 @contextmanager
-def serving(answer: Callable[[str, int], Answer | str | None]) -> Iterator[ChatServer]:
-    """Runs a server that gives `answer(prompt, number of the request from 0)`; None closes the connection."""
+def serving(answer: Callable[[str, int], Answer | str | None], port: int = 0) -> Iterator[ChatServer]:
+    """Runs a server that gives `answer(prompt, number of the request from 0)`; None closes the connection.
+
+    Port 0 is any that is free.
+    """
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -80,7 +83,7 @@ def serving(answer: Callable[[str, int], Answer | str | None]) -> Iterator[ChatS
     class Server(ThreadingHTTPServer):
         request_queue_size = 256  # the default of 5 refuses connections under load
 
-    http = Server(("127.0.0.1", 0), Handler)
+    http = Server(("127.0.0.1", port), Handler)
     server = ChatServer(f"http://127.0.0.1:{http.server_port}")
     thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
     thread.start()
