@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from univar.arguments import Json, Languages, Seed, in_writable_folder
+from univar.arguments import Json, Languages, Seed, in_writable_folder, output_file
 from univar.terminal import bar, err, out, result, say
 
 if TYPE_CHECKING:
@@ -143,14 +143,32 @@ def build(
     _show_counts(counts, as_json=as_json, path=out_folder)
 
 
-@corpus_app.command(epilog="Example:  univar corpus stats answers/")
-def stats(folder: AnswersPath, drop: Dropped = None, as_json: Json = False) -> None:
+@corpus_app.command(epilog="Example:  univar corpus stats answers/ --out stats.png")
+def stats(
+    folder: AnswersPath,
+    drop: Dropped = None,
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            callback=output_file(".png", ".svg", ".pdf"),
+            help="Also draw it: .png, .svg, .pdf.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Count the answers by LLM and language, and what speaks against them."""
     from univar.corpus.building import count_answers
     from univar.corpus.filters import DROPPED
 
     reasons = [reason.value for reason in drop] if drop else list(DROPPED)
-    _show_counts(count_answers(folder, drop=reasons), as_json=as_json)  # type: ignore[arg-type]
+    counts = count_answers(folder, drop=reasons)  # type: ignore[arg-type]
+    if out_file is not None:
+        from univar.analysis.corpus_figure import draw_counts
+
+        draw_counts(counts, out_file)
+    _show_counts(counts, as_json=as_json, path=out_file)
 
 
 def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -> None:
@@ -169,7 +187,7 @@ def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -
     rows = [{"model": identity.model, "lang": identity.lang, **vars(found)} for identity, found in counts.items()]
     where = {"path": str(path.resolve())} if path else {}
     kept, answers = (sum(getattr(found, name) for found in counts.values()) for name in ("kept", "answers"))
-    sentence = f"{kept:,} of {answers:,} answers kept" + (f": {path.resolve()}" if path else "")
+    sentence = f"{kept:,} of {answers:,} answers kept" + (f"; written: {path.resolve()}" if path else "")
     result({"identities": rows, "kept": kept, "answers": answers, **where}, sentence, as_json=as_json)
 
 

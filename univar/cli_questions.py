@@ -348,10 +348,11 @@ def _known_values(file: Path | None) -> Iterator[None]:
 
 
 def _endpoint(url: str, model: str, concurrency: int, *, greedy: bool = False) -> "Endpoint":
-    from univar.corpus.endpoints import Endpoint
+    from univar.corpus.endpoints import Endpoint, is_endpoint
 
-    if not url.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"{url!r} is no URL; expected http:// or https://", param_hint="--endpoint")
+    if not is_endpoint(url):
+        message = f"{url!r} is no URL; expected http://, https:// or provider:NAME"
+        raise typer.BadParameter(message, param_hint="--endpoint")
     return Endpoint(url, model, concurrency=concurrency, temperature=0.0 if greedy else 1.0)
 
 

@@ -140,6 +140,37 @@ def test_the_login_of_the_hub_goes_to_the_hub(monkeypatch):
     assert asyncio.run(token()) == "hf_secret"
 
 
+def test_a_provider_of_the_hub_is_asked_with_its_login(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_secret")
+
+    async def client() -> tuple[str | None, str | None]:
+        async with Endpoint("provider:together", "m").client() as found:
+            return found.provider, found.token
+
+    assert asyncio.run(client()) == ("together", "hf_secret")
+
+
+def test_a_slow_first_byte_holds_up_no_other_request(tmp_path):
+    def answer(_prompt, number):
+        time.sleep(0.6 if number == 0 else 0)
+        return f"Number {number}"
+
+    with serving(answer) as server:
+        replies = asked_of(server.url, tmp_path / "j", concurrency=2)
+    assert sum(reply.seconds > 0.5 for reply in replies) == 1
+    order = [json.loads(line)["text"] for line in (tmp_path / "j").read_text().splitlines()]
+    assert order[-1] == "Number 0"  # all others were done before it
+
+
+def test_a_clock_that_jumps_changes_nothing(tmp_path, monkeypatch):
+    clock = iter(range(10**9, 0, -86_400))
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    with serving(lambda _prompt, number: Answer("slow", status=429) if number < 2 else "Yes.") as server:
+        replies = asked_of(server.url, tmp_path / "j", requests_per_minute=6000)
+    assert [reply.text for reply in replies] == ["Yes."] * 6
+    assert all(0 <= reply.seconds < 5 for reply in replies)
+
+
 def test_a_key_goes_to_the_server_and_into_no_file_or_error(tmp_path, monkeypatch):
     monkeypatch.setenv(API_KEY, "sk-secret")
     with (

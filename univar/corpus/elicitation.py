@@ -21,7 +21,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
-from univar.corpus.endpoints import ChatReply, ChatRequest, Endpoint, EndpointError, Lane
+from univar.corpus.endpoints import ChatReply, ChatRequest, Endpoint, EndpointError, Lane, is_endpoint
 from univar.corpus.languages import language_code
 from univar.corpus.questions import Question
 from univar.corpus.records import SCHEMA
@@ -70,7 +70,7 @@ class LLM:
 
     Attributes:
         name: In the corpus.
-        endpoint: URL of its server.
+        endpoint: URL of its server, or `provider:NAME` for a provider of the Hub.
         model: Its name on the server; by default `name`.
         languages: That it speaks, by any code; stored as ISO 639-3.
         concurrency: Requests under way at once, at most.
@@ -127,8 +127,8 @@ def read_models(path: str | os.PathLike[str]) -> list[LLM]:
     if not llms or max(names.values()) > 1:
         raise ElicitationError(f"{file}: models need at least one entry and different names, got {dict(names)}")
     for llm in llms:
-        if not llm.endpoint.startswith(("http://", "https://")):
-            raise ElicitationError(f"{file}: {llm.name}: endpoint {llm.endpoint!r} is no URL")
+        if not is_endpoint(llm.endpoint):
+            raise ElicitationError(f"{file}: {llm.name}: endpoint {llm.endpoint!r} is no URL and no provider:NAME")
         for code in llm.languages:
             try:
                 language_code(code)

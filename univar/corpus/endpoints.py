@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 API_KEY = "UNIVAR_API_KEY"
 """The environment variable of the key that servers other than the Hub's are given."""
 
+PROVIDER = "provider:"
+"""What an endpoint begins with that is a provider of the Hub and no URL."""
+
 _CAN_HEAL = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _LONGEST_WAIT = 60.0
 _CHARACTERS_A_TOKEN = 4
@@ -85,7 +88,7 @@ class Endpoint:
     """A model on a server, and how it is asked.
 
     Attributes:
-        url: As in `http://127.0.0.1:8000` or `https://router.huggingface.co/v1`.
+        url: As in `http://127.0.0.1:8000`; or a provider of the Hub, as in `provider:together`.
         model: Its name on the server.
         concurrency: Requests under way at once, at most; fewer are sent while the server is overloaded.
         attempts: Of one request, the first included.
@@ -118,9 +121,12 @@ class Endpoint:
         import httpx2
         from huggingface_hub import AsyncInferenceClient, get_token
 
-        on_hub = (urlsplit(self.url).hostname or "").endswith(_HUB_HOSTS)
+        on_hub = self.url.startswith(PROVIDER) or (urlsplit(self.url).hostname or "").endswith(_HUB_HOSTS)
         key = os.environ.get(API_KEY) or (get_token() if on_hub else None)
-        async with AsyncInferenceClient(base_url=self.url, api_key=key or "none", timeout=self.timeout) as client:
+        place: dict[str, Any] = {"base_url": self.url}
+        if self.url.startswith(PROVIDER):
+            place = {"provider": self.url.removeprefix(PROVIDER)}
+        async with AsyncInferenceClient(**place, api_key=key or "none", timeout=self.timeout) as client:
             if not on_hub:
                 # Offline mode is about the Hub, but the client's own sessions refuse every server then.
                 session = httpx2.AsyncClient(follow_redirects=True, verify=_certificates())
@@ -448,3 +454,8 @@ def _wait(state: "RetryCallState") -> float:
 
 def _described(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def is_endpoint(url: str) -> bool:
+    """Whether this may name an endpoint: a URL, or a provider of the Hub."""
+    return url.startswith(("http://", "https://", PROVIDER))
