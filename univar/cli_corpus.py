@@ -171,6 +171,26 @@ def stats(
     _show_counts(counts, as_json=as_json, path=out_file)
 
 
+@corpus_app.command(epilog="Example:  univar corpus push corpus/ me/answers-of-aya")
+def push(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", exists=True, file_okay=False, help="What `univar corpus build` wrote.", show_default=False
+        ),
+    ],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Data set of the Hub.", show_default=False)],
+    public: Annotated[bool, typer.Option("--public", help="For everybody to see, if it is made now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Publish a corpus on the Hub, private unless told otherwise; log in before with `hf auth login`."""
+    from univar.corpus.building import push_corpus
+
+    with err.status(f"Uploading {folder}"):
+        url = push_corpus(folder, repo, private=not public)
+    result({"url": url}, f"Published: {url}", as_json=as_json)
+
+
 def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("LLM", overflow="fold")

@@ -98,6 +98,48 @@ def build_corpus(
     return found
 
 
+def push_corpus(folder: Path, repo: str, *, private: bool = True, endpoint: str | None = None) -> str:
+    """Publishes a corpus that `build_corpus` wrote as a data set of the Hub, without the answers kept apart.
+
+    Args:
+        folder: The corpus.
+        repo: `owner/name`; made if it is not there.
+        private: Of a repository that is made.
+        endpoint: URL of a Hub other than the public one.
+
+    Returns:
+        The URL of the commit.
+
+    Raises:
+        ElicitationError: If the folder is no such corpus, or the Hub refuses; the message says what to do.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    if not (folder / KEPT).is_dir() or not (folder / "README.md").is_file():
+        raise ElicitationError(f"{folder} is no corpus with a card; make one with `univar corpus build`")
+    api = HfApi(endpoint=endpoint)
+    try:
+        api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            repo_type="dataset",
+            ignore_patterns=[f"{APART}/*"],
+            commit_message="Answers of LLMs to value-eliciting questions",
+        )
+    except LocalTokenNotFoundError as error:
+        raise ElicitationError("you are not logged in to the Hub; run `hf auth login`") from error
+    except HFValidationError as error:
+        raise ElicitationError(f"{repo!r} is no name of a repository: {error}") from error
+    except HfHubHTTPError as error:
+        reason = " ".join(str(error).split())
+        raise ElicitationError(
+            f"the Hub refused to take {repo!r}: {reason:.300}; is the name yours, and may your token write?"
+        ) from error
+    return str(commit.commit_url)
+
+
 def _judged(row: dict[str, Any], drop: Collection[Reason], counts: Counts) -> list[Reason]:
     reasons = list(reasons_against(row["answer"], row["question"], row["lang"], row["finish_reason"]))
     of_identity = counts[Identity(row["model"], row["lang"])]
