@@ -27,7 +27,9 @@ def test_it_grows_with_the_identities(tmp_path):
 
 
 def test_names_are_text_and_no_formulas(tmp_path):
-    draw_counts({Identity("$\\frac$ <b>", "eng"): IdentityCounts(2, 1, 9)}, tmp_path / "stats.svg")
+    name = "$\\frac$ <b>"  # as a formula it could not be drawn, and as markup it would be gone
+    draw_counts({Identity(name, "eng"): IdentityCounts(2, 1, 9)}, tmp_path / "stats.svg")
+    assert "<!-- $\\frac$ &lt;b&gt; (eng), n = 2 -->" in (tmp_path / "stats.svg").read_text()
 
 
 def test_nothing_is_not_drawn(tmp_path):

@@ -48,8 +48,9 @@ def count_answers(folder: Path, *, drop: Collection[Reason] = DROPPED) -> Counts
         ElicitationError: If there are no such answers.
     """
     counts: Counts = defaultdict(IdentityCounts)
-    for row in _rows(folder):
-        _judged(row, drop, counts)
+    for rows in _batches(folder):
+        for row in rows:
+            _judged(row, drop, counts)
     return dict(sorted(counts.items()))
 
 
@@ -87,7 +88,7 @@ def build_corpus(
             pq.ParquetWriter(kept / "answers.parquet", ANSWERS) as usable,
             pq.ParquetWriter(apart / "answers.parquet", _APART) as others,
         ):
-            for rows in _batches(_rows(folder)):
+            for rows in _batches(folder):
                 judged = [{**row, "reasons": _judged(row, drop, counts)} for row in rows]
                 usable.write_table(_table([row for row in judged if not set(row["reasons"]) & set(drop)], ANSWERS))
                 others.write_table(_table([row for row in judged if set(row["reasons"]) & set(drop)], _APART))
@@ -151,7 +152,7 @@ def _judged(row: dict[str, Any], drop: Collection[Reason], counts: Counts) -> li
     return reasons
 
 
-def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+def _batches(folder: Path) -> Iterator[list[dict[str, Any]]]:
     shards = sorted(folder.glob("part-*.parquet"))
     if not shards:
         raise ElicitationError(f"{folder} holds no elicited answers (part-*.parquet); make them with `univar elicit`")
@@ -161,18 +162,7 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
         if missing:
             raise ElicitationError(f"{shard} was not written by `univar elicit`: it lacks {', '.join(sorted(missing))}")
         for batch in file.iter_batches(_ROWS_AT_ONCE):
-            yield from batch.to_pylist()
-
-
-def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _ROWS_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+            yield batch.to_pylist()
 
 
 def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -72,7 +72,7 @@ class LLM:
         name: In the corpus.
         endpoint: URL of its server, or `provider:NAME` for a provider of the Hub.
         model: Its name on the server; by default `name`.
-        languages: That it speaks, by any code; stored as ISO 639-3.
+        languages: That it speaks, each by any code.
         concurrency: Requests under way at once, at most.
         requests_per_minute: At most.
         tokens_per_minute: At most.
@@ -267,7 +267,7 @@ def _token_counter(llm: LLM) -> Callable[[str], int]:
 
 
 class Answered:
-    """Ids of answered requests: eight bytes each, so that millions fit."""
+    """Ids of requests, as numbers: about a hundred bytes each in memory."""
 
     def __init__(self) -> None:
         """Of nothing."""
@@ -320,10 +320,12 @@ class AnswerFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
-        if not self._rows:
-            self._lines_of(self._number).unlink()
-        self._lock.close()
+        try:
+            self._file.close()  # a full disk refuses what is left of a line
+            if not self._rows:
+                self._lines_of(self._number).unlink()
+        finally:
+            self._lock.close()
 
     def append(self, row: dict[str, Any]) -> None:
         """Keeps an answer, with the columns of `ANSWERS`."""

@@ -329,7 +329,6 @@ class Journal:
         """Reads what is there; `path` need not exist."""
         self.path = path
         self.replies: dict[str, ChatReply] = {}
-        self._lock: Any = None
 
     def __enter__(self) -> Self:
         import fcntl

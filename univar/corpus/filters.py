@@ -51,11 +51,6 @@ def reasons_against(answer: str, question: str, lang: str, finish_reason: str | 
         yield "cut off"
 
 
-def refuses(answer: str) -> bool:
-    """Whether an answer begins with a stock refusal in any of the languages: LLMs often refuse in English."""
-    return any(_refuses(answer, lang) for lang in _refusals())
-
-
 def _same(answer: str, question: str) -> bool:
     said, asked = (" ".join(text.lower().split()) for text in (answer, question))
     return said.startswith(asked) and len(said) < len(asked) + 20
@@ -71,6 +66,7 @@ def _repeats(units: list[str] | str) -> bool:
 
 
 def _refuses(answer: str, lang: str) -> bool:
+    """Whether an answer begins with a stock refusal in its language or in English, which LLMs fall back to."""
     start = answer.strip()[:_REFUSAL_STARTS_WITHIN].replace("\u2019", "'")
     patterns = _refusals()
     found = [*patterns.get(lang, ()), *(patterns["eng"] if lang != "eng" else ())]

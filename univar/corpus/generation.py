@@ -191,8 +191,8 @@ class _Sieve:
         """Why the question is refused, or None: then it counts as an earlier one from now on."""
         for check, detail in wording_violations(text):
             return f"{check}: {detail}"
-        if _language(text) != "en":
-            return f"language: {_language(text)}, not en"
+        if (language := _language(text)) != "en":
+            return f"language: {language}, not en"
         key, start = normalised_question(text), opening(text)
         if key in self._words:
             return "same words as an earlier question"
