@@ -27,6 +27,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from tests import tiny_nllb
 from univar import cli
 from univar.corpus.records import QARecord
 from univar.model import weights
@@ -74,6 +75,22 @@ def tiny_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = SentenceTransformer(modules=[transformer, Pooling(16), Normalize()], device="cpu")
     model.save_pretrained(str(folder / "model"), create_model_card=False)
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def nllb(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A saved tiny model of NLLB's architecture that knows eight sentences in English, French and German."""
+    folder = tmp_path_factory.mktemp("nllb")
+    tiny_nllb.save(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def converted_models(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where models of CTranslate2 are kept during the tests, instead of the user's cache."""
+    folder = tmp_path_factory.getbasetemp() / "hub"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(folder))
+    return folder
 
 
 @pytest.fixture

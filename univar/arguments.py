@@ -68,7 +68,8 @@ def folder_above(path: Path) -> Path:
     return next(folder for folder in path.resolve().parents if folder.exists())
 
 
-def _code(codes: list[str] | None) -> list[str] | None:
+def language_codes(codes: list[str] | None) -> list[str] | None:
+    """Any codes of languages as ISO 639-3."""
     from univar.corpus.languages import language_code
 
     try:
@@ -117,7 +118,9 @@ Constants = Annotated[
 ]
 Languages = Annotated[
     list[str] | None,
-    typer.Option("--lang", metavar="CODE", callback=_code, help="Keep only this language (ISO 639-3); repeatable."),
+    typer.Option(
+        "--lang", metavar="CODE", callback=language_codes, help="Keep only this language (ISO 639-3); repeatable."
+    ),
 ]
 RejectsFile = Annotated[
     Path | None,

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from univar.arguments import Json, Languages, Seed, in_writable_folder, output_file
+from univar.cli_translation import answer_commands
 from univar.terminal import bar, err, out, result, say
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 corpus_commands = typer.Typer()
 corpus_app = typer.Typer(name="corpus", help="Elicited answers to a corpus.", no_args_is_help=True)
 corpus_commands.add_typer(corpus_app)
+corpus_app.add_typer(answer_commands)
 
 
 class ReasonName(StrEnum):

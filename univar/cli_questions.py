@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from univar.arguments import Json, Seed, load_named, output_file
+from univar.cli_translation import question_commands
 from univar.terminal import bar, encoding_bar, result, say, step
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ questions_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+questions_app.add_typer(question_commands)
 
 
 class InstrumentName(StrEnum):

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -38,3 +39,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.replace(temporary, target)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
+
+
+@contextmanager
+def locked(file: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
+    """Holds a file's lock, which the system lets go when the process ends, however it ends.
+
+    Args:
+        file: Of the lock; it stays, empty.
+        wait: For another process to let go of it.
+
+    Raises:
+        BlockingIOError: If another process holds it.
+    """
+    with Path(file).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield

@@ -23,7 +23,7 @@ _REFUSAL_STARTS_WITHIN = 200
 _REPEATED, _FEWEST_GRAMS, _GRAM = 0.5, 12, 4
 _NO_SPACES = frozenset({"zho", "jpn", "tha"})
 # Too near each other for any identifier at the length of an answer.
-_ALIKE = (frozenset({"ind", "zsm"}),)
+_ALIKE = (frozenset({"ind", "zsm"}), frozenset({"eng", "pcm"}))
 
 
 def reasons_against(answer: str, question: str, lang: str, finish_reason: str | None = None) -> Iterator[Reason]:
@@ -35,17 +35,16 @@ def reasons_against(answer: str, question: str, lang: str, finish_reason: str | 
         lang: ISO 639-3 of the question.
         finish_reason: As the server said, if it is known.
     """
-    words = answer.split()
-    if not words:
+    if not answer.split():
         yield "empty"
         return
     if _same(answer, question):
         yield "prompt echo"
-    if _repeats(answer if lang in _NO_SPACES else words):
+    if repeats(answer, lang):
         yield "repetition"
     if _refuses(answer, lang):
         yield "refusal"
-    if _spoken(answer, lang) is False:
+    if speaks(answer, lang) is False:
         yield "wrong language"
     if finish_reason == "length":
         yield "cut off"
@@ -56,8 +55,9 @@ def _same(answer: str, question: str) -> bool:
     return said.startswith(asked) and len(said) < len(asked) + 20
 
 
-def _repeats(units: list[str] | str) -> bool:
-    """Whether most runs of four words (characters, where words are not spaced) stand there more than once."""
+def repeats(text: str, lang: str) -> bool:
+    """Whether most runs of four words (characters, where words are not spaced) stand in a text more than once."""
+    units = text if lang in _NO_SPACES else text.split()
     grams = [tuple(units[start : start + _GRAM]) for start in range(len(units) - _GRAM + 1)]
     if len(grams) < _FEWEST_GRAMS:
         return False
@@ -79,8 +79,8 @@ def _refusals() -> dict[str, tuple[re.Pattern[str], ...]]:
     return {lang: tuple(re.compile(text, re.IGNORECASE) for text in texts) for lang, texts in table.items()}
 
 
-def _spoken(answer: str, lang: str) -> bool | None:
-    """Whether an answer is in a language; None if it is too short to say, or the identifier does not know it."""
+def speaks(answer: str, lang: str) -> bool | None:
+    """Whether a text is in a language; None if it is too short to say, or the identifier does not know it."""
     import py3langid
 
     if lang not in _identifiable() or sum(map(str.isalpha, answer)) < FEWEST_LETTERS:

@@ -156,10 +156,11 @@ def read_questions(path: str | os.PathLike[str]) -> list[Question]:
     """The questions of a file of JSON lines, in the form in which `write_questions` and the bank have them.
 
     Raises:
-        QuestionsError: If a line is no question, an id is doubled or there are none; the message names the line.
+        QuestionsError: If a line is no question, an id is doubled in a language or there are none; the message names
+            the line.
     """
     file = Path(path)
-    questions: dict[str, Question] = {}
+    questions: dict[tuple[str, str], Question] = {}
     try:
         lines = file.read_text(encoding="utf-8").split("\n")  # not splitlines: U+0085 may stand in a text
     except (OSError, UnicodeDecodeError) as error:
@@ -180,9 +181,12 @@ def read_questions(path: str | os.PathLike[str]) -> list[Question]:
                 f"{file}, line {number}: no question ({type(error).__name__}: {error}); expected a JSON object with "
                 "question_id, question, form, topic and, unless it is a control question, value"
             ) from error
-        if question.question_id in questions:
-            raise QuestionsError(f"{file}, line {number}: the id {question.question_id!r} occurs a second time")
-        questions[question.question_id] = question
+        name = (question.question_id, question.lang)
+        if name in questions:
+            raise QuestionsError(
+                f"{file}, line {number}: the id {question.question_id!r} occurs a second time in {question.lang}"
+            )
+        questions[name] = question
     if not questions:
         raise QuestionsError(f"{file} holds no questions; expected JSON lines")
     return list(questions.values())

@@ -6,12 +6,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from univar.files import replacing
+
+Item = TypeVar("Item")
 
 Split = Literal["train", "validation", "test"]
 
@@ -165,8 +167,8 @@ def write_corpus(records: Iterable[QARecord], path: str | os.PathLike[str]) -> i
     return written
 
 
-def chunked(records: Iterable[QARecord], size: int) -> Iterator[list[QARecord]]:
-    """Records in lists of `size`, the last one shorter."""
-    stream = iter(records)
+def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Items in lists of `size`, the last one shorter."""
+    stream = iter(items)
     while chunk := list(islice(stream, size)):
         yield chunk
