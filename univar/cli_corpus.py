@@ -18,8 +18,9 @@ from univar.arguments import Json, Languages, Seed, in_writable_folder, output_f
 from univar.terminal import bar, err, out, result, say
 
 if TYPE_CHECKING:
+    from univar.corpus.answers import AnswerFolder
     from univar.corpus.building import Counts
-    from univar.corpus.elicitation import LLM, AnswerFolder, Estimate, Plan, Watch
+    from univar.corpus.elicitation import LLM, Estimate, Plan, Watch
     from univar.corpus.elicitation import Progress as Elicited
     from univar.corpus.questions import Question
 
@@ -88,7 +89,8 @@ def elicit(
     After an interruption of any kind the same command goes on with what is missing: nothing is lost or asked for twice.
     The key of the servers is read from UNIVAR_API_KEY, if set.
     """
-    from univar.corpus.elicitation import AnswerFolder, Plan, Sampling, estimate, read_models
+    from univar.corpus.answers import AnswerFolder
+    from univar.corpus.elicitation import Plan, Sampling, estimate, read_models
     from univar.corpus.elicitation import elicit as elicit_answers
 
     in_writable_folder(out_folder)

@@ -15,7 +15,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from univar.corpus.elicitation import LLM, AnswerFolder, Plan, Sampling, elicit, estimate
+from univar.corpus.answers import AnswerFolder
+from univar.corpus.elicitation import LLM, Plan, Sampling, elicit, estimate
 from univar.corpus.endpoints import ChatRequest, Endpoint, Journal, ask_all
 from univar.corpus.generation import generate
 from univar.corpus.questions import Question
