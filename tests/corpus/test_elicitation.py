@@ -224,29 +224,6 @@ def test_faults_lose_and_double_nothing(tmp_path):
     assert progress.sent == len(server.asked) == 120 + progress.errors.total()
 
 
-def test_a_server_that_dies_and_returns_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(endpoints, "_LONGEST_WAIT", 2)  # six attempts wait for at least 5.5 seconds
-    finished = []
-
-    def slowly(_prompt, _number):
-        time.sleep(0.05)
-        return "No."
-
-    with serving(slowly) as server:
-        plan = Plan(questions(12), [llm("a", server.url, concurrency=4)], Sampling())
-        work = threading.Thread(target=lambda: finished.append(ask(plan, tmp_path)["a"]))
-        work.start()
-        while len(server.asked) < 8:
-            time.sleep(0.01)
-    time.sleep(2)
-    with serving(slowly, port=int(server.url.rpartition(":")[2])):
-        work.join(timeout=30)
-    (progress,) = finished
-    assert (progress.done, progress.stopped) == (36, None)
-    assert progress.errors["connection"] > 0
-    assert len(rows(tmp_path)) == len({row["request_id"] for row in rows(tmp_path)}) == 36
-
-
 # Models files
 
 GOOD = """
