@@ -2,8 +2,10 @@ import json
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from tests.chat_server import serving
 from tests.corpus.test_elicitation import ask, llm, questions, rows
+from univar.corpus import elicitation
 from univar.corpus.answers import AnswerFolder, ElicitationError
 from univar.corpus.elicitation import Plan, Sampling
 
@@ -47,9 +50,98 @@ def test_two_processes_do_not_write_one_folder(tmp_path):
         pass
 
 
+# What a power cut leaves
+
+
+def row(number: int) -> dict[str, object]:
+    return {
+        "question_id": "tact-00", "question": "May one lie?", "answer": "No.", "model": "a", "lang": "eng",
+        "sample": 0, "source": "univar-qa", "request_id": f"{number:016x}",
+        "served_model": "a", "finish_reason": "stop", "seconds": 0.1,
+        "answered_at": "2026-01-01T00:00:00+00:00", "seed": 0, "max_tokens": 8, "temperature": 1.0, "top_p": 1.0,
+        "prompt_version": "1",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def done(tmp_path, monkeypatch) -> list[tuple[str, str]]:
+    """What the disk was told to do below tmp_path, with the names of the files."""
+    told = []
+
+    def noted(what, function):
+        def note(target, *rest, **options):
+            path = target
+            if isinstance(target, int):
+                there = [tmp_path, *tmp_path.rglob("*")]
+                path = next(file for file in there if file.stat().st_ino == os.fstat(target).st_ino)
+            result = function(target, *rest, **options)
+            told.append((what, Path(path).name))
+            return result
+
+        return note
+
+    monkeypatch.setattr(os, "fsync", noted("sync", os.fsync))
+    monkeypatch.setattr(os, "replace", noted("name", os.replace))
+    monkeypatch.setattr(Path, "unlink", noted("remove", Path.unlink))
+    return told
+
+
+def test_a_shard_is_on_the_disk_before_its_lines_are_gone(tmp_path, done):
+    with AnswerFolder(tmp_path, rows_per_shard=3) as folder:
+        folder.append(row(0))
+        folder.append(row(1))
+        folder.sync()
+        folder.sync()  # nothing new
+        assert done == [("sync", tmp_path.name), ("sync", ".part-00000.jsonl")]
+        done.clear()
+        folder.append(row(2))
+        assert done == [
+            ("sync", "part-00000.parquet"),
+            ("name", "part-00000.parquet"),
+            ("sync", tmp_path.name),
+            ("remove", ".part-00000.jsonl"),
+            ("sync", tmp_path.name),
+        ]
+        done.clear()
+        folder.append(row(3))
+    assert done == [("sync", ".part-00001.jsonl")]
+
+
+def test_answers_go_to_the_disk_while_others_are_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(elicitation, "_SECONDS_BETWEEN_SYNCS", 0.01)
+    on_disk, found, sync = threading.Event(), [], os.fsync
+
+    def synced(file):
+        sync(file)
+        if stat.S_ISREG(os.fstat(file).st_mode):  # the file of answers and not its folder
+            on_disk.set()
+
+    def answer(_prompt, number):
+        if number:
+            found.append(on_disk.wait(10))
+        return "No."
+
+    monkeypatch.setattr(os, "fsync", synced)
+    with serving(answer) as server:
+        ask(Plan(questions(1, ("eng", "fra")), [llm("a", server.url, concurrency=1)], Sampling()), tmp_path)
+    assert found == [True]
+
+
+def test_what_was_not_on_the_disk_yet_is_asked_again(tmp_path):
+    """A file system may keep the length of a file and lose a part of what is in it, which reads as zeros."""
+    whole = [json.dumps(row(number)).encode() + b"\n" for number in range(4)]
+    (tmp_path / ".part-00000.jsonl").write_bytes(whole[0] + whole[1][:9] + bytes(70) + whole[2][9:] + whole[3])
+    with AnswerFolder(tmp_path) as folder:
+        assert [f"{number:016x}" in folder.answered for number in range(4)] == [True, False, False, True]
+        folder.append(row(1))
+        folder.finish_shard()
+    assert sorted(int(each["request_id"]) for each in rows(tmp_path)) == [0, 1, 3]
+
+
+# Kills and full disks
+
 SCRIPT = """
 import json, resource, sys
-from dataclasses import asdict
 from pathlib import Path
 from univar.corpus import endpoints
 from univar.corpus.answers import AnswerFolder

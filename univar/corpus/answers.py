@@ -3,6 +3,7 @@
 import fcntl
 import itertools
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from univar.corpus.records import SCHEMA
-from univar.files import replacing
+from univar.files import replacing, to_disk
 
 ROWS_PER_SHARD = 20_000
 _ROWS_AT_ONCE = 2_000
@@ -67,7 +68,8 @@ class AnswerFolder:
     """A folder of parquet shards, and the answers that are not in one yet in a file of JSON lines.
 
     Shard and lines of one number never count both: the shard appears whole under its name and replaces the lines. A
-    process that dies at any moment loses nothing that was appended but what is left of a last line, which is cut off.
+    process that dies at any moment loses nothing that was appended but what is left of a last line, which is cut off. A
+    power cut loses what was appended since the last `sync`.
     """
 
     def __init__(self, path: Path, *, rows_per_shard: int = ROWS_PER_SHARD) -> None:
@@ -100,23 +102,31 @@ class AnswerFolder:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._file.close()  # a full disk refuses what is left of a line
+            with self._file:  # closing it writes what is left of a line, which a full disk refuses
+                self.sync()
             if not self._rows:
                 self._lines_of(self._number).unlink()
         finally:
             self._lock.close()
 
     def append(self, row: dict[str, Any]) -> None:
-        """Keeps an answer, with the columns of `ANSWERS`."""
+        """Keeps an answer, with the columns of `ANSWERS`; `sync` keeps it for good."""
         self._file.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
         self._file.flush()
+        self._synced = False
         self._rows += 1
         self.answered.add([row["request_id"]])
         if self._rows >= self._rows_per_shard:
             self.finish_shard()
 
+    def sync(self) -> None:
+        """Returns when all that was appended would outlive a power cut."""
+        if not self._synced:
+            os.fsync(self._file.fileno())
+            self._synced = True
+
     def append_failure(self, row: dict[str, Any]) -> None:
-        """Keeps a request that cannot be answered, which is not asked again."""
+        """Keeps a request that cannot be answered, which is not asked again; after a power cut it may be, once."""
         with (self.path / FAILURES).open("ab") as failures:
             failures.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
         self.failed.add([row["request_id"]])
@@ -143,18 +153,27 @@ class AnswerFolder:
         self._rows = len(kept)
         self.answered.add(kept)
         self._file = lines.open("ab")
+        self._synced = True
+        to_disk(self.path)  # the name of the new file
 
     def _lines_of(self, number: int) -> Path:
         return self.path / f".part-{number:05d}.jsonl"
 
 
 def _whole_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file of JSON lines, after half a line that a crash left at its end is cut off."""
+    """The rows of a file of JSON lines, after half a line that a crash left at its end is cut off.
+
+    What is no JSON was not on the disk yet when the power was cut: it is passed over, and asked again.
+    """
     with file.open("r+b") as lines:
         end = 0
         for line in lines:
             if not line.endswith(b"\n"):
                 break
             end += len(line)
-            yield json.loads(line)
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            yield row
         lines.truncate(end)

@@ -24,6 +24,8 @@ from univar.corpus.questions import Question
 PROMPT_VERSION = "1"
 """Of how a question becomes a prompt: now it is the question itself."""
 
+_SECONDS_BETWEEN_SYNCS = 1.0
+
 # What is asked
 
 
@@ -291,8 +293,18 @@ async def _all_lanes(plan: Plan, folder: AnswerFolder, progress: dict[str, Progr
     async with AsyncExitStack() as stack:
         lanes = [(llm, await stack.enter_async_context(Lane(plan.endpoint(llm)))) for llm in plan.llms]
         async with asyncio.TaskGroup() as group:
-            for llm, lane in lanes:
-                group.create_task(_lane(plan, llm, lane, folder, progress, watch))
+            syncing = group.create_task(_sync(folder))
+            async with asyncio.TaskGroup() as asking:
+                for llm, lane in lanes:
+                    asking.create_task(_lane(plan, llm, lane, folder, progress, watch))
+            syncing.cancel()
+
+
+async def _sync(folder: AnswerFolder) -> None:
+    """A power cut costs the answers of a second; a disk takes some milliseconds of it."""
+    while True:
+        await asyncio.sleep(_SECONDS_BETWEEN_SYNCS)
+        folder.sync()
 
 
 async def _lane(
