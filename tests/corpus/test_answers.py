@@ -1,11 +1,13 @@
 import json
 import os
+import random
 import resource
 import signal
 import stat
 import subprocess
 import sys
 import threading
+import tracemalloc
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,8 +15,8 @@ import pytest
 
 from tests.chat_server import serving
 from tests.corpus.test_elicitation import ask, llm, questions, rows
-from univar.corpus import elicitation
-from univar.corpus.answers import AnswerFolder, ElicitationError
+from univar.corpus import answers, elicitation
+from univar.corpus.answers import Answered, AnswerFolder, ElicitationError
 from univar.corpus.elicitation import Plan, Sampling
 
 ROOT = Path(__file__).parent.parent.parent
@@ -48,6 +50,35 @@ def test_two_processes_do_not_write_one_folder(tmp_path):
         AnswerFolder(tmp_path),
     ):
         pass
+
+
+# Ids
+
+
+def test_ids_are_found_whether_or_not_they_are_in_order_yet(monkeypatch):
+    monkeypatch.setattr(answers, "_MOST_RECENT", 7)
+    generator, found = random.Random(0), Answered()
+    ids = [f"{number:016x}" for number in (0, 2**64 - 1, *(generator.randrange(2**64) for _ in range(98)))]
+    others = [f"{generator.randrange(2**64):016x}" for _ in range(100)]
+    assert not any(name in found for name in (*ids, *others))
+    for start in range(0, 100, 5):  # 5 are recent, 10 are put in order
+        found.add(ids[start : start + 5])
+        assert [name in found for name in ids] == [place < start + 5 for place in range(100)]
+        assert len(found) == start + 5
+    assert not any(name in found for name in others)
+
+
+def test_an_id_takes_eight_bytes():
+    found = Answered()
+    tracemalloc.start()
+    try:
+        for start in range(0, 200_000, 20_000):
+            found.add(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(start, start + 20_000))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 8.2 * 200_000
+    assert len(found) == 200_000
 
 
 # What a power cut leaves

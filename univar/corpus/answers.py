@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,6 +17,7 @@ from univar.files import replacing, to_disk
 
 ROWS_PER_SHARD = 20_000
 _ROWS_AT_ONCE = 2_000
+_MOST_RECENT = 100_000
 
 FAILURES = ".failures.jsonl"
 """Requests that were refused for good, out of sight of readers of the corpus; without it they are asked again."""
@@ -47,21 +49,34 @@ class ElicitationError(ValueError):
 
 
 class Answered:
-    """Ids of requests, as numbers: about a hundred bytes each in memory."""
+    """Ids of requests, as numbers of 8 bytes in order, and the last ones in a set until they are put in order too.
+
+    Ten million take 170 MB of memory at the most, while they are put in order, and 3 microseconds to look for one.
+    """
 
     def __init__(self) -> None:
         """Of nothing."""
-        self._ids: set[int] = set()
+        self._ids = np.empty(0, dtype=np.uint64)
+        self._recent: set[int] = set()
 
     def __contains__(self, request_id: str) -> bool:
-        return int(request_id, 16) in self._ids
+        number = int(request_id, 16)
+        if number in self._recent:
+            return True
+        place = self._ids.searchsorted(np.uint64(number))
+        return bool(place < len(self._ids) and self._ids[place] == number)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._ids) + len(self._recent)
 
     def add(self, request_ids: Iterable[str]) -> None:
-        """These have been answered."""
-        self._ids.update(int(name, 16) for name in request_ids)
+        """These have been answered; none of them is here already."""
+        self._recent.update(int(name, 16) for name in request_ids)
+        if len(self._recent) >= _MOST_RECENT:
+            recent = np.fromiter(self._recent, np.uint64, len(self._recent))
+            self._ids = np.concatenate([self._ids, recent])
+            self._ids.sort(kind="stable")  # which makes use of what is in order already
+            self._recent.clear()
 
 
 class AnswerFolder:
