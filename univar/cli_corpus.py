@@ -99,7 +99,7 @@ def elicit(
     plan = Plan(_questions(questions, lang, llms), llms, sampling)
     with AnswerFolder(out_folder) as folder:
         with err.status("Counting what is to be asked"):
-            estimates = {llm.name: estimate(plan, llm, folder.answered) for llm in llms}
+            estimates = {llm.name: estimate(plan, llm, folder) for llm in llms}
         _show_estimates(estimates)
         if dry_run:
             result({name: asdict(found) for name, found in estimates.items()}, as_json=as_json)

@@ -86,11 +86,21 @@ def test_an_estimate_counts_what_is_not_answered_yet(tmp_path):
     plan = Plan(questions(2, ("eng",)), llms, Sampling(max_tokens=10))
     with AnswerFolder(tmp_path) as folder:
         # "eng 0: may one lie?" has 19 characters, 5 tokens at 4 characters each: 2 x 5 + 2 x 2 x 10 dollars.
-        found = estimate(plan, llms[0], folder.answered)
+        found = estimate(plan, llms[0], folder)
         assert (found.requests, found.prompt_tokens, found.answer_tokens, found.dollars) == (2, 10, 20, 50)
         assert not found.counted
         folder.answered.add([next(plan.of(llms[0])).request.request_id])
-        assert estimate(plan, llms[0], folder.answered).requests == 1
+        assert estimate(plan, llms[0], folder).requests == 1
+
+
+def test_an_estimate_leaves_out_what_was_refused_for_good(tmp_path):
+    llms = [llm("a", "http://a")]
+    plan = Plan(questions(3, ("eng",)), llms, Sampling())
+    first, *_ = (planned.request.request_id for planned in plan.of(llms[0]))
+    with AnswerFolder(tmp_path) as folder:
+        folder.append_failure({"request_id": first, "model": "a", "error": "HTTP 400 (too long)"})
+    with AnswerFolder(tmp_path) as folder:
+        assert estimate(plan, llms[0], folder).requests == 2
 
 
 # Answers

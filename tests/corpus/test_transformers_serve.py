@@ -44,7 +44,7 @@ def test_the_estimate_of_prompt_tokens_is_what_the_server_counts(served, tiny_ll
     llm = LLM("tiny", served, ("eng",), model=name, tokenizer=name, system="say what is true")
     plan = Plan(asked, [llm], Sampling(max_tokens=6))
     with AnswerFolder(tmp_path) as folder:
-        expected = estimate(plan, llm, folder.answered)
+        expected = estimate(plan, llm, folder)
         progress = elicit(plan, folder)["tiny"]
     assert progress.done == 6
     assert expected.prompt_tokens == pytest.approx(progress.prompt_tokens, rel=0.05)

@@ -124,6 +124,10 @@ class AnswerFolder:
         finally:
             self._lock.close()
 
+    def lacks(self, request_id: str) -> bool:
+        """Whether a request is to be asked: it was neither answered nor refused for good."""
+        return request_id not in self.answered and request_id not in self.failed
+
     def append(self, row: dict[str, Any]) -> None:
         """Keeps an answer, with the columns of `ANSWERS`; `sync` keeps it for good."""
         self._file.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")

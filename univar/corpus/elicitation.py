@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
-from univar.corpus.answers import Answered, AnswerFolder, ElicitationError
+from univar.corpus.answers import AnswerFolder, ElicitationError
 from univar.corpus.endpoints import ChatReply, ChatRequest, Endpoint, EndpointError, Lane, is_endpoint
 from univar.corpus.languages import language_code
 from univar.corpus.questions import Question
@@ -186,7 +186,7 @@ class Estimate:
     """What the requests to one LLM will take, at most.
 
     Attributes:
-        requests: Not answered yet.
+        requests: Neither answered yet nor refused for good.
         prompt_tokens: Of these, counted by the tokenizer or guessed at four characters each.
         answer_tokens: If every answer is as long as it may be.
         dollars: By the prices of the models file.
@@ -200,12 +200,12 @@ class Estimate:
     counted: bool
 
 
-def estimate(plan: Plan, llm: LLM, answered: Answered) -> Estimate:
-    """What is still to be asked of an LLM, and what it will cost at most."""
+def estimate(plan: Plan, llm: LLM, folder: AnswerFolder) -> Estimate:
+    """What is still to be asked of an LLM, and what it will cost at most; `folder` is entered."""
     count = _token_counter(llm)
     requests = tokens = 0
     for planned in plan.of(llm):
-        if planned.request.request_id not in answered:
+        if folder.lacks(planned.request.request_id):
             requests += 1
             tokens += count(planned.request.prompt)
     answers = requests * plan.sampling.max_tokens
@@ -338,8 +338,7 @@ async def _lane(
         before = mine.done + mine.failed
         async with _at_most(2 * llm.concurrency) as start:
             for planned in plan.of(llm):
-                name = planned.request.request_id
-                if mine.stopped is None and name not in folder.answered and name not in folder.failed:
+                if mine.stopped is None and folder.lacks(planned.request.request_id):
                     await start(answer(planned))
     watch(progress)
 
