@@ -40,6 +40,7 @@ fix: install  ## Mend what ruff can mend.
 bench: install  ## Print speed and memory ratios.
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/elicit.py
+	$(BIN)/python benchmarks/answered.py
 
 weights: install  ## DATA=folder: train the weights that ship on its corpora and make their files.
 	$(BIN)/python recipes/ship.py $(DATA)

@@ -56,7 +56,8 @@ def serve() -> None:
 
 
 def with_univar(url: str, number: int) -> None:
-    from univar.corpus.elicitation import LLM, AnswerFolder, Plan, Sampling, elicit
+    from univar.corpus.answers import AnswerFolder
+    from univar.corpus.elicitation import LLM, Plan, Sampling, elicit
     from univar.corpus.questions import question_bank
 
     questions = question_bank()[:1000]

@@ -88,6 +88,32 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path, monke
     assert everything_below(tmp_path) == {"model": None, "model/modules.json": "old"}
 
 
+def test_a_file_is_on_the_disk_before_it_takes_its_name_and_the_name_before_it_is_done(tmp_path, monkeypatch):
+    done, sync, replace = [], os.fsync, os.replace
+
+    def synced(descriptor):
+        done.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", lambda *names: [done.append("name"), replace(*names)])
+    with replacing(tmp_path / "report.md") as temporary:
+        temporary.write_text("whole")
+    assert done == [(tmp_path / "report.md").stat().st_ino, "name", tmp_path.stat().st_ino]
+
+
+def test_a_folder_is_on_the_disk_with_all_that_is_in_it(tmp_path, monkeypatch):
+    done, sync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: [done.append(os.fstat(descriptor).st_ino), sync(descriptor)])
+    with replacing(tmp_path / "model") as temporary:
+        (temporary / "weights").mkdir(parents=True)
+        (temporary / "weights" / "a.bin").write_text("new")
+    inside = {path.stat().st_ino for path in [tmp_path / "model", *(tmp_path / "model").rglob("*")]}
+    assert len(inside) == 3
+    assert set(done[:-1]) == inside
+    assert done[-1] == tmp_path.stat().st_ino
+
+
 def test_a_file_does_not_replace_a_folder(tmp_path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(IsADirectoryError), replacing(tmp_path / "taken") as temporary:

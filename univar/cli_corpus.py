@@ -19,8 +19,9 @@ from univar.cli_translation import answer_commands
 from univar.terminal import bar, err, out, result, say
 
 if TYPE_CHECKING:
+    from univar.corpus.answers import AnswerFolder
     from univar.corpus.building import Counts
-    from univar.corpus.elicitation import LLM, AnswerFolder, Estimate, Plan, Watch
+    from univar.corpus.elicitation import LLM, Estimate, Plan, Watch
     from univar.corpus.elicitation import Progress as Elicited
     from univar.corpus.questions import Question
 
@@ -90,7 +91,8 @@ def elicit(
     After an interruption of any kind the same command goes on with what is missing: nothing is lost or asked for twice.
     The key of the servers is read from UNIVAR_API_KEY, if set.
     """
-    from univar.corpus.elicitation import AnswerFolder, Plan, Sampling, estimate, read_models
+    from univar.corpus.answers import AnswerFolder
+    from univar.corpus.elicitation import Plan, Sampling, estimate, read_models
     from univar.corpus.elicitation import elicit as elicit_answers
 
     in_writable_folder(out_folder)
@@ -99,7 +101,7 @@ def elicit(
     plan = Plan(_questions(questions, lang, llms), llms, sampling)
     with AnswerFolder(out_folder) as folder:
         with err.status("Counting what is to be asked"):
-            estimates = {llm.name: estimate(plan, llm, folder.answered) for llm in llms}
+            estimates = {llm.name: estimate(plan, llm, folder) for llm in llms}
         _show_estimates(estimates)
         if dry_run:
             result({name: asdict(found) for name, found in estimates.items()}, as_json=as_json)

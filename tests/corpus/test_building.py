@@ -3,8 +3,9 @@ import pytest
 
 from tests.chat_server import Answer, serving
 from tests.corpus.test_elicitation import ask, llm, questions
+from univar.corpus.answers import ElicitationError
 from univar.corpus.building import build_corpus, count_answers
-from univar.corpus.elicitation import ElicitationError, Plan, Sampling
+from univar.corpus.elicitation import Plan, Sampling
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import Identity
 from univar.model.cards import corpus_card

@@ -9,8 +9,9 @@ import pytest
 
 from tests.chat_server import serving
 from tests.corpus.test_elicitation import ask, llm, questions
+from univar.corpus.answers import ElicitationError
 from univar.corpus.building import build_corpus, push_corpus
-from univar.corpus.elicitation import ElicitationError, Plan, Sampling
+from univar.corpus.elicitation import Plan, Sampling
 
 
 class Hub:

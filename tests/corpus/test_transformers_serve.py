@@ -1,96 +1,13 @@
 """The stages against `transformers serve`, with a tiny LLM of random weights that says nothing sensible."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
-
 import pytest
-import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from univar.corpus.elicitation import LLM, AnswerFolder, Plan, Sampling, elicit, estimate
+from univar.corpus.answers import AnswerFolder
+from univar.corpus.elicitation import LLM, Plan, Sampling, elicit, estimate
 from univar.corpus.endpoints import ChatRequest, Endpoint, Journal, ask_all
 from univar.corpus.generation import generate
 from univar.corpus.questions import Question
 from univar.corpus.taxonomy import Family, Taxonomy, Value
-
-WORDS = (
-    "would",
-    "you",
-    "lie",
-    "to",
-    "spare",
-    "a",
-    "friend",
-    "or",
-    "say",
-    "what",
-    "is",
-    "true",
-    "?",
-    ".",
-    "1",
-    "2",
-    "3",
-)
-
-
-@pytest.fixture(scope="module")
-def tiny_llm(tmp_path_factory) -> Path:
-    """A Llama of one layer with random weights (seed 0) that knows 17 words."""
-    folder = tmp_path_factory.mktemp("llm")
-    vocabulary = {word: index for index, word in enumerate(["<pad>", "<unk>", "<s>", "</s>", *WORDS])}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = Whitespace()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", bos_token="<s>", eos_token="</s>"
-    )
-    fast.chat_template = "{% for message in messages %}<s> {{ message['content'] }} </s>{% endfor %}"
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        pad_token_id=0,
-        bos_token_id=2,
-        eos_token_id=3,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    fast.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def served():
-    """The URL of the server, which is stopped in the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "transformers"), "serve", "--host", "127.0.0.1", "--port", str(port)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    with subprocess.Popen(
-        [*command, "--device", "cpu"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        try:
-            for _ in range(600):
-                assert process.poll() is None, process.stdout.read()
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
 
 
 def test_a_model_is_asked_and_its_replies_are_kept(served, tiny_llm, tmp_path):
@@ -127,7 +44,7 @@ def test_the_estimate_of_prompt_tokens_is_what_the_server_counts(served, tiny_ll
     llm = LLM("tiny", served, ("eng",), model=name, tokenizer=name, system="say what is true")
     plan = Plan(asked, [llm], Sampling(max_tokens=6))
     with AnswerFolder(tmp_path) as folder:
-        expected = estimate(plan, llm, folder.answered)
+        expected = estimate(plan, llm, folder)
         progress = elicit(plan, folder)["tiny"]
     assert progress.done == 6
     assert expected.prompt_tokens == pytest.approx(progress.prompt_tokens, rel=0.05)

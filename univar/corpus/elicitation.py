@@ -1,65 +1,30 @@
 """Asks every LLM every question in every language, and keeps each answer the moment it comes."""
 
 import asyncio
-import fcntl
 import hashlib
-import itertools
-import json
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
+from univar.corpus.answers import AnswerFolder, ElicitationError
 from univar.corpus.endpoints import ChatReply, ChatRequest, Endpoint, EndpointError, Lane, is_endpoint
 from univar.corpus.languages import language_code
 from univar.corpus.questions import Question
-from univar.corpus.records import SCHEMA
-from univar.files import replacing
 
-ROWS_PER_SHARD = 20_000
-_ROWS_AT_ONCE = 2_000
 PROMPT_VERSION = "1"
 """Of how a question becomes a prompt: now it is the question itself."""
 
-FAILURES = ".failures.jsonl"
-"""Requests that were refused for good, out of sight of readers of the corpus; without it they are asked again."""
-
-ANSWERS = pa.schema(
-    [
-        *SCHEMA,
-        pa.field("request_id", pa.string(), nullable=False),
-        pa.field("served_model", pa.string(), nullable=False),
-        pa.field("finish_reason", pa.string(), nullable=False),
-        pa.field("prompt_tokens", pa.int32()),
-        pa.field("completion_tokens", pa.int32()),
-        pa.field("seconds", pa.float32(), nullable=False),
-        pa.field("answered_at", pa.string(), nullable=False),
-        pa.field("seed", pa.int64(), nullable=False),
-        pa.field("max_tokens", pa.int32(), nullable=False),
-        pa.field("temperature", pa.float32(), nullable=False),
-        pa.field("top_p", pa.float32(), nullable=False),
-        pa.field("top_k", pa.int32()),
-        pa.field("system", pa.string()),
-        pa.field("prompt_version", pa.string(), nullable=False),
-    ]
-)
-"""The columns of elicited answers: those of a corpus, and how each answer came about."""
-
-
-class ElicitationError(ValueError):
-    """Models or an output folder that cannot be used; the message names the entry and what was expected."""
-
+_SECONDS_BETWEEN_SYNCS = 1.0
 
 # What is asked
 
@@ -221,7 +186,7 @@ class Estimate:
     """What the requests to one LLM will take, at most.
 
     Attributes:
-        requests: Not answered yet.
+        requests: Neither answered yet nor refused for good.
         prompt_tokens: Of these, counted by the tokenizer or guessed at four characters each.
         answer_tokens: If every answer is as long as it may be.
         dollars: By the prices of the models file.
@@ -235,12 +200,12 @@ class Estimate:
     counted: bool
 
 
-def estimate(plan: Plan, llm: LLM, answered: "Answered") -> Estimate:
-    """What is still to be asked of an LLM, and what it will cost at most."""
+def estimate(plan: Plan, llm: LLM, folder: AnswerFolder) -> Estimate:
+    """What is still to be asked of an LLM, and what it will cost at most; `folder` is entered."""
     count = _token_counter(llm)
     requests = tokens = 0
     for planned in plan.of(llm):
-        if planned.request.request_id not in answered:
+        if folder.lacks(planned.request.request_id):
             requests += 1
             tokens += count(planned.request.prompt)
     answers = requests * plan.sampling.max_tokens
@@ -261,124 +226,6 @@ def _token_counter(llm: LLM) -> Callable[[str], int]:
         return len(encoded["input_ids"])
 
     return count
-
-
-# What was answered
-
-
-class Answered:
-    """Ids of requests, as numbers: about a hundred bytes each in memory."""
-
-    def __init__(self) -> None:
-        """Of nothing."""
-        self._ids: set[int] = set()
-
-    def __contains__(self, request_id: str) -> bool:
-        return int(request_id, 16) in self._ids
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def add(self, request_ids: Iterable[str]) -> None:
-        """These have been answered."""
-        self._ids.update(int(name, 16) for name in request_ids)
-
-
-class AnswerFolder:
-    """A folder of parquet shards, and the answers that are not in one yet in a file of JSON lines.
-
-    Shard and lines of one number never count both: the shard appears whole under its name and replaces the lines. A
-    process that dies at any moment loses nothing that was appended but what is left of a last line, which is cut off.
-    """
-
-    def __init__(self, path: Path, *, rows_per_shard: int = ROWS_PER_SHARD) -> None:
-        """To be entered; `path` need not exist."""
-        self.path = path
-        self.answered = Answered()
-        self.failed = Answered()
-        self._rows_per_shard = rows_per_shard
-        self._rows = 0
-
-    def __enter__(self) -> Self:
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go by the system when the process ends
-        except OSError:
-            self._lock.close()
-            raise ElicitationError(
-                f"{self.path} is being written by another process; wait for it, or name another folder"
-            ) from None
-        self._number = 0
-        for shard in sorted(self.path.glob("part-*.parquet")):
-            self.answered.add(pq.read_table(shard, columns=["request_id"]).column(0).to_pylist())
-            self._number = int(shard.stem.partition("-")[2]) + 1
-            self._lines_of(self._number - 1).unlink(missing_ok=True)
-        self._open()
-        if (self.path / FAILURES).exists():
-            self.failed.add(row["request_id"] for row in _whole_lines(self.path / FAILURES))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._file.close()  # a full disk refuses what is left of a line
-            if not self._rows:
-                self._lines_of(self._number).unlink()
-        finally:
-            self._lock.close()
-
-    def append(self, row: dict[str, Any]) -> None:
-        """Keeps an answer, with the columns of `ANSWERS`."""
-        self._file.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
-        self._file.flush()
-        self._rows += 1
-        self.answered.add([row["request_id"]])
-        if self._rows >= self._rows_per_shard:
-            self.finish_shard()
-
-    def append_failure(self, row: dict[str, Any]) -> None:
-        """Keeps a request that cannot be answered, which is not asked again."""
-        with (self.path / FAILURES).open("ab") as failures:
-            failures.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
-        self.failed.add([row["request_id"]])
-
-    def finish_shard(self) -> None:
-        """Writes the pending answers as a shard."""
-        if not self._rows:
-            return
-        lines = _whole_lines(self._lines_of(self._number))
-        with (
-            replacing(self.path / f"part-{self._number:05d}.parquet") as temporary,
-            pq.ParquetWriter(temporary, ANSWERS) as shard,
-        ):
-            while some := list(itertools.islice(lines, _ROWS_AT_ONCE)):
-                shard.write_table(pa.Table.from_pylist(some, schema=ANSWERS))
-        self._file.close()
-        self._lines_of(self._number).unlink()
-        self._number += 1
-        self._open()
-
-    def _open(self) -> None:
-        lines = self._lines_of(self._number)
-        kept = [row["request_id"] for row in _whole_lines(lines)] if lines.exists() else []
-        self._rows = len(kept)
-        self.answered.add(kept)
-        self._file = lines.open("ab")
-
-    def _lines_of(self, number: int) -> Path:
-        return self.path / f".part-{number:05d}.jsonl"
-
-
-def _whole_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file of JSON lines, after half a line that a crash left at its end is cut off."""
-    with file.open("r+b") as lines:
-        end = 0
-        for line in lines:
-            if not line.endswith(b"\n"):
-                break
-            end += len(line)
-            yield json.loads(line)
-        lines.truncate(end)
 
 
 # Asking
@@ -446,8 +293,18 @@ async def _all_lanes(plan: Plan, folder: AnswerFolder, progress: dict[str, Progr
     async with AsyncExitStack() as stack:
         lanes = [(llm, await stack.enter_async_context(Lane(plan.endpoint(llm)))) for llm in plan.llms]
         async with asyncio.TaskGroup() as group:
-            for llm, lane in lanes:
-                group.create_task(_lane(plan, llm, lane, folder, progress, watch))
+            syncing = group.create_task(_sync(folder))
+            async with asyncio.TaskGroup() as asking:
+                for llm, lane in lanes:
+                    asking.create_task(_lane(plan, llm, lane, folder, progress, watch))
+            syncing.cancel()
+
+
+async def _sync(folder: AnswerFolder) -> None:
+    """A power cut costs the answers of a second; a disk takes some milliseconds of it."""
+    while True:
+        await asyncio.sleep(_SECONDS_BETWEEN_SYNCS)
+        folder.sync()
 
 
 async def _lane(
@@ -481,8 +338,7 @@ async def _lane(
         before = mine.done + mine.failed
         async with _at_most(2 * llm.concurrency) as start:
             for planned in plan.of(llm):
-                name = planned.request.request_id
-                if mine.stopped is None and name not in folder.answered and name not in folder.failed:
+                if mine.stopped is None and folder.lacks(planned.request.request_id):
                     await start(answer(planned))
     watch(progress)
 

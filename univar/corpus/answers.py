@@ -1,0 +1,207 @@
+"""The folder of elicited answers: each is kept the moment it comes, and no crash loses or doubles one."""
+
+import fcntl
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from univar.corpus.records import SCHEMA
+from univar.files import replacing, to_disk
+
+ROWS_PER_SHARD = 20_000
+_ROWS_AT_ONCE = 2_000
+_MOST_RECENT = 100_000
+
+FAILURES = ".failures.jsonl"
+"""Requests that were refused for good, out of sight of readers of the corpus; without it they are asked again."""
+
+ANSWERS = pa.schema(
+    [
+        *SCHEMA,
+        pa.field("request_id", pa.string(), nullable=False),
+        pa.field("served_model", pa.string(), nullable=False),
+        pa.field("finish_reason", pa.string(), nullable=False),
+        pa.field("prompt_tokens", pa.int32()),
+        pa.field("completion_tokens", pa.int32()),
+        pa.field("seconds", pa.float32(), nullable=False),
+        pa.field("answered_at", pa.string(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("max_tokens", pa.int32(), nullable=False),
+        pa.field("temperature", pa.float32(), nullable=False),
+        pa.field("top_p", pa.float32(), nullable=False),
+        pa.field("top_k", pa.int32()),
+        pa.field("system", pa.string()),
+        pa.field("prompt_version", pa.string(), nullable=False),
+    ]
+)
+"""The columns of elicited answers: those of a corpus, and how each answer came about."""
+
+
+def shards(folder: Path) -> list[Path]:
+    """The parquet files of answers in a folder and in the folders of tasks below it, in order."""
+    return sorted(file for file in folder.rglob("part-*.parquet") if not _hidden(file.relative_to(folder)))
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+class ElicitationError(ValueError):
+    """Models or an output folder that cannot be used; the message names the entry and what was expected."""
+
+
+class Answered:
+    """Ids of requests, as numbers of 8 bytes in order, and the last ones in a set until they are put in order too.
+
+    Ten million take 170 MB of memory at the most, while they are put in order, and 3 microseconds to look for one.
+    """
+
+    def __init__(self) -> None:
+        """Of nothing."""
+        self._ids = np.empty(0, dtype=np.uint64)
+        self._recent: set[int] = set()
+
+    def __contains__(self, request_id: str) -> bool:
+        number = int(request_id, 16)
+        if number in self._recent:
+            return True
+        place = self._ids.searchsorted(np.uint64(number))
+        return bool(place < len(self._ids) and self._ids[place] == number)
+
+    def __len__(self) -> int:
+        return len(self._ids) + len(self._recent)
+
+    def add(self, request_ids: Iterable[str]) -> None:
+        """These have been answered; none of them is here already."""
+        self._recent.update(int(name, 16) for name in request_ids)
+        if len(self._recent) >= _MOST_RECENT:
+            recent = np.fromiter(self._recent, np.uint64, len(self._recent))
+            self._ids = np.concatenate([self._ids, recent])
+            self._ids.sort(kind="stable")  # which makes use of what is in order already
+            self._recent.clear()
+
+
+class AnswerFolder:
+    """A folder of parquet shards, and the answers that are not in one yet in a file of JSON lines.
+
+    Shard and lines of one number never count both: the shard appears whole under its name and replaces the lines. A
+    process that dies at any moment loses nothing that was appended but what is left of a last line, which is cut off. A
+    power cut loses what was appended since the last `sync`.
+    """
+
+    def __init__(self, path: Path, *, rows_per_shard: int = ROWS_PER_SHARD) -> None:
+        """To be entered; `path` need not exist."""
+        self.path = path
+        self.answered = Answered()
+        self.failed = Answered()
+        self._rows_per_shard = rows_per_shard
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go by the system when the process ends
+        except OSError:
+            self._lock.close()
+            raise ElicitationError(
+                f"{self.path} is being written by another process; wait for it, or name another folder"
+            ) from None
+        self._number = 0
+        for shard in sorted(self.path.glob("part-*.parquet")):
+            self.answered.add(pq.read_table(shard, columns=["request_id"]).column(0).to_pylist())
+            self._number = int(shard.stem.partition("-")[2]) + 1
+            self._lines_of(self._number - 1).unlink(missing_ok=True)
+        self._open()
+        if (self.path / FAILURES).exists():
+            self.failed.add(row["request_id"] for row in _whole_lines(self.path / FAILURES))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            with self._file:  # closing it writes what is left of a line, which a full disk refuses
+                self.sync()
+            if not self._rows:
+                self._lines_of(self._number).unlink()
+        finally:
+            self._lock.close()
+
+    def lacks(self, request_id: str) -> bool:
+        """Whether a request is to be asked: it was neither answered nor refused for good."""
+        return request_id not in self.answered and request_id not in self.failed
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Keeps an answer, with the columns of `ANSWERS`; `sync` keeps it for good."""
+        self._file.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
+        self._file.flush()
+        self._synced = False
+        self._rows += 1
+        self.answered.add([row["request_id"]])
+        if self._rows >= self._rows_per_shard:
+            self.finish_shard()
+
+    def sync(self) -> None:
+        """Returns when all that was appended would outlive a power cut."""
+        if not self._synced:
+            os.fsync(self._file.fileno())
+            self._synced = True
+
+    def append_failure(self, row: dict[str, Any]) -> None:
+        """Keeps a request that cannot be answered, which is not asked again; after a power cut it may be, once."""
+        with (self.path / FAILURES).open("ab") as failures:
+            failures.write(json.dumps(row, ensure_ascii=False).encode("utf-8") + b"\n")
+        self.failed.add([row["request_id"]])
+
+    def finish_shard(self) -> None:
+        """Writes the pending answers as a shard."""
+        if not self._rows:
+            return
+        lines = _whole_lines(self._lines_of(self._number))
+        with (
+            replacing(self.path / f"part-{self._number:05d}.parquet") as temporary,
+            pq.ParquetWriter(temporary, ANSWERS) as shard,
+        ):
+            while some := list(itertools.islice(lines, _ROWS_AT_ONCE)):
+                shard.write_table(pa.Table.from_pylist(some, schema=ANSWERS))
+        self._file.close()
+        self._lines_of(self._number).unlink()
+        self._number += 1
+        self._open()
+
+    def _open(self) -> None:
+        lines = self._lines_of(self._number)
+        kept = [row["request_id"] for row in _whole_lines(lines)] if lines.exists() else []
+        self._rows = len(kept)
+        self.answered.add(kept)
+        self._file = lines.open("ab")
+        self._synced = True
+        to_disk(self.path)  # the name of the new file
+
+    def _lines_of(self, number: int) -> Path:
+        return self.path / f".part-{number:05d}.jsonl"
+
+
+def _whole_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file of JSON lines, after half a line that a crash left at its end is cut off.
+
+    What is no JSON was not on the disk yet when the power was cut: it is passed over, and asked again.
+    """
+    with file.open("r+b") as lines:
+        end = 0
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            end += len(line)
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            yield row
+        lines.truncate(end)
