@@ -22,6 +22,15 @@ _MOST_RECENT = 100_000
 FAILURES = ".failures.jsonl"
 """Requests that were refused for good, out of sight of readers of the corpus; without it they are asked again."""
 
+TRANSLATION = pa.schema(
+    [
+        pa.field("translator", pa.string()),
+        pa.field("translation_defects", pa.list_(pa.string())),
+        pa.field("round_trip", pa.float32()),
+    ]
+)
+"""How the English version of an answer came about: by what, what speaks against it, chrF of the round trip."""
+
 ANSWERS = pa.schema(
     [
         *SCHEMA,
@@ -39,9 +48,10 @@ ANSWERS = pa.schema(
         pa.field("top_k", pa.int32()),
         pa.field("system", pa.string()),
         pa.field("prompt_version", pa.string(), nullable=False),
+        *TRANSLATION,
     ]
 )
-"""The columns of elicited answers: those of a corpus, and how each answer came about."""
+"""The columns of elicited answers: those of a corpus, how each answer came about, and later its translation."""
 
 
 def shards(folder: Path) -> list[Path]:

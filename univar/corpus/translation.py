@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from univar.corpus.answers import TRANSLATION, shards
 from univar.corpus.questions import Question
 from univar.corpus.records import SCHEMA, QARecord, chunked, to_row
 from univar.corpus.sentences import Line, joined, lines_of, worded
@@ -24,15 +25,6 @@ MEMORY = ".translations.sqlite"
 """The translation memory of a folder, out of sight of readers of the corpus."""
 
 ROWS_PER_SHARD = 20_000
-
-TRANSLATION = pa.schema(
-    [
-        pa.field("translator", pa.string()),
-        pa.field("translation_defects", pa.list_(pa.string())),
-        pa.field("round_trip", pa.float32()),
-    ]
-)
-"""What is added to the columns of translated answers: by what, what speaks against it, chrF of the round trip."""
 
 _MADE_OF = b"univar_translation"
 
@@ -201,13 +193,13 @@ def tables_of(records: Iterable[QARecord]) -> Iterator[pa.Table]:
 
 def is_elicited(corpus: Path) -> bool:
     """Whether a corpus is a folder that `univar elicit` wrote."""
-    shard = next(iter(sorted(corpus.glob("part-*.parquet"))), None)
-    return shard is not None and "request_id" in pq.read_schema(shard).names
+    found = shards(corpus)
+    return bool(found) and "request_id" in pq.read_schema(found[0]).names
 
 
 def elicited_tables(folder: Path) -> Iterator[pa.Table]:
     """The shards of a folder that `univar elicit` wrote."""
-    return (pq.read_table(shard) for shard in sorted(folder.glob("part-*.parquet")))
+    return map(pq.read_table, shards(folder))
 
 
 def translate_answers(
