@@ -3,7 +3,7 @@ import pytest
 
 from tests.chat_server import Answer, serving
 from tests.corpus.test_elicitation import ask, llm, questions
-from univar.corpus.answers import ElicitationError
+from univar.corpus.answers import ANSWERS, ElicitationError
 from univar.corpus.building import build_corpus, count_answers
 from univar.corpus.elicitation import Plan, Sampling
 from univar.corpus.readers import read_corpus
@@ -57,6 +57,16 @@ def test_the_corpus_loads_without_univar_and_has_a_card(answers, tmp_path, monke
     card = (tmp_path / "corpus" / "README.md").read_text()
     assert "| aya | eng | 4 | 2 | 6 | 1 | 0 | 0 | 1 | 0 | 1 |" in card
     assert "Kept apart in `.dropped`, with their reasons: empty, refusal." in card
+
+
+def test_a_shard_without_columns_that_may_be_null_is_read_with_nulls(answers, tmp_path):
+    """As a version wrote it that did not know them."""
+    shard = answers / "part-00000.parquet"
+    pq.write_table(pq.read_table(shard).drop(["top_k", "system"]), shard)
+    build_corpus(answers, tmp_path / "corpus")
+    built = pq.read_table(tmp_path / "corpus" / "data" / "answers.parquet")
+    assert built.schema.names == ANSWERS.names
+    assert [built[name].to_pylist() for name in ("top_k", "system")] == [[None, None], [None, None]]
 
 
 def test_what_is_no_folder_of_answers_is_refused(answers, tmp_path):

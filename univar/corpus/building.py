@@ -153,16 +153,19 @@ def _judged(row: dict[str, Any], drop: Collection[Reason], counts: Counts) -> li
 
 
 def _batches(folder: Path) -> Iterator[list[dict[str, Any]]]:
+    """The rows of all shards; columns that may be null and that an earlier version did not write are null."""
     shards = sorted(folder.glob("part-*.parquet"))
     if not shards:
         raise ElicitationError(f"{folder} holds no elicited answers (part-*.parquet); make them with `univar elicit`")
     for shard in shards:
         file = pq.ParquetFile(shard)
-        missing = set(ANSWERS.names) - set(file.schema_arrow.names)
-        if missing:
-            raise ElicitationError(f"{shard} was not written by `univar elicit`: it lacks {', '.join(sorted(missing))}")
+        absent = [column for column in ANSWERS if column.name not in file.schema_arrow.names]
+        needed = sorted(column.name for column in absent if not column.nullable)
+        if needed:
+            raise ElicitationError(f"{shard} was not written by `univar elicit`: it lacks {', '.join(needed)}")
+        nothing = dict.fromkeys(column.name for column in absent)
         for batch in file.iter_batches(_ROWS_AT_ONCE):
-            yield batch.to_pylist()
+            yield [{**nothing, **row} for row in batch.to_pylist()]
 
 
 def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
