@@ -131,6 +131,24 @@ def test_a_corpus_is_built_and_counted(univar, tmp_path):
     assert (tmp_path / "corpus" / "README.md").exists()
 
 
+@pytest.mark.usefixtures("asked")
+def test_an_llm_that_refuses_in_a_language_is_kept_apart_there(univar, tmp_path):
+    refusal, usable = "I'm sorry, but I can't help with that.", "No."
+    with serving(lambda prompt, _: refusal if prompt[:5] in ("fra 0", "fra 1", "fra 2") else usable) as server:
+        univar(*models(tmp_path, server.url), "--questions", "q.jsonl")
+    counted = univar("corpus", "stats", "answers", "--drop", "empty", "--json")
+    assert [row["refusal_share"] for row in json.loads(counted.out)["identities"]] == [0, 0.75]
+    assert json.loads(counted.out)["kept"] == 8
+    assert "75%" in univar("corpus", "stats", "answers").out
+    for command in (["stats", "answers"], ["build", "answers", "--out", "corpus"]):
+        found = json.loads(univar("corpus", *command, "--drop", "empty", "--max-refusals", "0.5", "--json").out)
+        assert [row["kept"] for row in found["identities"]] == [4, 0]
+        assert found["identities"][1]["reasons"] == {"refusal": 3, "refusing identity": 4}
+    card = (tmp_path / "corpus" / "README.md").read_text()
+    assert "refusing identity (an LLM in a language in which more than 50% of its answers refuse)" in card
+    assert univar("corpus", "build", "answers", "--out", "corpus", "--max-refusals", "50").code == 2
+
+
 def test_a_folder_of_something_else_is_not_replaced(univar, tmp_path):
     (tmp_path / "answers").mkdir()
     (tmp_path / "mine").mkdir()

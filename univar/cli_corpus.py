@@ -57,6 +57,17 @@ Dropped = Annotated[
         show_default="all but cut off",
     ),
 ]
+MostRefusals = Annotated[
+    float | None,
+    typer.Option(
+        "--max-refusals",
+        metavar="SHARE",
+        min=0,
+        max=1,
+        help="Keep an LLM apart in a language in which more of its answers refuse.",
+        show_default="any share",
+    ),
+]
 
 
 @corpus_commands.command(
@@ -125,23 +136,31 @@ def build(
     folder: AnswersPath,
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the corpus.")],
     drop: Dropped = None,
+    max_refusals: MostRefusals = None,
     as_json: Json = False,
 ) -> None:
     """Make a corpus of the usable answers; the others are kept apart with their reasons."""
-    from univar.corpus.building import build_corpus
+    from univar.corpus.building import REFUSING, build_corpus, count_answers, refusing_identities
     from univar.corpus.filters import DROPPED
+    from univar.corpus.records import Identity
     from univar.model.cards import corpus_card
 
     in_writable_folder(out_folder)
     if out_folder.exists() and any(out_folder.iterdir()) and not (out_folder / "data").is_dir():
         raise typer.BadParameter(f"{out_folder} holds something else than a corpus; name another", param_hint="--out")
     reasons = [reason.value for reason in drop] if drop else list(DROPPED)
+    told, refusing = list(reasons), frozenset[Identity]()
+    if max_refusals is not None:
+        with bar(f"Counting {folder}", unit="answers") as advance:
+            refusing = refusing_identities(count_answers(folder, advance=advance), max_refusals)
+        told.append(f"{REFUSING} (an LLM in a language in which more than {max_refusals:.0%} of its answers refuse)")
     with bar(f"Reading {folder}", unit="answers") as advance:
         counts = build_corpus(
             folder,
             out_folder,
             drop=reasons,  # type: ignore[arg-type]
-            card=lambda found: corpus_card(found, reasons),
+            refusing=refusing,
+            card=lambda found: corpus_card(found, told),
             advance=advance,
         )
     _show_counts(counts, as_json=as_json, path=out_folder)
@@ -151,6 +170,7 @@ def build(
 def stats(
     folder: AnswersPath,
     drop: Dropped = None,
+    max_refusals: MostRefusals = None,
     out_file: Annotated[
         Path | None,
         typer.Option(
@@ -163,11 +183,14 @@ def stats(
     as_json: Json = False,
 ) -> None:
     """Count the answers by LLM and language, and what speaks against them."""
-    from univar.corpus.building import count_answers
+    from univar.corpus.building import count_answers, refusing_identities, without
     from univar.corpus.filters import DROPPED
 
     reasons = [reason.value for reason in drop] if drop else list(DROPPED)
-    counts = count_answers(folder, drop=reasons)  # type: ignore[arg-type]
+    with bar(f"Counting {folder}", unit="answers") as advance:
+        counts = count_answers(folder, drop=reasons, advance=advance)  # type: ignore[arg-type]
+    if max_refusals is not None:
+        counts = without(counts, refusing_identities(counts, max_refusals))
     if out_file is not None:
         from univar.analysis.corpus_figure import draw_counts
 
@@ -199,16 +222,20 @@ def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("LLM", overflow="fold")
     table.add_column("language")
-    for column in ("answers", "kept", "words"):
+    for column in ("answers", "kept", "words", "refusals"):
         table.add_column(column, justify="right")
     table.add_column("what speaks against answers")
     for identity, found in counts.items():
         words = f"{found.words / found.kept:.0f}" if found.kept else "-"
         against = ", ".join(f"{reason} {count:,}" for reason, count in found.reasons.most_common())
-        table.add_row(Text(identity.model), identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, against)
+        numbers = (f"{found.answers:,}", f"{found.kept:,}", words, f"{found.refusal_share:.0%}")
+        table.add_row(Text(identity.model), identity.lang, *numbers, against)
     if not as_json:
         out.print(table)
-    rows = [{"model": identity.model, "lang": identity.lang, **vars(found)} for identity, found in counts.items()]
+    rows = [
+        {"model": identity.model, "lang": identity.lang, **vars(found), "refusal_share": found.refusal_share}
+        for identity, found in counts.items()
+    ]
     where = {"path": str(path.resolve())} if path else {}
     kept, answers = (sum(getattr(found, name) for found in counts.values()) for name in ("kept", "answers"))
     sentence = f"{kept:,} of {answers:,} answers kept" + (f"; written: {path.resolve()}" if path else "")

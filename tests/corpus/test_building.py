@@ -3,16 +3,18 @@ import pytest
 
 from tests.chat_server import Answer, serving
 from tests.corpus.test_elicitation import ask, llm, questions
-from univar.corpus.answers import ElicitationError
-from univar.corpus.building import build_corpus, count_answers
+from univar.corpus.answers import ANSWERS, ElicitationError
+from univar.corpus.building import IdentityCounts, build_corpus, count_answers, refusing_identities, without
 from univar.corpus.elicitation import Plan, Sampling
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import Identity
 from univar.model.cards import corpus_card
 
+USABLE = "Only to spare somebody who asked for it."
+REFUSAL = "I'm sorry, but I can't help with that."
 SAID = {
-    "eng 0: may one lie?": "Only to spare somebody who asked for it.",
-    "eng 1: may one lie?": "I'm sorry, but I can't help with that.",
+    "eng 0: may one lie?": USABLE,
+    "eng 1: may one lie?": REFUSAL,
     "eng 2: may one lie?": Answer("Only to spare", finish_reason="length"),
     "eng 3: may one lie?": " ",
 }
@@ -46,6 +48,43 @@ def test_refusals_can_be_kept(answers, tmp_path):
     assert {record.question_id for record in read_corpus(tmp_path / "corpus")} == {"tact-00", "tact-01"}
 
 
+@pytest.fixture
+def refused(tmp_path):
+    """Two LLMs of which the second refuses two of three answers in French, and none in English."""
+    second = {"fra 0: may one lie?": REFUSAL, "fra 1: may one lie?": REFUSAL}
+    with serving(lambda *_: USABLE) as one, serving(lambda prompt, _: second.get(prompt, USABLE)) as two:
+        asked = questions(3, ("eng", "fra"))
+        ask(Plan(asked, [llm("aya", one.url), llm("solar", two.url)], Sampling()), tmp_path / "answers")
+    return tmp_path / "answers"
+
+
+SOLAR = Identity("solar", "fra")
+
+
+def test_the_share_of_refusals_is_told(refused):
+    shares = {identity: found.refusal_share for identity, found in count_answers(refused).items()}
+    assert shares == {Identity("aya", "eng"): 0, Identity("aya", "fra"): 0, Identity("solar", "eng"): 0, SOLAR: 2 / 3}
+    assert IdentityCounts().refusal_share == 0
+
+
+@pytest.mark.parametrize(("most", "refusing"), [(0, {SOLAR}), (0.66, {SOLAR}), (2 / 3, set()), (1, set())])
+def test_an_identity_refuses_too_often_above_a_share(refused, most, refusing):
+    assert refusing_identities(count_answers(refused), most) == refusing
+
+
+def test_refusing_identities_are_kept_apart_wholly_and_come_back(refused, tmp_path):
+    counts = build_corpus(refused, tmp_path / "corpus", drop=["empty"], refusing={SOLAR})
+    assert counts == without(count_answers(refused, drop=["empty"]), {SOLAR})
+    assert (counts[SOLAR].answers, counts[SOLAR].kept, counts[SOLAR].words) == (3, 0, 0)
+    assert counts[SOLAR].reasons == {"refusal": 2, "refusing identity": 3}
+    assert len(list(read_corpus(tmp_path / "corpus"))) == 9
+    apart = pq.read_table(tmp_path / "corpus" / ".dropped" / "answers.parquet").to_pylist()
+    assert {(row["model"], row["lang"]) for row in apart} == {("solar", "fra")}
+    assert sorted(row["reasons"] for row in apart) == [["refusal", "refusing identity"]] * 2 + [["refusing identity"]]
+    build_corpus(refused, tmp_path / "corpus", drop=["empty"])
+    assert len(list(read_corpus(tmp_path / "corpus"))) == 12
+
+
 def test_the_corpus_loads_without_univar_and_has_a_card(answers, tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -55,8 +94,18 @@ def test_the_corpus_loads_without_univar_and_has_a_card(answers, tmp_path, monke
     found = datasets.load_dataset("univar-qa", "answers", data_dir=str(tmp_path / "corpus"))
     assert found["train"].num_rows == 2
     card = (tmp_path / "corpus" / "README.md").read_text()
-    assert "| aya | eng | 4 | 2 | 6 | 1 | 0 | 0 | 1 | 0 | 1 |" in card
+    assert "| aya | eng | 4 | 2 | 6 | 25% | 1 | 0 | 0 | 1 | 0 | 1 |" in card
     assert "Kept apart in `.dropped`, with their reasons: empty, refusal." in card
+
+
+def test_a_shard_without_columns_that_may_be_null_is_read_with_nulls(answers, tmp_path):
+    """As a version wrote it that did not know them."""
+    shard = answers / "part-00000.parquet"
+    pq.write_table(pq.read_table(shard).drop(["top_k", "system"]), shard)
+    build_corpus(answers, tmp_path / "corpus")
+    built = pq.read_table(tmp_path / "corpus" / "data" / "answers.parquet")
+    assert built.schema.names == ANSWERS.names
+    assert [built[name].to_pylist() for name in ("top_k", "system")] == [[None, None], [None, None]]
 
 
 def test_what_is_no_folder_of_answers_is_refused(answers, tmp_path):

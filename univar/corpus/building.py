@@ -17,6 +17,9 @@ from univar.files import replacing
 KEPT, APART = "data", ".dropped"
 """Folders of a corpus: of the answers that readers see, and of the others, which they pass over."""
 
+REFUSING = "refusing identity"
+"""The reason against all answers of an LLM in a language in which it refuses too often."""
+
 _APART = pa.schema([*ANSWERS, pa.field("reasons", pa.list_(pa.string()), nullable=False)])
 _ROWS_AT_ONCE = 5_000
 
@@ -37,12 +40,24 @@ class IdentityCounts:
     words: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def refusal_share(self) -> float:
+        """Share of the answers that refuse, 0..1."""
+        return self.reasons["refusal"] / self.answers if self.answers else 0.0
+
 
 Counts = dict[Identity, IdentityCounts]
 
 
-def count_answers(folder: Path, *, drop: Collection[Reason] = DROPPED) -> Counts:
+def count_answers(
+    folder: Path, *, drop: Collection[Reason] = DROPPED, advance: Callable[[int], None] = lambda _: None
+) -> Counts:
     """What a folder of elicited answers holds, by identity.
+
+    Args:
+        folder: Of elicited answers.
+        drop: Reasons that keep an answer apart.
+        advance: Is told how many more answers are counted.
 
     Raises:
         ElicitationError: If there are no such answers.
@@ -51,7 +66,23 @@ def count_answers(folder: Path, *, drop: Collection[Reason] = DROPPED) -> Counts
     for rows in _batches(folder):
         for row in rows:
             _judged(row, drop, counts)
+        advance(len(rows))
     return dict(sorted(counts.items()))
+
+
+def refusing_identities(counts: Counts, most: float) -> frozenset[Identity]:
+    """The LLMs and languages of whose answers a larger share than `most` (0..1) refuses."""
+    return frozenset(identity for identity, found in counts.items() if found.refusal_share > most)
+
+
+def without(counts: Counts, refusing: Collection[Identity]) -> Counts:
+    """The same counts, had the answers of these identities been kept apart."""
+    return {
+        identity: IdentityCounts(found.answers, 0, 0, found.reasons + Counter({REFUSING: found.answers}))
+        if identity in refusing
+        else found
+        for identity, found in counts.items()
+    }
 
 
 def build_corpus(
@@ -59,6 +90,7 @@ def build_corpus(
     out: Path,
     *,
     drop: Collection[Reason] = DROPPED,
+    refusing: Collection[Identity] = (),
     card: Callable[[Counts], str] | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Counts:
@@ -71,6 +103,7 @@ def build_corpus(
         folder: Of elicited answers.
         out: Of the corpus; one that is there is replaced.
         drop: Reasons that keep an answer apart.
+        refusing: Whose answers are all kept apart; see `refusing_identities`.
         card: Makes the README.md of the counts.
         advance: Is told how many more answers are done.
 
@@ -89,9 +122,9 @@ def build_corpus(
             pq.ParquetWriter(apart / "answers.parquet", _APART) as others,
         ):
             for rows in _batches(folder):
-                judged = [{**row, "reasons": _judged(row, drop, counts)} for row in rows]
-                usable.write_table(_table([row for row in judged if not set(row["reasons"]) & set(drop)], ANSWERS))
-                others.write_table(_table([row for row in judged if set(row["reasons"]) & set(drop)], _APART))
+                judged = [{**row, "reasons": _judged(row, drop, counts, refusing)} for row in rows]
+                usable.write_table(_table([row for row in judged if _usable(row["reasons"], drop)], ANSWERS))
+                others.write_table(_table([row for row in judged if not _usable(row["reasons"], drop)], _APART))
                 advance(len(rows))
         found = dict(sorted(counts.items()))
         if card is not None:
@@ -141,28 +174,40 @@ def push_corpus(folder: Path, repo: str, *, private: bool = True, endpoint: str 
     return str(commit.commit_url)
 
 
-def _judged(row: dict[str, Any], drop: Collection[Reason], counts: Counts) -> list[Reason]:
-    reasons = list(reasons_against(row["answer"], row["question"], row["lang"], row["finish_reason"]))
-    of_identity = counts[Identity(row["model"], row["lang"])]
+def _judged(
+    row: dict[str, Any], drop: Collection[Reason], counts: Counts, refusing: Collection[Identity] = ()
+) -> list[str]:
+    identity = Identity(row["model"], row["lang"])
+    reasons: list[str] = list(reasons_against(row["answer"], row["question"], row["lang"], row["finish_reason"]))
+    if identity in refusing:
+        reasons.append(REFUSING)
+    of_identity = counts[identity]
     of_identity.answers += 1
     of_identity.reasons.update(reasons)
-    if not set(reasons) & set(drop):
+    if _usable(reasons, drop):
         of_identity.kept += 1
         of_identity.words += len(row["answer"].split())
     return reasons
 
 
+def _usable(reasons: Collection[str], drop: Collection[Reason]) -> bool:
+    return not set(reasons) & {*drop, REFUSING}
+
+
 def _batches(folder: Path) -> Iterator[list[dict[str, Any]]]:
+    """The rows of all shards; columns that may be null and that an earlier version did not write are null."""
     shards = sorted(folder.glob("part-*.parquet"))
     if not shards:
         raise ElicitationError(f"{folder} holds no elicited answers (part-*.parquet); make them with `univar elicit`")
     for shard in shards:
         file = pq.ParquetFile(shard)
-        missing = set(ANSWERS.names) - set(file.schema_arrow.names)
-        if missing:
-            raise ElicitationError(f"{shard} was not written by `univar elicit`: it lacks {', '.join(sorted(missing))}")
+        absent = [column for column in ANSWERS if column.name not in file.schema_arrow.names]
+        needed = sorted(column.name for column in absent if not column.nullable)
+        if needed:
+            raise ElicitationError(f"{shard} was not written by `univar elicit`: it lacks {', '.join(needed)}")
+        nothing = dict.fromkeys(column.name for column in absent)
         for batch in file.iter_batches(_ROWS_AT_ONCE):
-            yield batch.to_pylist()
+            yield [{**nothing, **row} for row in batch.to_pylist()]
 
 
 def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

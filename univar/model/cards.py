@@ -114,4 +114,5 @@ def _corpus_row(identity: Identity, found: IdentityCounts) -> list[str]:
     name = identity.model.replace("|", "\\|").replace("<", "&lt;")
     words = f"{found.words / found.kept:.0f}" if found.kept else "-"
     numbers = [found.reasons[reason] for reason in REASONS]
-    return [name, identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, *(f"{number:,}" for number in numbers)]
+    counted = [f"{found.answers:,}", f"{found.kept:,}", words, f"{found.refusal_share:.0%}"]
+    return [name, identity.lang, *counted, *(f"{number:,}" for number in numbers)]
