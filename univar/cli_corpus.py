@@ -40,6 +40,7 @@ class ReasonName(StrEnum):
     refusal = "refusal"
     wrong_language = "wrong language"
     cut_off = "cut off"
+    bad_translation = "bad translation"
 
 
 AnswersPath = Annotated[
@@ -137,6 +138,13 @@ def build(
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the corpus.")],
     drop: Dropped = None,
     max_refusals: MostRefusals = None,
+    translation: Annotated[
+        bool,
+        typer.Option(
+            "--translation/--no-translation",
+            help="Other languages by their English version, or as they were written, for multilingual encoders.",
+        ),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Make a corpus of the usable answers; the others are kept apart with their reasons."""
@@ -160,8 +168,16 @@ def build(
             out_folder,
             drop=reasons,  # type: ignore[arg-type]
             refusing=refusing,
+            translated=translation,
             card=lambda found: corpus_card(found, told),
             advance=advance,
+        )
+    untranslated = sum(found.untranslated for found in counts.values())
+    if translation and untranslated:
+        say(
+            f"{untranslated:,} answers in other languages have no English version and are encoded as they were "
+            "written; translate them with `univar corpus translate`, or say --no-translation",
+            "yellow",
         )
     _show_counts(counts, as_json=as_json, path=out_folder)
 

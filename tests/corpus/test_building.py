@@ -1,3 +1,4 @@
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -6,6 +7,7 @@ from tests.corpus.test_elicitation import ask, llm, questions
 from univar.corpus.answers import ANSWERS, ElicitationError
 from univar.corpus.building import IdentityCounts, build_corpus, count_answers, refusing_identities, without
 from univar.corpus.elicitation import Plan, Sampling
+from univar.corpus.filters import DROPPED
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import Identity
 from univar.model.cards import corpus_card
@@ -94,8 +96,45 @@ def test_the_corpus_loads_without_univar_and_has_a_card(answers, tmp_path, monke
     found = datasets.load_dataset("univar-qa", "answers", data_dir=str(tmp_path / "corpus"))
     assert found["train"].num_rows == 2
     card = (tmp_path / "corpus" / "README.md").read_text()
-    assert "| aya | eng | 4 | 2 | 6 | 25% | 1 | 0 | 0 | 1 | 0 | 1 |" in card
+    assert "| aya | eng | 4 | 2 | 6 | 25% | 1 | 0 | 0 | 1 | 0 | 1 | 0 |" in card
     assert "Kept apart in `.dropped`, with their reasons: empty, refusal." in card
+
+
+@pytest.fixture
+def translated(tmp_path):
+    """Three answers in French: with an English version, with a bad one, with none."""
+    asked = questions(3, ("fra",))
+    with serving(lambda *_: USABLE) as server:
+        ask(Plan(asked, [llm("aya", server.url)], Sampling()), tmp_path / "answers")
+    shard = tmp_path / "answers" / "part-00000.parquet"
+    rows = sorted(pq.read_table(shard).to_pylist(), key=lambda row: row["question_id"])
+    for row, against in zip(rows[:2], ([], ["length", "numbers"]), strict=True):
+        row.update(answer_eng="A version.", translator="nllb", translation_defects=against)
+    pq.write_table(pa.Table.from_pylist(rows, schema=ANSWERS), shard)
+    return tmp_path / "answers"
+
+
+def test_bad_translations_are_kept_apart_and_missing_ones_told(translated, tmp_path):
+    drop = [reason for reason in DROPPED if reason != "wrong language"]
+    counts = build_corpus(translated, tmp_path / "corpus", drop=drop, card=lambda found: corpus_card(found, drop))
+    (found,) = counts.values()
+    assert (found.kept, found.reasons["bad translation"]) == (2, 1)
+    assert (found.untranslated, found.translators) == (1, {"nllb": 1})
+    texts = [record.text.partition("A: ")[2] for record in read_corpus(tmp_path / "corpus")]
+    assert texts == ["A version.", USABLE]
+    card = (tmp_path / "corpus" / "README.md").read_text()
+    assert "- 1 answers have an English version, by machine (nllb)." in card
+    assert "- 1 answers in other languages have no English version" in card
+
+
+def test_without_translation_answers_are_encoded_as_they_were_written(translated, tmp_path):
+    (found,) = build_corpus(translated, tmp_path / "corpus", drop=["bad translation"], translated=False).values()
+    assert (found.kept, found.untranslated, found.translators) == (3, 3, {})
+    assert {record.text.partition("A: ")[2] for record in read_corpus(tmp_path / "corpus")} == {USABLE}
+    # The English question stays: it decides the split.
+    assert {record.question_key for record in read_corpus(tmp_path / "corpus")} == {
+        f"{n}: may one lie?" for n in range(3)
+    }
 
 
 def test_a_shard_without_columns_that_may_be_null_is_read_with_nulls(answers, tmp_path):

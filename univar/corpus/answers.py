@@ -55,12 +55,8 @@ ANSWERS = pa.schema(
 
 
 def shards(folder: Path) -> list[Path]:
-    """The parquet files of answers in a folder and in the folders of tasks below it, in order."""
-    return sorted(file for file in folder.rglob("part-*.parquet") if not _hidden(file.relative_to(folder)))
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+    """The parquet files of answers in a folder and in those of the tasks that filled it, in order."""
+    return sorted([*folder.glob("part-*.parquet"), *folder.glob("[0-9][0-9][0-9][0-9][0-9]/part-*.parquet")])
 
 
 class ElicitationError(ValueError):

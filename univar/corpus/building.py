@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from univar.corpus.answers import ANSWERS, ElicitationError
+from univar.corpus.answers import ANSWERS, TRANSLATION, ElicitationError, shards
 from univar.corpus.filters import DROPPED, Reason, reasons_against
 from univar.corpus.records import Identity
 from univar.files import replacing
@@ -21,6 +21,7 @@ REFUSING = "refusing identity"
 """The reason against all answers of an LLM in a language in which it refuses too often."""
 
 _APART = pa.schema([*ANSWERS, pa.field("reasons", pa.list_(pa.string()), nullable=False)])
+_UNTRANSLATED = dict.fromkeys(("answer_eng", *TRANSLATION.names))
 _ROWS_AT_ONCE = 5_000
 
 
@@ -33,12 +34,16 @@ class IdentityCounts:
         kept: Without a reason to keep them apart.
         words: Of the kept ones, separated by spaces.
         reasons: How many have each reason against them, whether or not it keeps them apart.
+        untranslated: Of the kept ones, those in another language that have no English version.
+        translators: How many of the kept ones each translator has given an English version.
     """
 
     answers: int = 0
     kept: int = 0
     words: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    untranslated: int = 0
+    translators: Counter[str] = field(default_factory=Counter)
 
     @property
     def refusal_share(self) -> float:
@@ -91,6 +96,7 @@ def build_corpus(
     *,
     drop: Collection[Reason] = DROPPED,
     refusing: Collection[Identity] = (),
+    translated: bool = True,
     card: Callable[[Counts], str] | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Counts:
@@ -104,6 +110,8 @@ def build_corpus(
         out: Of the corpus; one that is there is replaced.
         drop: Reasons that keep an answer apart.
         refusing: Whose answers are all kept apart; see `refusing_identities`.
+        translated: Whether the corpus has the English version of the answers, so that it is what is encoded; without,
+            every answer is encoded as it was written, for multilingual encoders, and no translation is a bad one.
         card: Makes the README.md of the counts.
         advance: Is told how many more answers are done.
 
@@ -122,6 +130,8 @@ def build_corpus(
             pq.ParquetWriter(apart / "answers.parquet", _APART) as others,
         ):
             for rows in _batches(folder):
+                if not translated:
+                    rows = [{**row, **_UNTRANSLATED} for row in rows]
                 judged = [{**row, "reasons": _judged(row, drop, counts, refusing)} for row in rows]
                 usable.write_table(_table([row for row in judged if _usable(row["reasons"], drop)], ANSWERS))
                 others.write_table(_table([row for row in judged if not _usable(row["reasons"], drop)], _APART))
@@ -179,6 +189,8 @@ def _judged(
 ) -> list[str]:
     identity = Identity(row["model"], row["lang"])
     reasons: list[str] = list(reasons_against(row["answer"], row["question"], row["lang"], row["finish_reason"]))
+    if row["translation_defects"]:
+        reasons.append("bad translation")
     if identity in refusing:
         reasons.append(REFUSING)
     of_identity = counts[identity]
@@ -187,6 +199,8 @@ def _judged(
     if _usable(reasons, drop):
         of_identity.kept += 1
         of_identity.words += len(row["answer"].split())
+        of_identity.untranslated += row["lang"] != "eng" and not row["answer_eng"]
+        of_identity.translators.update(filter(None, [row["translator"]]))
     return reasons
 
 
@@ -196,10 +210,10 @@ def _usable(reasons: Collection[str], drop: Collection[Reason]) -> bool:
 
 def _batches(folder: Path) -> Iterator[list[dict[str, Any]]]:
     """The rows of all shards; columns that may be null and that an earlier version did not write are null."""
-    shards = sorted(folder.glob("part-*.parquet"))
-    if not shards:
+    found = shards(folder)
+    if not found:
         raise ElicitationError(f"{folder} holds no elicited answers (part-*.parquet); make them with `univar elicit`")
-    for shard in shards:
+    for shard in found:
         file = pq.ParquetFile(shard)
         absent = [column for column in ANSWERS if column.name not in file.schema_arrow.names]
         needed = sorted(column.name for column in absent if not column.nullable)

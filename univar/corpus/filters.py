@@ -11,9 +11,9 @@ import yaml
 
 from univar.corpus.languages import language_code, languages
 
-Reason = Literal["empty", "prompt echo", "repetition", "refusal", "wrong language", "cut off"]
+Reason = Literal["empty", "prompt echo", "repetition", "refusal", "wrong language", "cut off", "bad translation"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
-DROPPED: tuple[Reason, ...] = ("empty", "prompt echo", "repetition", "refusal", "wrong language")
+DROPPED: tuple[Reason, ...] = tuple(reason for reason in REASONS if reason != "cut off")
 """What is kept apart by default. A cut-off answer is usable, and with 128 new tokens most are cut off."""
 
 FEWEST_LETTERS = 40

@@ -1,5 +1,6 @@
 """Model and data set cards, rendered from templates."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,7 @@ def corpus_card(counts: Counts, dropped: Collection[str]) -> str:
         dropped: The reasons that kept answers apart.
     """
     langs = sorted({identity.lang for identity in counts})
+    translators = sum((found.translators for found in counts.values()), Counter[str]())
     data = DatasetCardData(
         language=langs,
         tags=["human-values", "univar"],
@@ -106,6 +108,9 @@ def corpus_card(counts: Counts, dropped: Collection[str]) -> str:
         langs=len(langs),
         reasons=REASONS,
         dropped=list(dropped),
+        translators=sorted(translators),
+        translated=translators.total(),
+        untranslated=sum(found.untranslated for found in counts.values()),
     )
     return str(card)
 
