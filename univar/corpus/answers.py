@@ -1,10 +1,10 @@
 """The folder of elicited answers: each is kept the moment it comes, and no crash loses or doubles one."""
 
-import fcntl
 import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from univar.corpus.records import SCHEMA
-from univar.files import replacing, to_disk
+from univar.files import locked, replacing, to_disk
 
 ROWS_PER_SHARD = 20_000
 _ROWS_AT_ONCE = 2_000
@@ -112,11 +112,10 @@ class AnswerFolder:
 
     def __enter__(self) -> Self:
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / ".lock").open("w")
+        self._lock = ExitStack()
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go by the system when the process ends
-        except OSError:
-            self._lock.close()
+            self._lock.enter_context(locked(self.path / ".lock"))
+        except BlockingIOError:
             raise ElicitationError(
                 f"{self.path} is being written by another process; wait for it, or name another folder"
             ) from None
