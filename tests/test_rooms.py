@@ -43,7 +43,7 @@ def test_an_earlier_room_never_imports_a_later_one(inside, later):
     assert {entry for entry in wrong if below(entry.rpartition(" ")[2], *later)} == set()
 
 
-@pytest.mark.parametrize("door", ["cli", "registration"])
+@pytest.mark.parametrize("door", ["cli", "registration", "scale"])
 def test_nothing_imports_a_door_but_the_entrances(door):
     entrances = {"__init__.py", "__main__.py"}
     wrong = {

@@ -238,14 +238,15 @@ def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("LLM", overflow="fold")
     table.add_column("language")
-    for column in ("answers", "kept", "words", "refusals"):
+    for column in ("answers", "kept", "words"):
         table.add_column(column, justify="right")
     table.add_column("what speaks against answers")
     for identity, found in counts.items():
         words = f"{found.words / found.kept:.0f}" if found.kept else "-"
-        against = ", ".join(f"{reason} {count:,}" for reason, count in found.reasons.most_common())
-        numbers = (f"{found.answers:,}", f"{found.kept:,}", words, f"{found.refusal_share:.0%}")
-        table.add_row(Text(identity.model), identity.lang, *numbers, against)
+        against = ", ".join(
+            f"{reason} {count:,} ({count / found.answers:.0%})" for reason, count in found.reasons.most_common()
+        )
+        table.add_row(Text(identity.model), identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, against)
     if not as_json:
         out.print(table)
     rows = [

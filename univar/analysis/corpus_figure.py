@@ -39,7 +39,7 @@ def draw_counts(counts: Counts, path: str | os.PathLike[str]) -> None:
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(columns)), columns)
+        axes.set_xticks(range(len(columns)), [column.replace(" ", "\n") for column in columns])
         axes.xaxis.tick_top()
         names = [
             f"{identity.model[:_LONGEST_NAME]} ({identity.lang}), n = {found.answers:,}"
@@ -56,6 +56,6 @@ def draw_counts(counts: Counts, path: str | os.PathLike[str]) -> None:
         axes.grid(which="minor", color="white", linewidth=2)
         axes.tick_params(which="both", length=0)
         axes.spines[:].set_visible(False)
-        axes.set_title("Percent of the answers of an LLM in a language", fontsize=10, pad=24)
+        axes.set_title("Percent of the answers of an LLM in a language", fontsize=10, pad=12)
         with replacing(path) as temporary:
             figure.savefig(temporary, format=Path(path).suffix[1:].lower())
