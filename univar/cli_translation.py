@@ -135,6 +135,7 @@ def translate(
         if dry_run:
             result(asdict(work), as_json=as_json)
             return
+        _load(how)
         with bar(f"Translating with {how.translator.name}", work.sentences, "sentences") as advance:
             found = translate_answers(_tables(corpus, reader, again=True), out_folder, how, advance=advance)
     _show(found, out_folder, as_json=as_json)
@@ -171,9 +172,10 @@ def translate_question_set(
     options = {"model": translator, "backend": backend, "device": device}
     with (
         _translating(options, memory or out_file.with_suffix(".sqlite"), there_and_back=True) as how,
-        bar(f"Translating with {how.translator.name}", None, "sentences") as advance,
     ):
-        translated = list(translate_questions(english, wanted, how, advance=advance))
+        _load(how)
+        with bar(f"Translating with {how.translator.name}", None, "sentences") as advance:
+            translated = list(translate_questions(english, wanted, how, advance=advance))
     write_questions([*english, *(question for question, said in translated if not said.defects)], out_file)
     rejected = [{**asdict(question), **asdict(said)} for question, said in translated if said.defects]
     if rejected:
@@ -200,6 +202,11 @@ def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bo
     except KeyboardInterrupt:
         say(f"Interrupted; what is translated is kept in {memory}. Run the same command again to go on.")
         raise typer.Exit(1) from None
+
+
+def _load(how: "Translating") -> None:
+    with err.status(f"Loading the weights of {how.translator.name}; the first time they are downloaded and converted"):
+        how.translator.load()
 
 
 def _tables(corpus: Path, reader: CorpusReader, *, again: bool) -> "Iterator[pa.Table]":

@@ -118,7 +118,18 @@ def test_a_model_without_weights_is_refused_when_it_is_needed(nllb, tmp_path):
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((Path(nllb) / name).read_bytes())
     with pytest.raises(TranslationError, match=r"cannot load .* with transformers on cpu in float32"):
-        translated(Translator(str(tmp_path), backend="transformers"), ENGLISH[:1], "eng", "fra")
+        Translator(str(tmp_path), backend="transformers").load()
+
+
+def test_memory_that_runs_out_names_what_to_change(nllb):
+    translator = Translator(nllb, backend="transformers", beams=3, batch_tokens=100)
+
+    def too_much(*_):
+        raise RuntimeError("CUDA failed with error out of memory")
+
+    translator._generate = too_much
+    with pytest.raises(TranslationError, match="give fewer than 100 tokens a batch, or fewer than 3 beams"):
+        translated(translator, ENGLISH, "eng", "fra")
 
 
 def test_the_memory_keeps_what_was_translated(tmp_path):

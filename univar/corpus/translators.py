@@ -53,8 +53,8 @@ class Rendering:
 class Translator:
     """An NLLB-200 model, which translates sentences between any two of its languages.
 
-    The weights are loaded, and for CTranslate2 converted once and kept in the cache of the Hub, when the first
-    sentence is translated.
+    The weights are loaded by `load` or when the first sentence is translated; for CTranslate2 they are converted once
+    and kept in the cache of the Hub.
     """
 
     def __init__(
@@ -98,6 +98,14 @@ class Translator:
         revision = _revision(self.model, self._config)[:8]
         return f"{model}@{revision} {self.backend} {self.precision} beams={self.beams}"
 
+    def load(self) -> None:
+        """Loads the weights, downloads and converts them if need be.
+
+        Raises:
+            TranslationError: If they cannot be had, or backend, device and precision do not go together.
+        """
+        _ = self._generate
+
     def size(self, sentence: str) -> int:
         """How many tokens a sentence has."""
         return len(self._tokenizer.tokenize(sentence))
@@ -130,7 +138,7 @@ class Translator:
             target: ISO 639-3.
 
         Raises:
-            TranslationError: If the model does not know a language, or cannot be loaded.
+            TranslationError: If the model does not know a language, cannot be loaded, or memory runs out.
         """
         self._tokenizer.src_lang = self.code(source)
         lang = self._tokenizer.convert_tokens_to_ids(self.code(target))
@@ -138,7 +146,15 @@ class Translator:
         for batch in _by_length(tokens, self.batch_tokens):
             longest = max(len(tokens[sentence]) for sentence in batch)
             limit = min(3 * longest + 32, self._config.max_position_embeddings - 1)
-            written = self._generate([tokens[sentence] for sentence in batch], lang, limit)
+            try:
+                written = self._generate([tokens[sentence] for sentence in batch], lang, limit)
+            except RuntimeError as error:  # of torch and CTranslate2 alike
+                if "out of memory" not in str(error) and "alloc" not in str(error):
+                    raise
+                raise TranslationError(
+                    f"out of memory with {len(batch)} sentences of {longest} tokens at once; "
+                    f"give fewer than {self.batch_tokens} tokens a batch, or fewer than {self.beams} beams"
+                ) from error
             yield {sentence: self._rendering(ids) for sentence, ids in zip(batch, written, strict=True)}
 
     def _rendering(self, ids: list[int]) -> Rendering:
