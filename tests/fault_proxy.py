@@ -64,11 +64,10 @@ class Proxy:
 
     Attributes:
         received: Requests so far; those that were refused a connection are not among them.
-        forwarded: Of these, answered by the server.
     """
 
     def __init__(self, upstream: str, faults: Faults) -> None:
-        self.received = self.forwarded = self.port = 0
+        self.received = self.port = 0
         self._upstream, self._faults = upstream, faults
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -114,7 +113,6 @@ class Proxy:
             request.method, self._upstream + request.path_qs, data=asked, headers=_forwarded(request)
         ) as said:
             content, status, kind = await said.read(), said.status, said.content_type
-        self.forwarded += 1
         if not fault.cut:
             return web.Response(status=status, body=content, content_type=kind)
         half = web.StreamResponse(headers={"content-length": str(len(content)), "content-type": kind})

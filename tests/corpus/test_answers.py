@@ -136,6 +136,10 @@ def test_a_shard_is_on_the_disk_before_its_lines_are_gone(tmp_path, done):
         done.clear()
         folder.append(row(3))
     assert done == [("sync", ".part-00001.jsonl")]
+    done.clear()
+    with AnswerFolder(tmp_path):  # what a process left that was killed need not be on the disk
+        pass
+    assert ("sync", ".part-00001.jsonl") in done
 
 
 def test_answers_go_to_the_disk_while_others_are_waited_for(tmp_path, monkeypatch):

@@ -82,12 +82,12 @@ def test_a_first_byte_that_does_not_come_in_time_is_survived(served, tiny_llm, t
 
 
 def test_a_mixture_of_faults_is_survived(served, tiny_llm, tmp_path):
-    faults = [*FAULTS.values(), Fault(delay=0.5)]
-    with spoiling(served, share_of(0.4, faults)) as proxy:
+    faults = [*FAULTS.values(), Fault(delay=0.5)]  # 8 of the 9 kinds are among the first 18 requests
+    with spoiling(served, share_of(0.35, faults, seed=123)) as proxy:
         plan = plan_of(proxy.url, model=tiny_llm, number=3)
         progress = ask(plan, tmp_path)["m0"]
     assert missing_and_doubled(plan, tmp_path) == NONE
-    assert len({*progress.errors}) > 2
+    assert {*progress.errors} == {"connection", "HTTP 429", "HTTP 500", "HTTP 503"}
     assert progress.sent == proxy.received == 18 + progress.errors.total()
 
 

@@ -186,7 +186,7 @@ class AnswerFolder:
         self._rows = len(kept)
         self.answered.add(kept)
         self._file = lines.open("ab")
-        self._synced = True
+        self._synced = not kept
         to_disk(self.path)  # the name of the new file
 
     def _lines_of(self, number: int) -> Path:
