@@ -6,7 +6,6 @@ import random
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from tests.corpus.test_elicitation import ask, llm, questions, rows
 from tests.fault_proxy import Fault, first, share_of, spoiling
 from univar.corpus import elicitation, endpoints
 from univar.corpus.elicitation import Plan, Sampling
-from univar.corpus.endpoints import Endpoint
 
 BRIEF = Sampling(samples=2, max_tokens=2)
 
@@ -38,10 +36,10 @@ def short_waits(monkeypatch):
     monkeypatch.setattr(endpoints, "_LONGEST_WAIT", 0.3)
 
 
-def plan_of(*urls: str, model: Path, number: int = 1, plan: type[Plan] = Plan, **options: object) -> Plan:
+def plan_of(*urls: str, model: Path, number: int = 1, **options: object) -> Plan:
     """Six requests a question to each endpoint: in 3 languages, 2 samples."""
     llms = [llm(f"m{n}", url, model=str(model), concurrency=8, **options) for n, url in enumerate(urls)]
-    return plan(questions(number), llms, BRIEF)
+    return Plan(questions(number), llms, BRIEF)
 
 
 def missing_and_doubled(plan: Plan, folder: Path) -> tuple[Counter[str], Counter[str]]:
@@ -66,16 +64,9 @@ def test_a_fault_is_survived(served, tiny_llm, tmp_path, fault):
     assert time.monotonic() - began >= float(fault.headers.get("retry-after", 0))
 
 
-class Impatient(Plan):
-    """Counts a request as failed after a second and a half."""
-
-    def endpoint(self, llm: elicitation.LLM) -> Endpoint:
-        return replace(super().endpoint(llm), timeout=1.5)
-
-
 def test_a_first_byte_that_does_not_come_in_time_is_survived(served, tiny_llm, tmp_path):
     with spoiling(served, first(3, Fault(delay=2))) as proxy:
-        plan = plan_of(proxy.url, model=tiny_llm, plan=Impatient)
+        plan = plan_of(proxy.url, model=tiny_llm, timeout=1.5)
         progress = ask(plan, tmp_path)["m0"]
     assert missing_and_doubled(plan, tmp_path) == NONE
     assert progress.errors["timeout"] >= 3

@@ -46,6 +46,7 @@ class LLM:
         system: Its system prompt.
         tokenizer: Folder or Hub name by which tokens are counted beforehand; else they are guessed from characters.
         top_k: For servers that take it.
+        timeout: Seconds until a request counts as failed and is sent again.
     """
 
     name: str
@@ -60,6 +61,7 @@ class LLM:
     system: str | None = None
     tokenizer: str | None = None
     top_k: PositiveInt | None = None
+    timeout: PositiveFloat = 300
 
     def dollars(self, prompt_tokens: float, answer_tokens: float) -> float:
         """The price of so many tokens."""
@@ -168,6 +170,7 @@ class Plan:
             llm.endpoint,
             llm.model or llm.name,
             concurrency=llm.concurrency,
+            timeout=llm.timeout,
             requests_per_minute=llm.requests_per_minute,
             tokens_per_minute=llm.tokens_per_minute,
             system=llm.system,

@@ -352,6 +352,7 @@ class Journal:
         """Keeps a reply for good."""
         self._file.write(json.dumps(asdict(reply), ensure_ascii=False).encode("utf-8") + b"\n")
         self._file.flush()
+        os.fsync(self._file.fileno())  # a reply takes seconds and costs money, this milliseconds
         self.replies[reply.request_id] = reply
 
     def _read(self) -> None:
