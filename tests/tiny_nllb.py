@@ -25,7 +25,7 @@ STEPS = 120
 
 def save(folder: Path) -> None:
     """Trains and saves model and tokenizer; the same bits on one machine, seed 0."""
-    tokenizer = _tokenizer()
+    tokenizer = trained_tokenizer()
     torch.manual_seed(0)
     model = M2M100ForConditionalGeneration(
         M2M100Config(
@@ -79,7 +79,7 @@ def _ids(tokenizer: NllbTokenizer, text: str, code: str) -> list[int]:
     return list(tokenizer(text).input_ids)
 
 
-def _tokenizer() -> NllbTokenizer:
+def trained_tokenizer() -> NllbTokenizer:
     pairs = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
     pairs.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     trainer = trainers.BpeTrainer(vocab_size=250, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False)
