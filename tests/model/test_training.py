@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import logging
+import math
 import shutil
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Watch(TrainerCallback):
     def __init__(self) -> None:
         self.steps: list[int] = []
         self.losses: list[float] = []
+        self.bounds: list[float] = []
 
     def on_step_end(self, args, state, control, **kwargs):
         self.steps.append(state.global_step)
@@ -38,6 +40,7 @@ class Watch(TrainerCallback):
     def on_log(self, args, state, control, logs, **kwargs):
         if "loss" in logs:
             self.losses.append(float(logs["loss"]))
+            self.bounds.append(float(logs["mutual_information_bound"]))
 
 
 class InterruptAt(TrainerCallback):
@@ -187,6 +190,49 @@ def test_nothing_is_printed_and_no_model_card_of_the_library_is_gathered(
     assert "step 2 of 2: {'loss'" in caplog.text
 
 
+def test_the_bound_on_the_mutual_information_is_logged_beside_the_loss(records, recipe, tmp_path):
+    watch = Watch()
+    # A batch of 12 holds 4 pairs of each of 3 identities: 8 others and the positive, log(9).
+    few = dataclasses.replace(recipe, pairs=120, mini_batch=5)
+    train({"tiny": records}, tmp_path, recipe=few, callbacks=[watch])
+    assert len(watch.bounds) == len(watch.losses) > 2
+    # Both are rounded to 4 digits.
+    assert [loss + bound for loss, bound in zip(watch.losses, watch.bounds, strict=True)] == pytest.approx(
+        [math.log(9)] * len(watch.losses), abs=2e-4
+    )
+
+
+def test_a_mini_batch_changes_the_memory_and_not_the_model(records, recipe, tmp_path):
+    few = dataclasses.replace(recipe, pairs=36, dropout=0.0, view_pooling="attention")
+    whole = train({"tiny": records}, tmp_path / "whole", recipe=few)
+    cached = train({"tiny": records}, tmp_path / "cached", recipe=dataclasses.replace(few, mini_batch=7))
+    torch.testing.assert_close(weights_of(cached), weights_of(whole), rtol=1e-3, atol=1e-4)
+    assert not same(weights_of(whole), weights_of(UniVaR(recipe.base, view_pooling="attention", device="cpu")))
+
+
+def test_both_passes_of_a_mini_batch_are_in_bfloat16(records, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_has_bf16", lambda: True)
+    types, untrained = [], training._untrained
+
+    def watched(recipe: Recipe) -> UniVaR:
+        model = untrained(recipe)
+        hook = lambda _module, _inputs, output: types.append((model.training, output.dtype))  # noqa: E731
+        model.encoder.encoder.layer[0].attention.self.query.register_forward_hook(hook)
+        return model
+
+    monkeypatch.setattr(training, "_untrained", watched)
+    train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, pairs=12, bf16=True, mini_batch=4))
+    assert set(types) == {(True, torch.bfloat16)}
+
+
+def test_gradient_checkpointing_changes_the_memory_and_not_the_model(records, recipe, tmp_path):
+    few = dataclasses.replace(recipe, pairs=24, dropout=0.0, mini_batch=5)
+    whole = train({"tiny": records}, tmp_path / "whole", recipe=few)
+    less = train({"tiny": records}, tmp_path / "less", recipe=dataclasses.replace(few, gradient_checkpointing=True))
+    assert less.encoder.is_activation_checkpointing
+    torch.testing.assert_close(weights_of(less), weights_of(whole), rtol=1e-3, atol=1e-5)
+
+
 def test_the_card_of_a_trained_model_tells_of_this_training(records, recipe, tmp_path):
     first = train({"first": records}, tmp_path / "first", recipe=dataclasses.replace(recipe, pairs=24))
     first.save_pretrained(str(tmp_path / "saved"))
@@ -220,7 +266,10 @@ def test_the_evaluator_picks_the_checkpoint_that_is_returned(records, recipe, tm
 
 @pytest.mark.parametrize(
     ("evaluated", "changes"),
-    [(False, {}), (True, {"learn_temperature": True, "view_pooling": "attention", "schedule": "cosine"})],
+    [
+        (False, {"mini_batch": 5}),  # with dropout, whose states are kept and drawn from again
+        (True, {"learn_temperature": True, "view_pooling": "attention", "schedule": "inverse_sqrt"}),
+    ],
 )
 def test_an_interrupted_run_ends_like_one_that_was_not(records, recipe, tmp_path, evaluated, changes):
     recipe = dataclasses.replace(recipe, **changes)

@@ -52,7 +52,7 @@ class Recipe:
             on one value, so that nothing but the stances on it tells identities apart.
         max_tokens: Tokens of a QA that are read, in training and afterwards; None keeps the base encoder's window.
         pairs: View pairs seen in all, over all corpora.
-        batch_pairs: View pairs a step, all from one corpus.
+        batch_pairs: View pairs a step, all from one corpus; where several processes train, each takes its share.
         learning_rate: Peak of the AdamW learning rate.
         weight_decay: Of AdamW.
         warmup: Share of the steps over which the learning rate rises, in [0, 1).
@@ -60,6 +60,11 @@ class Recipe:
         temperature: Of InfoNCE, above 0.
         learn_temperature: Train it along.
         positives: Of an anchor: the other view of its `pair` (InfoNCE), or all views of its `identity` (SupCon).
+        mask_false_negatives: Leave views of the anchor's own identity out of its negatives; False as in the reference
+            implementation, for comparison.
+        mini_batch: QAs that pass through the encoder at once (gradient caching): memory depends neither on the batch
+            nor on the views, and a step takes a second forward pass. None for all, without that pass.
+        gradient_checkpointing: Keep of each layer its input only: less memory again for another forward pass.
         dropout: In the encoder while it trains, in [0, 1); without it a step on a CPU takes a quarter less time.
         freeze_embeddings: Leave the token embeddings as they are; half of a small encoder, and they hardly move.
         bf16: Compute in bfloat16 where the processor is made for it; weights stay in 32 bits.
@@ -77,10 +82,13 @@ class Recipe:
     learning_rate: Annotated[float, Gt(0)] = 2e-4
     weight_decay: Annotated[float, Ge(0)] = 0.01
     warmup: Annotated[float, Ge(0), Lt(1)] = 0.1
-    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
+    schedule: Literal["linear", "cosine", "constant_with_warmup", "inverse_sqrt"] = "linear"
     temperature: Annotated[float, Gt(0)] = 0.05
     learn_temperature: bool = False
     positives: Positives = "pair"
+    mask_false_negatives: bool = True
+    mini_batch: PositiveInt | None = None
+    gradient_checkpointing: bool = False
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
     freeze_embeddings: bool = True
     bf16: bool = True
@@ -150,7 +158,12 @@ def train(
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
     loss = MultiViewInfoNCELoss(
-        model, recipe.temperature, learn_temperature=recipe.learn_temperature, positives=recipe.positives
+        model,
+        recipe.temperature,
+        learn_temperature=recipe.learn_temperature,
+        positives=recipe.positives,
+        mask_false_negatives=recipe.mask_false_negatives,
+        mini_batch=recipe.mini_batch,
     )
     steps = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
     trainer = _Trainer(
@@ -187,6 +200,13 @@ class _Trainer(SentenceTransformerTrainer):
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Leaves out what gathers the stock model card, which encodes examples before training: ours is our own."""
 
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """Has the bound on the mutual information (paper, Eq. 4) averaged and logged as the loss is."""
+        computed = super().compute_loss(*args, **kwargs)
+        loss: Any = self.loss
+        self.track_loss_components({"mutual_information_bound": loss.information_bound})
+        return computed
+
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Saves a learned temperature too: it belongs to the loss, of which the trainer saves nothing."""
         super().save_model(output_dir, _internal_call)
@@ -210,6 +230,8 @@ def _untrained(recipe: Recipe) -> UniVaR:
     if not torch.accelerator.is_available():
         # Measured on a CPU that computes in bfloat16: the gradient of the fused attention takes a third of a step.
         model.encoder.set_attn_implementation("eager")
+    if recipe.gradient_checkpointing:
+        model.encoder.activation_checkpointing_enable()
     if recipe.freeze_embeddings:
         model.encoder.get_input_embeddings().requires_grad_(False)
     return model
