@@ -21,7 +21,7 @@ from rich.console import Console
 
 from tests.conftest import Run
 from univar import cli, terminal
-from univar.analysis.trained import IdentificationEvaluator
+from univar.analysis.trained import IdentificationEvaluator, checkpoint_folder
 from univar.corpus.records import QARecord, write_corpus
 from univar.model import weights
 from univar.model.modeling import UniVaR
@@ -614,6 +614,26 @@ def test_train_writes_a_model_with_its_card_and_tells_how_good_it_is(univar, ans
     described = json.loads(again.out)
     assert described["identification"]["answers"]["rows"][0]["representation"] == "univar"
     assert UniVaR("model").training_record["corpora"].keys() == {"answers"}
+
+
+@pytest.mark.slow
+def test_two_processes_train_speak_once_and_write_one_model(answers, recipe, tmp_path):
+    (tmp_path / "few.csv").write_text(f"{HEADER}is it,yes,aya,eng\nis it,,aya,eng\n", encoding="utf-8")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "univar.cli", "train"]
+    done = subprocess.run(
+        [*command, str(answers), "--control", "few.csv", "--recipe", str(recipe), "--out", "model", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"] == str(tmp_path / "model")
+    assert done.stderr.count("Training on answers") == done.stderr.count("rows rejected") == 1
+    assert (tmp_path / "model" / "univar.json").is_file()
+    assert not checkpoint_folder(tmp_path / "model").exists()
 
 
 def test_train_keeps_what_is_no_model_of_ours(univar, answers, recipe):

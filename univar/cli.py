@@ -44,6 +44,7 @@ from univar.terminal import (
     described_lines,
     encoding_bar,
     err,
+    leads,
     out,
     problem,
     result,
@@ -149,7 +150,8 @@ def train(
 ) -> None:
     """Train a multi-view encoder, and measure it on questions kept out of the training.
 
-    After an interruption the same command goes on from the last checkpoint.
+    After an interruption the same command goes on from the last checkpoint. Several GPUs share the batches with
+    torchrun --nproc-per-node NUMBER -m univar.cli train ...
     """
     in_writable_folder(out_folder)
     spare_corpora([*corpora, *(control or [])], rejects)
@@ -160,7 +162,7 @@ def train(
         from safetensors import SafetensorError
 
         from univar.analysis.trained import train_and_measure
-    _log("univar.model", quiet=err.is_terminal)  # where there is no bar
+    _log("univar.model", quiet=err.is_terminal or not leads())  # where there is no bar
     try:
         with contextlib.redirect_stdout(sys.stderr):  # the Trainer prints what it logs
             comparisons = train_and_measure(
@@ -173,6 +175,8 @@ def train(
     except KeyboardInterrupt:
         say(f"Interrupted; no model was written. {_how_to_go_on(out_folder)}")
         raise typer.Exit(1) from None
+    if not leads():
+        return
     described = {name: comparison.to_dict() for name, comparison in comparisons.items()}
     if not as_json:
         for name, comparison in comparisons.items():

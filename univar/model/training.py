@@ -131,7 +131,8 @@ def train(
     """Trains on the `train` questions of the corpora and returns the model; checkpoints lie in `out`.
 
     Batches hold view pairs of one corpus, so that negatives answered like questions; corpora get turns in proportion
-    to the square root of their QAs. Questions of the other splits are never seen.
+    to the square root of their QAs. Questions of the other splits are never seen. Where `torchrun` or `accelerate
+    launch` started several processes, each takes its share of every batch: the training is that of one process.
 
     Args:
         corpora: Records by the name of their corpus.
@@ -144,7 +145,8 @@ def train(
 
     Raises:
         ValueError: If the corpora leave fewer than two identities to tell apart, if the checkpoints in `out` are of
-            another recipe or of other corpora, or if the recipe asks for more tokens than the base encoder reads.
+            another recipe or of other corpora, if the recipe asks for more tokens than the base encoder reads, or if
+            the processes that train cannot share a batch equally.
     """
     recipe, out = recipe or Recipe(), Path(out)
     seen = {name: [r for r in records if split_of(r.question_key) == "train"] for name, records in corpora.items()}
@@ -166,16 +168,18 @@ def train(
         mini_batch=recipe.mini_batch,
     )
     steps = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
+    arguments = _arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to)
     trainer = _Trainer(
         model=model,
-        args=_arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to),
+        args=arguments,
         train_dataset=datasets,
         loss=loss,
         evaluator=evaluator,
         callbacks=[_Logging(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)  # prints to standard output
-    checkpoint = _checkpoint(out, model.training_record, resume=resume)
+    with arguments.main_process_first(local=False):  # the others must not find what it throws away
+        checkpoint = _checkpoint(out, model.training_record, resume=resume)
     if checkpoint is not None:
         loss.load_state_dict(safetensors.torch.load_file(checkpoint / _TEMPERATURE_FILE), strict=False)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -193,7 +197,8 @@ class _Logging(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Loss, learning rate and measurements go where the package's other messages go."""
-        logger.info("step %d of %d: %s", state.global_step, state.max_steps, logs)
+        if state.is_world_process_zero:
+            logger.info("step %d of %d: %s", state.global_step, state.max_steps, logs)
 
 
 class _Trainer(SentenceTransformerTrainer):
@@ -209,6 +214,8 @@ class _Trainer(SentenceTransformerTrainer):
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Saves a learned temperature too: it belongs to the loss, of which the trainer saves nothing."""
+        if not self.args.should_save:
+            return  # sentence-transformers would have every process write the same files
         super().save_model(output_dir, _internal_call)
         loss: Any = self.loss
         file = Path(str(output_dir or self.args.output_dir), _TEMPERATURE_FILE)
@@ -297,10 +304,12 @@ def _arguments(
     recipe: Recipe, out: Path, steps: int, *, evaluator: BaseEvaluator | None, report_to: str
 ) -> SentenceTransformerTrainingArguments:
     every = max(1, -(-steps // recipe.checkpoints))
-    return SentenceTransformerTrainingArguments(
+    arguments = SentenceTransformerTrainingArguments(
         output_dir=str(out),
         num_train_epochs=1,
         per_device_train_batch_size=recipe.batch_pairs,
+        # Each process takes its slice of a batch, so that a batch is of one corpus, and the same on any number of them.
+        accelerator_config={"split_batches": True},
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         warmup_steps=recipe.warmup,  # a share below 1 is a share of all steps
@@ -325,6 +334,14 @@ def _arguments(
         report_to=report_to,
         disable_tqdm=not sys.stderr.isatty(),
     )
+    if recipe.batch_pairs % arguments.world_size:
+        raise ValueError(
+            f"batch_pairs is {recipe.batch_pairs}, which {arguments.world_size} processes cannot share equally; "
+            f"set it to a multiple of {arguments.world_size} in the recipe"
+        )
+    # One process with several GPUs would cut batches into rows, which splits views; torchrun gives each its process.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def _has_bf16() -> bool:
