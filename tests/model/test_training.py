@@ -3,6 +3,7 @@ import json
 import logging
 import math
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from transformers import TrainerCallback
 
 from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model import training
+from univar.model.cards import model_card
 from univar.model.modeling import UniVaR
 from univar.model.training import RECIPES, Recipe, read_recipe, train
+from univar.model.views import view_pairs
 
 
 @pytest.fixture
@@ -243,6 +246,29 @@ def test_the_card_of_a_trained_model_tells_of_this_training(records, recipe, tmp
     assert "| first |" not in card
 
 
+def test_views_can_be_joined_and_what_is_cut_is_told(recipe, tmp_path, caplog):
+    # Every QA is `Q : is n A : yes`, 7 tokens. With [CLS] and [SEP] a view of one has 9 and of two 16.
+    records = [QARecord(f"{n}", f"is {n}", "yes", model, "eng") for n in range(30) for model in ("aya", "solar")]
+    joined = dataclasses.replace(recipe, pairs=24, view_encoder="concat", max_tokens=13, mini_batch=5)
+    model = train({"tiny": records}, tmp_path, recipe=joined)
+    sizes = Counter(
+        len(view)
+        for row in view_pairs([r for r in records if split_of(r.question) == "train"], 24, max_qas=2, seed=3)
+        for view in (row["view_a"], row["view_b"])
+    )
+    tokens = 9 * sizes[1] + 16 * sizes[2]
+    assert model.training_record["cut"] == {
+        "views": 48,
+        "views_cut": sizes[2],
+        "tokens": tokens,
+        "tokens_cut": 3 * sizes[2],
+    }
+    assert f"{sizes[2]} of 48 joined views are longer than the 13 tokens that are read" in caplog.text
+    assert f"{100 * 3 * sizes[2] / tokens:.0f} % of all tokens are cut off" in caplog.text
+    assert f"{sizes[2]} of 48 views were longer, and lost {3 * sizes[2]} of {tokens} tokens" in model_card(model)
+    assert model.view_pooling.pooling_mode == "concat"
+
+
 # The best checkpoint
 
 
@@ -387,6 +413,9 @@ def test_an_unknown_recipe_is_an_error_that_names_the_known_ones():
         ("positives: all", "positives"),
         ("max_tokens: -5", "max_tokens"),
         ("lr: 0.1", "lr"),
+        ("mini_batch: 0", "mini_batch"),
+        ("view_encoder: concat\nview_pooling: attention", "view_pooling attention goes with view_encoder pool"),
+        ("mask_false_negatives: false\npositives: identity", "mask_false_negatives"),
         ("- a list", "recipe"),
         ("a: b: c", "recipe"),
     ],

@@ -33,12 +33,14 @@ class UniVaR(SentenceTransformer):
 
     `encode` takes what every SentenceTransformer takes (a text, a list of texts) and also a list of lists of texts,
     each a view. A view is a set: order does not matter, one QA a view is that QA's embedding, and memory grows with
-    the batch and not with the size of the views.
+    the batch and not with the size of the views. Not so with `view_pooling="concat"`, the paper's way: there a view
+    is one text, in which order matters and whose end is cut off where it is longer than the encoder's window.
 
     Args:
         model_name_or_path: `univar` for the weights that ship, the folder or Hub id of a saved UniVaR model, or any
             SentenceTransformer to start training from.
-        view_pooling: How the QAs of a view are pooled if the saved model does not say: `mean` or `attention`.
+        view_pooling: How the QAs of a view are pooled if the saved model does not say: `mean`, `attention`
+            or `concat`.
         kwargs: As for `SentenceTransformer`.
 
     Raises:
@@ -242,7 +244,7 @@ def _with_views(
     if not isinstance(transformer, Transformer):
         raise ValueError(f"the first module must be a Transformer, got {type(transformer).__name__}")
     if not isinstance(transformer, ViewTransformer):
-        qa_modules[0] = ViewTransformer.adopt(transformer)
+        transformer = qa_modules[0] = ViewTransformer.adopt(transformer)
     if isinstance(qa_modules[-1], Normalize):
         qa_modules.pop()
     if pooling is None:
@@ -252,6 +254,7 @@ def _with_views(
             if hasattr(module, "get_embedding_dimension")
         )
         pooling = MultiViewPooling(dimension, mode)
+    transformer.joins_views = pooling.pooling_mode == "concat"
     return OrderedDict((str(index), module) for index, module in enumerate([*qa_modules, pooling, Normalize()]))
 
 

@@ -30,7 +30,6 @@ from univar.model import weights
 from univar.model.cards import model_card
 from univar.model.losses import MultiViewInfoNCELoss, Positives
 from univar.model.modeling import UniVaR
-from univar.model.modules import ViewPooling
 from univar.model.views import InOrderBatchSampler, same_value_view_pairs, view_pairs
 
 logger = logging.getLogger(__name__)
@@ -46,11 +45,14 @@ class Recipe:
 
     Attributes:
         base: `univar-base` for the pinned base encoder, or any SentenceTransformer name or folder.
-        view_pooling: How the QAs of a view are pooled.
+        view_encoder: `pool` the embeddings of a view's QAs, or `concat` their texts, as in the paper: joined by
+            newlines, of which the window of the encoder (or max_tokens) is read.
+        view_pooling: How the embeddings of the QAs of a view are pooled: `mean` or `attention`.
         max_qas: QAs a view, at most; 1..max_qas are drawn for each view.
         same_value: Where a corpus names the value of every question, make the views of a batch of the same questions
             on one value, so that nothing but the stances on it tells identities apart.
-        max_tokens: Tokens of a QA that are read, in training and afterwards; None keeps the base encoder's window.
+        max_tokens: Tokens of a QA (with `concat`, of a view) that are read, in training and afterwards; None keeps the
+            base encoder's window.
         pairs: View pairs seen in all, over all corpora.
         batch_pairs: View pairs a step, all from one corpus; where several processes train, each takes its share.
         learning_rate: Peak of the AdamW learning rate.
@@ -73,7 +75,8 @@ class Recipe:
     """
 
     base: str = "univar-base"
-    view_pooling: ViewPooling = "mean"
+    view_encoder: Literal["pool", "concat"] = "pool"
+    view_pooling: Literal["mean", "attention"] = "mean"
     max_qas: PositiveInt = 5
     same_value: bool = True
     max_tokens: PositiveInt | None = None
@@ -94,6 +97,14 @@ class Recipe:
     bf16: bool = True
     checkpoints: PositiveInt = 4
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.view_encoder == "concat" and self.view_pooling != "mean":
+            raise ValueError(
+                f"view_pooling {self.view_pooling} goes with view_encoder pool; concat has nothing to pool"
+            )
+        if self.positives == "identity" and not self.mask_false_negatives:
+            raise ValueError("mask_false_negatives: false goes with positives: pair; with identity there are none")
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as it would stand in a file."""
@@ -159,6 +170,8 @@ def train(
         "questions": sorted({question_hash(r.question_key) for records in seen.values() for r in records}),
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
+    if recipe.view_encoder == "concat":
+        model.training_record["cut"] = _cut(model, datasets)
     loss = MultiViewInfoNCELoss(
         model,
         recipe.temperature,
@@ -225,7 +238,7 @@ class _Trainer(SentenceTransformerTrainer):
 def _untrained(recipe: Recipe) -> UniVaR:
     """The encoder from which a recipe starts."""
     base = weights.base_encoder() if recipe.base == "univar-base" else recipe.base
-    model = UniVaR(base, view_pooling=recipe.view_pooling)
+    model = UniVaR(base, view_pooling="concat" if recipe.view_encoder == "concat" else recipe.view_pooling)
     if recipe.max_tokens is not None:
         window = getattr(model.encoder.config, "max_position_embeddings", recipe.max_tokens)
         if recipe.max_tokens > window:
@@ -255,6 +268,30 @@ def _datasets(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[st
         except ValueError as error:
             raise ValueError(f"{name}: {error} (of its training questions)") from error
     return datasets
+
+
+def _cut(model: UniVaR, datasets: Mapping[str, Dataset]) -> dict[str, int]:
+    """What of joined views is not read: views longer than the window and tokens beyond it, with their totals."""
+    lengths: list[int] = []
+    for pairs in datasets.values():
+        for part in pairs.iter(batch_size=1_000):
+            texts = ["\n".join(view) for view in part["view_a"] + part["view_b"]]
+            lengths.extend(map(len, model.tokenizer(texts, verbose=False)["input_ids"]))
+    window = model.max_seq_length or sys.maxsize
+    beyond = [length - window for length in lengths if length > window]
+    if beyond:
+        logger.warning(
+            "%s of %s joined views are longer than the %s tokens that are read, %.0f %% of all tokens are cut off; "
+            "raise max_tokens, lower max_qas, or set view_encoder: pool",
+            *(f"{number:,}" for number in (len(beyond), len(lengths), window)),
+            100 * sum(beyond) / sum(lengths),
+        )
+    return {
+        "views": len(lengths),
+        "views_cut": len(beyond),
+        "tokens": sum(lengths),
+        "tokens_cut": sum(beyond),
+    }
 
 
 def _view_pairs(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dataset:
