@@ -690,6 +690,20 @@ def test_a_recipe_that_does_not_exist_is_told(univar, answers):
     failed(univar("train", answers, "--recipe", "bad.yaml", "--out", "model"), "bad.yaml is no recipe", "pairs")
 
 
+def test_a_base_that_does_not_exist_is_told_before_corpora_are_read(univar, tmp_path):
+    (tmp_path / "broken.csv").write_text("no answers here\n")
+    (tmp_path / "mine.yaml").write_text("base: /no/such/encoder\n")
+    run = univar("train", "broken.csv", "--recipe", "mine.yaml", "--out", "model")
+    failed(run, "base in the recipe", "no such folder: /no/such/encoder", code=2)
+
+
+def test_a_base_that_is_not_on_the_hub_is_told(univar, answers, tmp_path):
+    (tmp_path / "mine.yaml").write_text("base: univarbase\n")
+    run = univar("train", answers, "--recipe", "mine.yaml", "--out", "model")
+    assert run.code == 1
+    assert run.err.splitlines()[-1].startswith("Error: cannot load the base 'univarbase'; set base to univar-base, a")
+
+
 # Progress
 
 

@@ -132,7 +132,8 @@ def train(
     ],
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the trained model.")],
     recipe: Annotated[
-        str, typer.Option(metavar="NAME", help="A recipe that ships, by name, or a YAML file.")
+        str,
+        typer.Option(metavar="NAME", help="minilm, nomic-gpu or reference, which ship, or a YAML file of your own."),
     ] = "minilm",
     control: Annotated[
         list[Path] | None,
@@ -153,7 +154,11 @@ def train(
     After an interruption the same command goes on from the last checkpoint. Several GPUs share the batches with
     torchrun --nproc-per-node NUMBER -m univar.cli train ...
     """
+    from univar.model.recipes import read_recipe
+
     in_writable_folder(out_folder)
+    base = read_recipe(recipe).base  # what is wrong with it is told before corpora are read
+    check_models("base" if base == "univar-base" else base, option="base in the recipe")
     spare_corpora([*corpora, *(control or [])], rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
         named = {name: reader.read(path) for name, path in zip(corpus_names(corpora), corpora, strict=True)}

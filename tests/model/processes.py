@@ -22,7 +22,8 @@ from transformers import TrainerCallback
 from univar.corpus.records import QARecord
 from univar.model.losses import MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
-from univar.model.training import Recipe, train
+from univar.model.recipes import Recipe
+from univar.model.training import train
 
 VIEWS = (
     [["q yes", "q always"], ["q never"], ["q save", "q law", "q"], ["q honest"]],

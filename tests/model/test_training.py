@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.sentence_transformer.model_card import SentenceTransformerModelCardData
 from transformers import TrainerCallback
@@ -17,7 +16,8 @@ from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model import training
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR
-from univar.model.training import RECIPES, Recipe, read_recipe, train
+from univar.model.recipes import Recipe
+from univar.model.training import train
 from univar.model.views import view_pairs
 
 
@@ -364,65 +364,27 @@ def test_no_corpora_are_an_error(recipe, tmp_path):
         train({}, tmp_path, recipe=recipe)
 
 
-def test_more_tokens_than_the_encoder_reads_are_an_error(records, recipe, tmp_path):
-    with pytest.raises(ValueError, match=r"max_tokens is 65, but .* reads at most 64"):
-        train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, max_tokens=65))
-
-
-# Recipes
-
-
-@pytest.mark.parametrize("file", sorted(RECIPES.glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_recipe_that_ships_can_be_read_by_name_and_by_path(file):
-    assert read_recipe(file.stem) == read_recipe(file)
-
-
-def test_a_recipe_says_what_differs_from_the_defaults(tmp_path):
-    file = tmp_path / "mine.yaml"
-    file.write_text("max_qas: 20\nlearning_rate: 1e-5\nbase: someone/encoder\n")  # YAML reads 1e-5 as a text
-    assert read_recipe(file) == Recipe(max_qas=20, learning_rate=1e-5, base="someone/encoder")
-    file.write_text("")
-    assert read_recipe(str(file)) == Recipe()
-
-
-def test_a_recipe_can_be_written_down_and_read_again(tmp_path):
-    recipe = Recipe(max_tokens=None, learn_temperature=True, view_pooling="attention", seed=5)
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.to_dict()))
-    assert read_recipe(tmp_path / "mine.yaml") == recipe
-
-
-def test_an_unknown_recipe_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"no recipe 'minilmm': neither a file nor one of .*minilm"):
-        read_recipe("minilmm")
+@pytest.mark.parametrize("base", ["nobody/no-such-encoder", "/no/such/folder", "univar-bass"])
+def test_a_base_that_cannot_be_loaded_is_an_error_before_any_work(base, tmp_path):
+    # Even the missing corpora are told later.
+    with pytest.raises(ValueError, match=f"cannot load the base '{base}'; set base to univar-base, a Sent"):
+        train({}, tmp_path, recipe=Recipe(base=base))
 
 
 @pytest.mark.parametrize(
-    ("line", "field"),
-    [
-        ("max_qas: 0", "max_qas"),
-        ("batch_pairs: 1", "batch_pairs"),
-        ("pairs: many", "pairs"),
-        ("learning_rate: 0", "learning_rate"),
-        ("learning_rate: .nan", "learning_rate"),
-        ("weight_decay: -0.1", "weight_decay"),
-        ("warmup: 700", "warmup"),
-        ("warmup: -0.1", "warmup"),
-        ("schedule: inverse", "schedule"),
-        ("temperature: 0", "temperature"),
-        ("view_pooling: max", "view_pooling"),
-        ("positives: all", "positives"),
-        ("max_tokens: -5", "max_tokens"),
-        ("lr: 0.1", "lr"),
-        ("mini_batch: 0", "mini_batch"),
-        ("view_encoder: concat\nview_pooling: attention", "view_pooling attention goes with view_encoder pool"),
-        ("mask_false_negatives: false\npositives: identity", "mask_false_negatives"),
-        ("- a list", "recipe"),
-        ("a: b: c", "recipe"),
-    ],
+    ("mini_batch", "remedy"), [(None, "set mini_batch, to 32"), (16, "lower mini_batch, which is 16, or max_tokens")]
 )
-def test_a_mistake_in_a_recipe_is_an_error_that_names_the_file_and_the_field(tmp_path, line, field):
-    file = tmp_path / "mine.yaml"
-    file.write_text(line + "\n")
-    with pytest.raises(ValueError, match=r"mine\.yaml is no recipe") as caught:
-        read_recipe(file)
-    assert field in str(caught.value)
+def test_out_of_memory_is_an_error_that_says_what_would_help(
+    records, recipe, tmp_path, monkeypatch, mini_batch, remedy
+):
+    def full(*_args, **_kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(training.MultiViewInfoNCELoss, "forward", full)
+    with pytest.raises(RuntimeError, match=f"out of memory in a training step; in the recipe, {remedy}"):
+        train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, mini_batch=mini_batch))
+
+
+def test_more_tokens_than_the_encoder_reads_are_an_error(records, recipe, tmp_path):
+    with pytest.raises(ValueError, match=r"max_tokens is 65, but .* reads at most 64"):
+        train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, max_tokens=65))

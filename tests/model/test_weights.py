@@ -11,7 +11,7 @@ from torch import nn
 
 from univar.model import weights
 from univar.model.modeling import UniVaR, load_model
-from univar.model.training import Recipe, read_recipe
+from univar.model.recipes import Recipe, read_recipe
 from univar.model.weights import WeightsError, apply_change, check_sha256, low_rank_change
 
 

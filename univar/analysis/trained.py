@@ -20,7 +20,8 @@ from univar.corpus.records import QARecord, question_fraction, question_hash, sp
 from univar.files import replacing
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
-from univar.model.training import Recipe, read_recipe, train
+from univar.model.recipes import Recipe, read_recipe
+from univar.model.training import train
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """Trains the multi-view encoder on `SentenceTransformerTrainer`: checkpoints, resume, bf16 and logging are its own."""
 
-import dataclasses
 import json
 import logging
 import os
@@ -8,15 +7,11 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import safetensors.torch
 import torch
-import yaml
-from annotated_types import Ge, Gt, Lt
 from datasets import Dataset
-from pydantic import ConfigDict, PositiveInt, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
 from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
@@ -28,105 +23,14 @@ from transformers.trainer import TRAINER_STATE_NAME
 from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model import weights
 from univar.model.cards import model_card
-from univar.model.losses import MultiViewInfoNCELoss, Positives
+from univar.model.losses import MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
+from univar.model.recipes import Recipe
 from univar.model.views import InOrderBatchSampler, same_value_view_pairs, view_pairs
 
 logger = logging.getLogger(__name__)
 
-RECIPES = Path(__file__).parent.parent / "assets" / "recipes"
-
 _TEMPERATURE_FILE = "temperature.safetensors"
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Recipe:
-    """Everything that decides a training run besides its corpora.
-
-    Attributes:
-        base: `univar-base` for the pinned base encoder, or any SentenceTransformer name or folder.
-        view_encoder: `pool` the embeddings of a view's QAs, or `concat` their texts, as in the paper: joined by
-            newlines, of which the window of the encoder (or max_tokens) is read.
-        view_pooling: How the embeddings of the QAs of a view are pooled: `mean` or `attention`.
-        max_qas: QAs a view, at most; 1..max_qas are drawn for each view.
-        same_value: Where a corpus names the value of every question, make the views of a batch of the same questions
-            on one value, so that nothing but the stances on it tells identities apart.
-        max_tokens: Tokens of a QA (with `concat`, of a view) that are read, in training and afterwards; None keeps the
-            base encoder's window.
-        pairs: View pairs seen in all, over all corpora.
-        batch_pairs: View pairs a step, all from one corpus; where several processes train, each takes its share.
-        learning_rate: Peak of the AdamW learning rate.
-        weight_decay: Of AdamW.
-        warmup: Share of the steps over which the learning rate rises, in [0, 1).
-        schedule: How the learning rate falls afterwards.
-        temperature: Of InfoNCE, above 0.
-        learn_temperature: Train it along.
-        positives: Of an anchor: the other view of its `pair` (InfoNCE), or all views of its `identity` (SupCon).
-        mask_false_negatives: Leave views of the anchor's own identity out of its negatives; False as in the reference
-            implementation, for comparison.
-        mini_batch: QAs that pass through the encoder at once (gradient caching): memory depends neither on the batch
-            nor on the views, and a step takes a second forward pass. None for all, without that pass.
-        gradient_checkpointing: Keep of each layer its input only: less memory again for another forward pass.
-        dropout: In the encoder while it trains, in [0, 1); without it a step on a CPU takes a quarter less time.
-        freeze_embeddings: Leave the token embeddings as they are; half of a small encoder, and they hardly move.
-        bf16: Compute in bfloat16 where the processor is made for it; weights stay in 32 bits.
-        checkpoints: How many times the run is evaluated and saved.
-        seed: Of views, batches and dropout.
-    """
-
-    base: str = "univar-base"
-    view_encoder: Literal["pool", "concat"] = "pool"
-    view_pooling: Literal["mean", "attention"] = "mean"
-    max_qas: PositiveInt = 5
-    same_value: bool = True
-    max_tokens: PositiveInt | None = None
-    pairs: PositiveInt = 12_000
-    batch_pairs: Annotated[int, Gt(1)] = 24
-    learning_rate: Annotated[float, Gt(0)] = 2e-4
-    weight_decay: Annotated[float, Ge(0)] = 0.01
-    warmup: Annotated[float, Ge(0), Lt(1)] = 0.1
-    schedule: Literal["linear", "cosine", "constant_with_warmup", "inverse_sqrt"] = "linear"
-    temperature: Annotated[float, Gt(0)] = 0.05
-    learn_temperature: bool = False
-    positives: Positives = "pair"
-    mask_false_negatives: bool = True
-    mini_batch: PositiveInt | None = None
-    gradient_checkpointing: bool = False
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
-    freeze_embeddings: bool = True
-    bf16: bool = True
-    checkpoints: PositiveInt = 4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.view_encoder == "concat" and self.view_pooling != "mean":
-            raise ValueError(
-                f"view_pooling {self.view_pooling} goes with view_encoder pool; concat has nothing to pool"
-            )
-        if self.positives == "identity" and not self.mask_false_negatives:
-            raise ValueError("mask_false_negatives: false goes with positives: pair; with identity there are none")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as it would stand in a file."""
-        return dataclasses.asdict(self)
-
-
-def read_recipe(name_or_file: str | os.PathLike[str]) -> Recipe:
-    """The recipe of a YAML file, or one of those that ship, by name.
-
-    Raises:
-        ValueError: If there is no such recipe, or it sets what does not exist or to what is not allowed.
-    """
-    file = Path(name_or_file)
-    if not file.is_file():
-        file = RECIPES / f"{name_or_file}.yaml"
-    if not file.is_file():
-        known = ", ".join(sorted(path.stem for path in RECIPES.glob("*.yaml")))
-        raise ValueError(f"no recipe {str(name_or_file)!r}: neither a file nor one of {known}")
-    try:
-        return TypeAdapter(Recipe).validate_python(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ValueError(f"{file} is no recipe: {error}") from error
 
 
 def train(
@@ -157,12 +61,13 @@ def train(
     Raises:
         ValueError: If the corpora leave fewer than two identities to tell apart, if the checkpoints in `out` are of
             another recipe or of other corpora, if the recipe asks for more tokens than the base encoder reads, or if
-            the processes that train cannot share a batch equally.
+            the processes that train cannot share a batch equally; also if the base encoder cannot be loaded.
+        RuntimeError: If a step takes more memory than there is; the message names what in the recipe would help.
     """
     recipe, out = recipe or Recipe(), Path(out)
+    model = _untrained(recipe)
     seen = {name: [r for r in records if split_of(r.question_key) == "train"] for name, records in corpora.items()}
     datasets = _datasets(seen, recipe)
-    model = _untrained(recipe)
     # Set now and not at the end: checkpoints carry it, which tells on resuming whether they are of this run.
     model.training_record = {
         "recipe": recipe.to_dict(),
@@ -195,9 +100,20 @@ def train(
         checkpoint = _checkpoint(out, model.training_record, resume=resume)
     if checkpoint is not None:
         loss.load_state_dict(safetensors.torch.load_file(checkpoint / _TEMPERATURE_FILE), strict=False)
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    try:
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    except torch.OutOfMemoryError as error:
+        raise RuntimeError(_out_of_memory(recipe)) from error
     model.set_model_card(model_card(model))
     return model
+
+
+def _out_of_memory(recipe: Recipe) -> str:
+    if recipe.mini_batch is None:
+        remedy = "set mini_batch, to 32 for instance, or lower batch_pairs, max_qas or max_tokens"
+    else:
+        remedy = f"lower mini_batch, which is {recipe.mini_batch}, or max_tokens, or set gradient_checkpointing: true"
+    return f"out of memory in a training step; in the recipe, {remedy}"
 
 
 class _Logging(TrainerCallback):
@@ -238,7 +154,15 @@ class _Trainer(SentenceTransformerTrainer):
 def _untrained(recipe: Recipe) -> UniVaR:
     """The encoder from which a recipe starts."""
     base = weights.base_encoder() if recipe.base == "univar-base" else recipe.base
-    model = UniVaR(base, view_pooling="concat" if recipe.view_encoder == "concat" else recipe.view_pooling)
+    try:
+        model = UniVaR(base, view_pooling="concat" if recipe.view_encoder == "concat" else recipe.view_pooling)
+    except weights.WeightsError:
+        raise
+    except Exception as error:  # what is in a folder or on the Hub may raise anything
+        raise ValueError(
+            f"cannot load the base {recipe.base!r}; set base to univar-base, a SentenceTransformer folder or a name on "
+            f"the Hub ({type(error).__name__}: {error})"
+        ) from error
     if recipe.max_tokens is not None:
         window = getattr(model.encoder.config, "max_position_embeddings", recipe.max_tokens)
         if recipe.max_tokens > window:
