@@ -25,7 +25,8 @@ from univar.files import replacing
 from univar.model import weights
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR, load_model
-from univar.model.training import read_recipe, train
+from univar.model.recipes import read_recipe
+from univar.model.training import train
 
 CORPORA = ("valuebench", "political_compass", "speechmap")
 CONTROLS = {"valuebench": "control_alpaca_eval", "political_compass": "control_matched", "speechmap": "control_matched"}

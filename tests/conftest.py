@@ -32,7 +32,7 @@ from univar import cli
 from univar.corpus.records import QARecord
 from univar.model import weights
 from univar.model.modeling import UniVaR
-from univar.model.training import Recipe
+from univar.model.recipes import Recipe
 
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("univar", deadline=None)

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from tests.conftest import Run
 from univar import cli, terminal
-from univar.analysis.trained import IdentificationEvaluator
+from univar.analysis.trained import IdentificationEvaluator, checkpoint_folder
 from univar.corpus.records import QARecord, write_corpus
 from univar.model import weights
 from univar.model.modeling import UniVaR
@@ -616,6 +616,26 @@ def test_train_writes_a_model_with_its_card_and_tells_how_good_it_is(univar, ans
     assert UniVaR("model").training_record["corpora"].keys() == {"answers"}
 
 
+@pytest.mark.slow
+def test_two_processes_train_speak_once_and_write_one_model(answers, recipe, tmp_path):
+    (tmp_path / "few.csv").write_text(f"{HEADER}is it,yes,aya,eng\nis it,,aya,eng\n", encoding="utf-8")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "univar.cli", "train"]
+    done = subprocess.run(
+        [*command, str(answers), "--control", "few.csv", "--recipe", str(recipe), "--out", "model", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"] == str(tmp_path / "model")
+    assert done.stderr.count("Training on answers") == done.stderr.count("rows rejected") == 1
+    assert (tmp_path / "model" / "univar.json").is_file()
+    assert not checkpoint_folder(tmp_path / "model").exists()
+
+
 def test_train_keeps_what_is_no_model_of_ours(univar, answers, recipe):
     Path("thesis").mkdir()
     Path("thesis/chapter.tex").write_text("years of work")
@@ -668,6 +688,20 @@ def test_a_recipe_that_does_not_exist_is_told(univar, answers):
     failed(run, "no recipe 'maxilm': neither a file nor one of minilm")
     Path("bad.yaml").write_text("pairs: many\n")
     failed(univar("train", answers, "--recipe", "bad.yaml", "--out", "model"), "bad.yaml is no recipe", "pairs")
+
+
+def test_a_base_that_does_not_exist_is_told_before_corpora_are_read(univar, tmp_path):
+    (tmp_path / "broken.csv").write_text("no answers here\n")
+    (tmp_path / "mine.yaml").write_text("base: /no/such/encoder\n")
+    run = univar("train", "broken.csv", "--recipe", "mine.yaml", "--out", "model")
+    failed(run, "base in the recipe", "no such folder: /no/such/encoder", code=2)
+
+
+def test_a_base_that_is_not_on_the_hub_is_told(univar, answers, tmp_path):
+    (tmp_path / "mine.yaml").write_text("base: univarbase\n")
+    run = univar("train", answers, "--recipe", "mine.yaml", "--out", "model")
+    assert run.code == 1
+    assert run.err.splitlines()[-1].startswith("Error: cannot load the base 'univarbase'; set base to univar-base, a")
 
 
 # Progress

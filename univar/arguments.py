@@ -166,7 +166,7 @@ def spare_corpora(corpora: Sequence[Path | None], *outputs: Path | None) -> None
             raise typer.BadParameter(f"{output} lies in the corpus {corpus} and would be read as part of it")
 
 
-def check_models(*names: str) -> None:
+def check_models(*names: str, option: str = "--model") -> None:
     """Refuses folders that do not exist, and makes models of a Hub out of reach fail at once and not in a minute.
 
     To be called before huggingface_hub is imported, which reads HF_HUB_OFFLINE then.
@@ -174,7 +174,7 @@ def check_models(*names: str) -> None:
     remote = [name for name in names if name not in ("univar", "base", "tfidf") and not Path(name).exists()]
     for name in remote:
         if name.startswith((".", "/", "~")) or name.count("/") > 1:
-            raise typer.BadParameter(f"no such folder: {name}", param_hint="--model")
+            raise typer.BadParameter(f"no such folder: {name}", param_hint=option)
     if not remote or "HF_HUB_OFFLINE" in os.environ:
         return
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")

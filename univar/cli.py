@@ -44,6 +44,7 @@ from univar.terminal import (
     described_lines,
     encoding_bar,
     err,
+    leads,
     out,
     problem,
     result,
@@ -131,7 +132,8 @@ def train(
     ],
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the trained model.")],
     recipe: Annotated[
-        str, typer.Option(metavar="NAME", help="A recipe that ships, by name, or a YAML file.")
+        str,
+        typer.Option(metavar="NAME", help="minilm, nomic-gpu or reference, which ship, or a YAML file of your own."),
     ] = "minilm",
     control: Annotated[
         list[Path] | None,
@@ -149,9 +151,14 @@ def train(
 ) -> None:
     """Train a multi-view encoder, and measure it on questions kept out of the training.
 
-    After an interruption the same command goes on from the last checkpoint.
+    After an interruption the same command goes on from the last checkpoint. Several GPUs share the batches with
+    torchrun --nproc-per-node NUMBER -m univar.cli train ...
     """
+    from univar.model.recipes import read_recipe
+
     in_writable_folder(out_folder)
+    base = read_recipe(recipe).base  # what is wrong with it is told before corpora are read
+    check_models("base" if base == "univar-base" else base, option="base in the recipe")
     spare_corpora([*corpora, *(control or [])], rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
         named = {name: reader.read(path) for name, path in zip(corpus_names(corpora), corpora, strict=True)}
@@ -160,7 +167,7 @@ def train(
         from safetensors import SafetensorError
 
         from univar.analysis.trained import train_and_measure
-    _log("univar.model", quiet=err.is_terminal)  # where there is no bar
+    _log("univar.model", quiet=err.is_terminal or not leads())  # where there is no bar
     try:
         with contextlib.redirect_stdout(sys.stderr):  # the Trainer prints what it logs
             comparisons = train_and_measure(
@@ -173,6 +180,8 @@ def train(
     except KeyboardInterrupt:
         say(f"Interrupted; no model was written. {_how_to_go_on(out_folder)}")
         raise typer.Exit(1) from None
+    if not leads():
+        return
     described = {name: comparison.to_dict() for name, comparison in comparisons.items()}
     if not as_json:
         for name, comparison in comparisons.items():

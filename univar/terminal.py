@@ -39,7 +39,13 @@ def say(sentence: str, style: str = "") -> None:
 
 def step(sentence: str) -> None:
     """What is being done."""
-    say(sentence, "dim")
+    if leads():
+        say(sentence, "dim")
+
+
+def leads() -> bool:
+    """Whether this process speaks and writes for all that `torchrun` or `accelerate launch` has started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def result(described: Mapping[str, Any], *sentences: str, as_json: bool) -> None:
@@ -75,7 +81,7 @@ def bar(description: str, total: int | None = None, unit: str = "QAs") -> Iterat
     else:
         counts = TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {unit}")
         columns += [BarColumn(), counts, TimeRemainingColumn()]
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not (err.is_terminal and leads())) as progress:
         task = progress.add_task("", total=total)
         yield lambda number: progress.advance(task, number)
 
@@ -159,7 +165,7 @@ class CorpusReader:
             raise
         found = rejects.counts - before
         self.rejected += found
-        if found:
+        if found and leads():
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in found.most_common())
             where = f"; see {rejects.path}" if rejects.path is not None else ""
             say(
@@ -171,7 +177,9 @@ class CorpusReader:
 
         file = self._file
         # Rejects that nobody asked for are no reason to fail.
-        if file is None and os.access(Path.cwd(), os.W_OK):
+        if not leads():
+            file = None
+        elif file is None and os.access(Path.cwd(), os.W_OK):
             named = corpus.resolve()
             file = Path(f"{named.name if named.is_dir() else named.stem}.rejects.jsonl")
         return self._open.setdefault(file, Rejects(file))

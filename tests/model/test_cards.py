@@ -5,7 +5,7 @@ import yaml
 from huggingface_hub import DatasetCard, ModelCard
 
 from univar.model.cards import dataset_card, model_card
-from univar.model.training import Recipe
+from univar.model.recipes import Recipe
 
 DATASET_CARD = Path(__file__).parent.parent.parent / "hub_cards" / "dataset.md"
 

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from univar.model.losses import MultiViewInfoNCELoss, multi_view_info_nce, multi_view_sup_con
+from univar.model import modeling
+from univar.model.losses import (
+    MultiViewInfoNCELoss,
+    multi_view_info_nce,
+    multi_view_sup_con,
+    mutual_information_bound,
+)
+from univar.model.modeling import UniVaR
 
 SCALES = [1.0, 20.0, 50.0]
 
@@ -135,6 +142,51 @@ def test_gradients_pull_views_of_an_identity_together_and_spare_its_other_pairs(
     torch.testing.assert_close(alone.grad[1], b.grad[1])
 
 
+@both
+@given(batches, st.integers(1, 9))
+def test_anchors_in_parts_give_the_same_loss_and_gradients(function, batch, at_once):
+    labels, seed = batch
+    gradients = []
+    for part in (None, at_once):
+        a, b = unit_rows(len(labels), seed).requires_grad_(), unit_rows(len(labels), seed + 1).requires_grad_()
+        temperature = torch.tensor(0.05, requires_grad=True)
+        loss = function(a, b, torch.tensor(labels), temperature, anchors_at_once=part)
+        loss.backward()
+        gradients.append((loss.detach(), a.grad, b.grad, temperature.grad))
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
+
+
+# What the loss proves of the mutual information
+
+
+def test_the_bound_counts_an_anchors_positive_and_the_views_of_other_identities():
+    # Labels 0, 1, 1, one view a pair: the anchor of 0 has its positive and 2 negatives, those of 1 have 1: 3, 2, 2.
+    # With all views as positives there are two negatives a pair: 1 + 4, 1 + 2 and 1 + 2.
+    labels, loss = torch.tensor([0, 1, 1]), torch.tensor(0.5)
+    pair_bound = (math.log(3) + 2 * math.log(2)) / 3 - 0.5
+    assert mutual_information_bound(loss, labels).item() == pytest.approx(pair_bound)
+    identity_bound = (math.log(5) + 2 * math.log(3)) / 3 - 0.5
+    assert mutual_information_bound(loss, labels, positives="identity").item() == pytest.approx(identity_bound)
+
+
+@pytest.mark.parametrize("positives", ["pair", "identity"])
+def test_a_batch_of_one_identity_proves_nothing(positives):
+    # log(1) - 0, and for SupCon of two pairs log(1) - log(3): each of 3 other views is as good as the others.
+    function = multi_view_info_nce if positives == "pair" else multi_view_sup_con
+    same, labels = one_hot(0, 0), torch.tensor([4, 4])
+    bound = mutual_information_bound(function(same, same, labels, 0.05), labels, positives=positives)
+    assert bound.item() == pytest.approx(0 if positives == "pair" else -math.log(3), abs=1e-6)
+
+
+@given(st.integers(2, 12), st.floats(0.01, 1.0))
+def test_views_that_tell_identities_apart_prove_all_that_a_batch_can(identities, temperature):
+    # Two views of each of n identities, orthogonal to all others, carry log(n) nats; the loss is log(1 + (n - 1)e^-s).
+    views, labels = torch.eye(identities), torch.arange(identities)
+    bound = mutual_information_bound(multi_view_info_nce(views, views, labels, temperature), labels)
+    lost = math.log(1 + (identities - 1) * math.exp(-1 / temperature))
+    assert bound.item() == pytest.approx(math.log(identities) - lost, abs=1e-4)
+
+
 # The module
 
 
@@ -162,6 +214,8 @@ def test_gradients_reach_the_encoder_and_not_a_fixed_temperature(tiny_model):
         "temperature": pytest.approx(0.05),
         "learn_temperature": False,
         "positives": "pair",
+        "mask_false_negatives": True,
+        "mini_batch": None,
     }
 
 
@@ -198,3 +252,88 @@ def test_a_temperature_that_is_not_above_0_is_an_error(tiny_model, wrong):
 def test_unknown_positives_are_an_error_that_names_the_known_ones(tiny_model):
     with pytest.raises(ValueError, match="positives must be one of pair, identity, got 'all'"):
         MultiViewInfoNCELoss(tiny_model, positives="all")
+
+
+@pytest.mark.parametrize("wrong", [0, -3])
+def test_a_mini_batch_below_1_is_an_error(tiny_model, wrong):
+    with pytest.raises(ValueError, match=f"mini_batch must be at least 1, or None for whole batches, got {wrong}"):
+        MultiViewInfoNCELoss(tiny_model, mini_batch=wrong)
+
+
+def test_false_negatives_where_all_views_are_positives_are_an_error(tiny_model):
+    with pytest.raises(ValueError, match="mask_false_negatives=False goes with positives='pair'"):
+        MultiViewInfoNCELoss(tiny_model, positives="identity", mask_false_negatives=False)
+
+
+def test_false_negatives_can_be_left_in_as_the_reference_does(tiny_model):
+    loss = MultiViewInfoNCELoss(tiny_model, 0.1, mask_false_negatives=False)
+    value = loss(pair(tiny_model, *VIEWS), torch.tensor([5, 5]))
+    a, b = (tiny_model.encode(side, convert_to_tensor=True) for side in VIEWS)
+    # As if the two pairs were of two identities.
+    assert value.item() == pytest.approx(multi_view_info_nce(a, b, torch.tensor([0, 1]), 0.1).item(), rel=1e-4)
+    assert loss.information_bound.item() == pytest.approx(math.log(2) - value.item(), rel=1e-4)
+
+
+# Gradient caching
+
+MANY = (
+    [["q yes", "q always i think one should", "q no"], ["q never"], ["q save help", "q law"], ["q honest"] * 5],
+    [["q honest thrift"], ["q never", "q save"], ["q family law is it right", "a", "q to lie"], ["q thrift"]],
+)
+LABELS = torch.tensor([0, 1, 1, 2])
+
+
+def gradients(model: UniVaR, mini_batch: int | None, positives: str = "pair") -> dict[str, torch.Tensor]:
+    """The loss of `MANY`, the bound and the gradients of every parameter, in training mode."""
+    model.zero_grad()
+    model.train()
+    loss_of = MultiViewInfoNCELoss(model, 0.1, learn_temperature=True, positives=positives, mini_batch=mini_batch)
+    torch.manual_seed(7)
+    loss = loss_of(pair(model, *MANY), LABELS)
+    loss.backward()
+    found = {name: parameter.grad for name, parameter in loss_of.named_parameters() if parameter.grad is not None}
+    return {"loss": loss.detach(), "bound": loss_of.information_bound, **found}
+
+
+def with_pooling(folder, pooling: str, dropout: float = 0.0) -> UniVaR:
+    model = UniVaR(str(folder), view_pooling=pooling, device="cpu")
+    if model.view_pooling.score is not None:
+        model.view_pooling.score.weight.data.normal_(generator=torch.Generator().manual_seed(0))
+    for module in model.encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = dropout
+    return model
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+@pytest.mark.parametrize("positives", ["pair", "identity"])
+@pytest.mark.parametrize("mini_batch", [1, 3, 100])
+def test_caching_gives_the_loss_and_the_gradients_of_the_whole_batch(
+    tiny_encoder_folder, pooling, positives, mini_batch
+):
+    model = with_pooling(tiny_encoder_folder, pooling)
+    plain, cached = (gradients(model, size, positives) for size in (None, mini_batch))
+    assert len(plain) > 30  # the encoder's parameters, the temperature and the two values
+    assert ("model.2.score.weight" in plain) is (pooling == "attention")
+    torch.testing.assert_close(cached, plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_caching_draws_the_same_dropout_in_both_passes(tiny_encoder_folder, pooling, monkeypatch):
+    model = with_pooling(tiny_encoder_folder, pooling, dropout=0.3)
+    cached = gradients(model, 3)
+    # The same parts without caching: their activations are kept, so that there is no second pass to be wrong.
+    monkeypatch.setattr(modeling, "checkpoint", lambda function, features, **_: function(features))
+    kept = gradients(model, 3)
+    torch.testing.assert_close(cached, kept, rtol=1e-4, atol=1e-5)
+    model.eval()
+    assert not torch.isclose(cached["loss"], gradients(with_pooling(tiny_encoder_folder, pooling), 3)["loss"])
+
+
+def test_no_more_than_a_mini_batch_passes_through_the_encoder_at_once(tiny_model):
+    sizes = []
+    tokens = tiny_model.encoder.get_input_embeddings()
+    tokens.register_forward_pre_hook(lambda _module, inputs: sizes.append(len(inputs[0])))
+    gradients(tiny_model, 3)
+    # 11 and 7 QAs in parts of 3, and each part again for its gradient.
+    assert sorted(sizes) == sorted(2 * [3, 3, 3, 2, 3, 3, 1])

@@ -231,6 +231,25 @@ def test_a_model_is_pushed_as_it_is_saved(attentive_model, tmp_path, monkeypatch
     assert pushed == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
 
 
+def test_joined_views_are_encoded_as_one_text_before_and_after_saving(tiny_encoder_folder, tmp_path):
+    model = UniVaR(str(tiny_encoder_folder), view_pooling="concat", device="cpu")
+    joined = model.encode(["\n".join(view) for view in VIEWS])
+    assert_close(model.encode(VIEWS), joined)
+    assert np.abs(UniVaR(str(tiny_encoder_folder), device="cpu").encode(VIEWS)[0] - joined[0]).max() > 1e-3
+    model.save_pretrained(str(tmp_path))
+    loaded = UniVaR(str(tmp_path), device="cpu")
+    assert np.array_equal(loaded.encode(VIEWS), model.encode(VIEWS))
+    # Single QAs as ever, also without univar.
+    assert_close(SentenceTransformer(str(tmp_path), device="cpu").encode(QAS), loaded.encode(QAS), 1e-5)
+
+
+def test_a_joined_view_is_cut_at_the_window_and_its_order_matters(tiny_encoder_folder):
+    model = UniVaR(str(tiny_encoder_folder), view_pooling="concat", device="cpu")
+    model.max_seq_length = 5  # [CLS] q yes always [SEP]
+    assert_close(model.encode([["q yes always", "q no"]]), model.encode(["q yes always"]))
+    assert np.abs(model.encode([["q no", "q yes always"]]) - model.encode(["q yes always"])).max() > 1e-3
+
+
 def test_saving_over_another_model_leaves_nothing_of_it(attentive_model, tiny_model, tmp_path):
     attentive_model.save_pretrained(str(tmp_path))
     tiny_model.save_pretrained(str(tmp_path))

@@ -126,7 +126,7 @@ def test_missing_view_ids_are_an_error_that_says_where_they_come_from():
 
 
 def test_an_unknown_pooling_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ValueError, match="must be one of mean, attention, got 'max'"):
+    with pytest.raises(ValueError, match="must be one of mean, attention, concat, got 'max'"):
         MultiViewPooling(2, "max")
 
 
@@ -156,6 +156,14 @@ def test_views_are_flattened_into_their_qas(transformer):
     assert views["view_ids"].tolist() == [0, 1, 1, 1, 2]
     assert flat["view_ids"].tolist() == [0, 1, 2, 3, 4]
     assert torch.equal(views["input_ids"], flat["input_ids"])
+
+
+def test_joined_views_are_one_text_each(transformer):
+    transformer.joins_views = True
+    views = transformer.preprocess(["q yes", ["q no", "q always"], ("q law",)])
+    written = transformer.preprocess(["q yes", "q no\nq always", "q law"])
+    assert views["view_ids"].tolist() == [0, 1, 2]
+    assert torch.equal(views["input_ids"], written["input_ids"])
 
 
 def test_a_prompt_stands_before_every_qa(transformer):

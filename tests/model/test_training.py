@@ -1,20 +1,24 @@
 import dataclasses
 import json
 import logging
+import math
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.sentence_transformer.model_card import SentenceTransformerModelCardData
 from transformers import TrainerCallback
 
 from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model import training
+from univar.model.cards import model_card
 from univar.model.modeling import UniVaR
-from univar.model.training import RECIPES, Recipe, read_recipe, train
+from univar.model.recipes import Recipe
+from univar.model.training import train
+from univar.model.views import view_pairs
 
 
 @pytest.fixture
@@ -31,6 +35,7 @@ class Watch(TrainerCallback):
     def __init__(self) -> None:
         self.steps: list[int] = []
         self.losses: list[float] = []
+        self.bounds: list[float] = []
 
     def on_step_end(self, args, state, control, **kwargs):
         self.steps.append(state.global_step)
@@ -38,6 +43,7 @@ class Watch(TrainerCallback):
     def on_log(self, args, state, control, logs, **kwargs):
         if "loss" in logs:
             self.losses.append(float(logs["loss"]))
+            self.bounds.append(float(logs["mutual_information_bound"]))
 
 
 class InterruptAt(TrainerCallback):
@@ -187,6 +193,49 @@ def test_nothing_is_printed_and_no_model_card_of_the_library_is_gathered(
     assert "step 2 of 2: {'loss'" in caplog.text
 
 
+def test_the_bound_on_the_mutual_information_is_logged_beside_the_loss(records, recipe, tmp_path):
+    watch = Watch()
+    # A batch of 12 holds 4 pairs of each of 3 identities: 8 others and the positive, log(9).
+    few = dataclasses.replace(recipe, pairs=120, mini_batch=5)
+    train({"tiny": records}, tmp_path, recipe=few, callbacks=[watch])
+    assert len(watch.bounds) == len(watch.losses) > 2
+    # Both are rounded to 4 digits.
+    assert [loss + bound for loss, bound in zip(watch.losses, watch.bounds, strict=True)] == pytest.approx(
+        [math.log(9)] * len(watch.losses), abs=2e-4
+    )
+
+
+def test_a_mini_batch_changes_the_memory_and_not_the_model(records, recipe, tmp_path):
+    few = dataclasses.replace(recipe, pairs=36, dropout=0.0, view_pooling="attention")
+    whole = train({"tiny": records}, tmp_path / "whole", recipe=few)
+    cached = train({"tiny": records}, tmp_path / "cached", recipe=dataclasses.replace(few, mini_batch=7))
+    torch.testing.assert_close(weights_of(cached), weights_of(whole), rtol=1e-3, atol=1e-4)
+    assert not same(weights_of(whole), weights_of(UniVaR(recipe.base, view_pooling="attention", device="cpu")))
+
+
+def test_both_passes_of_a_mini_batch_are_in_bfloat16(records, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_has_bf16", lambda: True)
+    types, untrained = [], training._untrained
+
+    def watched(recipe: Recipe) -> UniVaR:
+        model = untrained(recipe)
+        hook = lambda _module, _inputs, output: types.append((model.training, output.dtype))  # noqa: E731
+        model.encoder.encoder.layer[0].attention.self.query.register_forward_hook(hook)
+        return model
+
+    monkeypatch.setattr(training, "_untrained", watched)
+    train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, pairs=12, bf16=True, mini_batch=4))
+    assert set(types) == {(True, torch.bfloat16)}
+
+
+def test_gradient_checkpointing_changes_the_memory_and_not_the_model(records, recipe, tmp_path):
+    few = dataclasses.replace(recipe, pairs=24, dropout=0.0, mini_batch=5)
+    whole = train({"tiny": records}, tmp_path / "whole", recipe=few)
+    less = train({"tiny": records}, tmp_path / "less", recipe=dataclasses.replace(few, gradient_checkpointing=True))
+    assert less.encoder.is_activation_checkpointing
+    torch.testing.assert_close(weights_of(less), weights_of(whole), rtol=1e-3, atol=1e-5)
+
+
 def test_the_card_of_a_trained_model_tells_of_this_training(records, recipe, tmp_path):
     first = train({"first": records}, tmp_path / "first", recipe=dataclasses.replace(recipe, pairs=24))
     first.save_pretrained(str(tmp_path / "saved"))
@@ -195,6 +244,29 @@ def test_the_card_of_a_trained_model_tells_of_this_training(records, recipe, tmp
     card = (tmp_path / "again" / "README.md").read_text()
     assert "| second | 81 | 3 | 27 | 39 |" in card
     assert "| first |" not in card
+
+
+def test_views_can_be_joined_and_what_is_cut_is_told(recipe, tmp_path, caplog):
+    # Every QA is `Q : is n A : yes`, 7 tokens. With [CLS] and [SEP] a view of one has 9 and of two 16.
+    records = [QARecord(f"{n}", f"is {n}", "yes", model, "eng") for n in range(30) for model in ("aya", "solar")]
+    joined = dataclasses.replace(recipe, pairs=24, view_encoder="concat", max_tokens=13, mini_batch=5)
+    model = train({"tiny": records}, tmp_path, recipe=joined)
+    sizes = Counter(
+        len(view)
+        for row in view_pairs([r for r in records if split_of(r.question) == "train"], 24, max_qas=2, seed=3)
+        for view in (row["view_a"], row["view_b"])
+    )
+    tokens = 9 * sizes[1] + 16 * sizes[2]
+    assert model.training_record["cut"] == {
+        "views": 48,
+        "views_cut": sizes[2],
+        "tokens": tokens,
+        "tokens_cut": 3 * sizes[2],
+    }
+    assert f"{sizes[2]} of 48 joined views are longer than the 13 tokens that are read" in caplog.text
+    assert f"{100 * 3 * sizes[2] / tokens:.0f} % of all tokens are cut off" in caplog.text
+    assert f"{sizes[2]} of 48 views were longer, and lost {3 * sizes[2]} of {tokens} tokens" in model_card(model)
+    assert model.view_pooling.pooling_mode == "concat"
 
 
 # The best checkpoint
@@ -220,7 +292,10 @@ def test_the_evaluator_picks_the_checkpoint_that_is_returned(records, recipe, tm
 
 @pytest.mark.parametrize(
     ("evaluated", "changes"),
-    [(False, {}), (True, {"learn_temperature": True, "view_pooling": "attention", "schedule": "cosine"})],
+    [
+        (False, {"mini_batch": 5}),  # with dropout, whose states are kept and drawn from again
+        (True, {"learn_temperature": True, "view_pooling": "attention", "schedule": "inverse_sqrt"}),
+    ],
 )
 def test_an_interrupted_run_ends_like_one_that_was_not(records, recipe, tmp_path, evaluated, changes):
     recipe = dataclasses.replace(recipe, **changes)
@@ -289,62 +364,27 @@ def test_no_corpora_are_an_error(recipe, tmp_path):
         train({}, tmp_path, recipe=recipe)
 
 
-def test_more_tokens_than_the_encoder_reads_are_an_error(records, recipe, tmp_path):
-    with pytest.raises(ValueError, match=r"max_tokens is 65, but .* reads at most 64"):
-        train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, max_tokens=65))
-
-
-# Recipes
-
-
-@pytest.mark.parametrize("file", sorted(RECIPES.glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_recipe_that_ships_can_be_read_by_name_and_by_path(file):
-    assert read_recipe(file.stem) == read_recipe(file)
-
-
-def test_a_recipe_says_what_differs_from_the_defaults(tmp_path):
-    file = tmp_path / "mine.yaml"
-    file.write_text("max_qas: 20\nlearning_rate: 1e-5\nbase: someone/encoder\n")  # YAML reads 1e-5 as a text
-    assert read_recipe(file) == Recipe(max_qas=20, learning_rate=1e-5, base="someone/encoder")
-    file.write_text("")
-    assert read_recipe(str(file)) == Recipe()
-
-
-def test_a_recipe_can_be_written_down_and_read_again(tmp_path):
-    recipe = Recipe(max_tokens=None, learn_temperature=True, view_pooling="attention", seed=5)
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.to_dict()))
-    assert read_recipe(tmp_path / "mine.yaml") == recipe
-
-
-def test_an_unknown_recipe_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"no recipe 'minilmm': neither a file nor one of .*minilm"):
-        read_recipe("minilmm")
+@pytest.mark.parametrize("base", ["nobody/no-such-encoder", "/no/such/folder", "univar-bass"])
+def test_a_base_that_cannot_be_loaded_is_an_error_before_any_work(base, tmp_path):
+    # Even the missing corpora are told later.
+    with pytest.raises(ValueError, match=f"cannot load the base '{base}'; set base to univar-base, a Sent"):
+        train({}, tmp_path, recipe=Recipe(base=base))
 
 
 @pytest.mark.parametrize(
-    ("line", "field"),
-    [
-        ("max_qas: 0", "max_qas"),
-        ("batch_pairs: 1", "batch_pairs"),
-        ("pairs: many", "pairs"),
-        ("learning_rate: 0", "learning_rate"),
-        ("learning_rate: .nan", "learning_rate"),
-        ("weight_decay: -0.1", "weight_decay"),
-        ("warmup: 700", "warmup"),
-        ("warmup: -0.1", "warmup"),
-        ("schedule: inverse", "schedule"),
-        ("temperature: 0", "temperature"),
-        ("view_pooling: max", "view_pooling"),
-        ("positives: all", "positives"),
-        ("max_tokens: -5", "max_tokens"),
-        ("lr: 0.1", "lr"),
-        ("- a list", "recipe"),
-        ("a: b: c", "recipe"),
-    ],
+    ("mini_batch", "remedy"), [(None, "set mini_batch, to 32"), (16, "lower mini_batch, which is 16, or max_tokens")]
 )
-def test_a_mistake_in_a_recipe_is_an_error_that_names_the_file_and_the_field(tmp_path, line, field):
-    file = tmp_path / "mine.yaml"
-    file.write_text(line + "\n")
-    with pytest.raises(ValueError, match=r"mine\.yaml is no recipe") as caught:
-        read_recipe(file)
-    assert field in str(caught.value)
+def test_out_of_memory_is_an_error_that_says_what_would_help(
+    records, recipe, tmp_path, monkeypatch, mini_batch, remedy
+):
+    def full(*_args, **_kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(training.MultiViewInfoNCELoss, "forward", full)
+    with pytest.raises(RuntimeError, match=f"out of memory in a training step; in the recipe, {remedy}"):
+        train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, mini_batch=mini_batch))
+
+
+def test_more_tokens_than_the_encoder_reads_are_an_error(records, recipe, tmp_path):
+    with pytest.raises(ValueError, match=r"max_tokens is 65, but .* reads at most 64"):
+        train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, max_tokens=65))

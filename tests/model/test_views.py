@@ -97,6 +97,20 @@ def test_the_same_llm_in_another_language_is_another_identity(records):
     assert set(view_pairs(records + dutch, 40)["label"]) == {0, 1, 2, 3}
 
 
+def test_identities_with_too_few_questions_for_the_largest_views_are_named(records, caplog):
+    few = [QARecord(f"f{n}", f"few {n}", "yes", "hasty", "deu") for n in range(5)]
+    dataset = view_pairs(records + few, 40, max_qas=3)
+    assert (
+        "views of fewer than max_qas = 3 QAs, since two views of as many need 6 questions: hasty (deu): 5"
+        in caplog.text
+    )
+    hasty = [row for row in dataset if row["label"] == 1]
+    assert max(len(row["view_a"]) + len(row["view_b"]) for row in hasty) == 5
+    caplog.clear()
+    view_pairs(records, 10, max_qas=20)
+    assert caplog.text == ""
+
+
 def test_an_identity_with_one_question_is_left_out_and_named(records, caplog):
     single = [QARecord("s", "only this", answer, "lonely", "deu") for answer in ("a", "b")]
     dataset = view_pairs(records + single, 30)

@@ -11,7 +11,7 @@ from torch import nn
 
 from univar.model import weights
 from univar.model.modeling import UniVaR, load_model
-from univar.model.training import read_recipe
+from univar.model.recipes import Recipe, read_recipe
 from univar.model.weights import WeightsError, apply_change, check_sha256, low_rank_change
 
 
@@ -171,7 +171,8 @@ def test_the_weights_are_described(shipped):
 
 def test_the_shipped_weights_are_the_recipe_that_ships():
     record = weights.shipped_record()
-    assert record["recipe"] == read_recipe("minilm").to_dict()
+    # Fields that are younger than the weights have the defaults that the weights were trained with.
+    assert Recipe(**record["recipe"]) == read_recipe("minilm")
     assert all(len(question) == 16 and int(question, 16) >= 0 for question in record["questions"])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
+from sentence_transformers.util import get_rank
 from transformers.trainer import TRAINER_STATE_NAME
 
 from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
@@ -19,7 +20,8 @@ from univar.corpus.records import QARecord, question_fraction, question_hash, sp
 from univar.files import replacing
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
-from univar.model.training import Recipe, read_recipe, train
+from univar.model.recipes import Recipe, read_recipe
+from univar.model.training import train
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +100,8 @@ def train_and_measure(
         step: Told what is being done, a sentence at a time.
 
     Returns:
-        A comparison for each corpus that has enough test questions to be measured.
+        A comparison for each corpus that has enough test questions to be measured; nothing in the processes that only
+        help to train, where `torchrun` started several.
 
     Raises:
         FileExistsError: If `out` is something other than a UniVaR model; nothing is touched.
@@ -119,6 +122,8 @@ def train_and_measure(
             resume=not restart,
             report_to=report_to,
         )
+        if get_rank() > 0:
+            return {}  # the process of rank 0 measures and saves for all
         step("Measuring on test questions, which neither training nor the choice of the checkpoint has seen ...")
         comparisons = measure(model, corpora, control)
         model.set_model_card(model_card(model, comparisons={n: c.to_markdown() for n, c in comparisons.items()}))

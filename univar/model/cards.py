@@ -44,6 +44,7 @@ def model_card(
         tokens=model.max_seq_length,
         view_pooling=model.view_pooling.pooling_mode,
         recipe=model.training_record.get("recipe"),
+        cut=model.training_record.get("cut"),
         corpora=model.training_record.get("corpora", {}),
         checkpoint=model.training_record.get("checkpoint", "last"),
         comparisons=dict(comparisons or {}),

@@ -1,18 +1,22 @@
 """Multi-view InfoNCE (paper, Eq. 3) without its false negatives."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import all_gather, all_gather_with_grad, get_world_size
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 Positives = Literal["pair", "identity"]
 
 
-def multi_view_info_nce(view_a: Tensor, view_b: Tensor, labels: Tensor, temperature: Tensor | float) -> Tensor:
+def multi_view_info_nce(
+    view_a: Tensor, view_b: Tensor, labels: Tensor, temperature: Tensor | float, *, anchors_at_once: int | None = None
+) -> Tensor:
     """Mean symmetric InfoNCE of B pairs of views, in nats (paper, Eq. 3).
 
     Row i of `view_a` and `view_b` are two views of one identity. Each is an anchor once; its negatives are the other
@@ -24,18 +28,31 @@ def multi_view_info_nce(view_a: Tensor, view_b: Tensor, labels: Tensor, temperat
         view_b: `(B, D)` float, unit rows.
         labels: `(B,)` int64, the identity of each pair.
         temperature: Above 0; cosine similarities are divided by it.
+        anchors_at_once: Compute the similarities of that many anchors at a time, and again for the gradient, so that
+            memory grows with B and not with its square; None for all at once.
 
     Returns:
         A scalar: 0 for a batch of one identity, log(B) where embeddings tell nothing and identities are all distinct.
     """
-    logits = view_a @ view_b.T / temperature
-    false_negatives = (labels.unsqueeze(0) == labels.unsqueeze(1)).fill_diagonal_(False)
-    logits = logits.masked_fill(false_negatives, float("-inf"))
-    target = torch.arange(len(labels), device=logits.device)
-    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+
+    def cost(places: Tensor) -> Tensor:
+        false_negatives = labels[places].unsqueeze(1) == labels
+        false_negatives = false_negatives.scatter(1, places.unsqueeze(1), False)
+        sides = [(view_a[places], view_b), (view_b[places], view_a)]
+        costs = [
+            functional.cross_entropy(
+                (anchors @ others.T / temperature).masked_fill(false_negatives, -torch.inf), places, reduction="sum"
+            )
+            for anchors, others in sides
+        ]
+        return torch.stack(costs).mean()
+
+    return _mean_over_anchors(cost, labels, anchors_at_once)
 
 
-def multi_view_sup_con(view_a: Tensor, view_b: Tensor, labels: Tensor, temperature: Tensor | float) -> Tensor:
+def multi_view_sup_con(
+    view_a: Tensor, view_b: Tensor, labels: Tensor, temperature: Tensor | float, *, anchors_at_once: int | None = None
+) -> Tensor:
     """Mean InfoNCE of 2B views, in nats, with every other view of the anchor's identity as a positive in turn.
 
     The supervised contrastive loss (arXiv 2004.11362, Eq. 2, L_out): where few identities fill a batch it draws on
@@ -45,21 +62,61 @@ def multi_view_sup_con(view_a: Tensor, view_b: Tensor, labels: Tensor, temperatu
         A scalar: log(2B - 1) where embeddings tell nothing.
     """
     views, owners = torch.cat([view_a, view_b]), torch.cat([labels, labels])
-    itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
-    logits = (views @ views.T / temperature).masked_fill(itself, float("-inf"))
-    log_probability = logits - logits.logsumexp(dim=1, keepdim=True)
-    positives = (owners.unsqueeze(0) == owners.unsqueeze(1)) & ~itself
-    return -(log_probability.masked_fill(~positives, 0).sum(dim=1) / positives.sum(dim=1)).mean()
+
+    def cost(places: Tensor) -> Tensor:
+        itself = places.unsqueeze(1)
+        logits = (views[places] @ views.T / temperature).scatter(1, itself, -torch.inf)
+        log_probability = logits - logits.logsumexp(dim=1, keepdim=True)
+        positives = (owners[places].unsqueeze(1) == owners).scatter(1, itself, False)
+        return -(log_probability.masked_fill(~positives, 0).sum(dim=1) / positives.sum(dim=1)).sum()
+
+    return _mean_over_anchors(cost, owners, anchors_at_once)
+
+
+def _mean_over_anchors(cost: Callable[[Tensor], Tensor], owners: Tensor, at_once: int | None) -> Tensor:
+    """The mean of what `cost` sums up for the anchors at some places."""
+    places = torch.arange(len(owners), device=owners.device)
+    if at_once is None:
+        return cost(places) / len(places)
+    costs = [checkpoint(cost, part, use_reentrant=False) for part in torch.split(places, at_once)]
+    return torch.stack(costs).sum() / len(places)
+
+
+def mutual_information_bound(loss: Tensor, labels: Tensor, *, positives: Positives = "pair") -> Tensor:
+    """What a contrastive loss proves of the mutual information of two views, log(N) - L in nats (paper, Eq. 4).
+
+    N counts what an anchor's positive competes with: itself and the views of **other** identities, since the bound
+    holds for negatives that were drawn independently of the anchor. It differs from anchor to anchor where identities
+    are not equally frequent; log(N) is their mean. The bound may be negative, and cannot exceed log(N).
+
+    Args:
+        loss: A scalar in nats, of `multi_view_info_nce` (`positives="pair"`) or `multi_view_sup_con` (`"identity"`).
+        labels: `(B,)` int64, of the batch that the loss was computed on.
+        positives: Which of the two.
+    """
+    _, identity, pairs_of = torch.unique(labels, return_inverse=True, return_counts=True)
+    views_a_pair = 1 if positives == "pair" else 2
+    candidates = 1 + views_a_pair * (len(labels) - pairs_of[identity])
+    bound: Tensor = candidates.log().mean() - loss
+    return bound
 
 
 class MultiViewInfoNCELoss(nn.Module):
     """`multi_view_info_nce`, or `multi_view_sup_con`, in the form that `SentenceTransformerTrainer` calls.
+
+    Where several processes train, views and identities are gathered from all of them with their gradients, and every
+    process computes the loss of the whole batch: averaged over the processes, as `DistributedDataParallel` does, the
+    gradients are those of one process with that batch.
 
     Args:
         model: The encoder; its `sentence_embedding` are unit vectors.
         temperature: Above 0. The paper's final models use 1/50.
         learn_temperature: Train the temperature along (as CLIP does), starting from `temperature`.
         positives: `pair` for `multi_view_info_nce`, `identity` for `multi_view_sup_con`.
+        mask_false_negatives: Leave views of the anchor's identity out of its negatives; False is what the reference
+            implementation does. With `positives="identity"` there are none to leave in.
+        mini_batch: QAs that pass through the encoder at once, and anchors whose similarities are computed at once
+            (gradient caching, see `UniVaR.forward`); the loss and its gradients stay what they are. None for all.
 
     Inputs:
         | columns | label |
@@ -67,7 +124,11 @@ class MultiViewInfoNCELoss(nn.Module):
         | two, each cell a list of QA texts (a view) | identity, int |
 
     Raises:
-        ValueError: If the temperature is not above 0, or there are no such positives.
+        ValueError: If the temperature is not above 0, there are no such positives, `mini_batch` is below 1, or false
+            negatives are asked for where all views of an identity are positives.
+
+    Attributes:
+        information_bound: `mutual_information_bound` of the last batch, a scalar in nats; NaN before the first one.
     """
 
     # CLIP's bound: scales above 100 make training unstable.
@@ -80,15 +141,24 @@ class MultiViewInfoNCELoss(nn.Module):
         *,
         learn_temperature: bool = False,
         positives: Positives = "pair",
+        mask_false_negatives: bool = True,
+        mini_batch: int | None = None,
     ) -> None:
         super().__init__()
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, got {temperature}")
         if positives not in get_args(Positives):
             raise ValueError(f"positives must be one of {', '.join(get_args(Positives))}, got {positives!r}")
+        if positives == "identity" and not mask_false_negatives:
+            raise ValueError("mask_false_negatives=False goes with positives='pair': with 'identity' there are none")
+        if mini_batch is not None and mini_batch < 1:
+            raise ValueError(f"mini_batch must be at least 1, or None for whole batches, got {mini_batch}")
         self.model = model
-        self.positives = positives
+        self.positives: Positives = positives
+        self.mask_false_negatives = mask_false_negatives
+        self.mini_batch = mini_batch
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)
+        self.information_bound = torch.tensor(math.nan)
         self._lowest = math.log(min(self._LOWEST_LEARNED_TEMPERATURE, temperature))
 
     @property
@@ -97,13 +167,21 @@ class MultiViewInfoNCELoss(nn.Module):
         return self.log_temperature.exp()
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor) -> Tensor:
-        """The loss of one batch, a scalar."""
+        """The loss of one batch, over all processes, a scalar."""
         with torch.no_grad():
             # The parameter is held back, not what is computed from it: there it would lose its gradient for good.
             self.log_temperature.clamp_(min=self._lowest)
-        view_a, view_b = (self.model(features)["sentence_embedding"] for features in sentence_features)
-        loss = multi_view_info_nce if self.positives == "pair" else multi_view_sup_con
-        return loss(view_a, view_b, labels, self.temperature)
+        view_a, view_b = (
+            self.model(features, mini_batch=self.mini_batch)["sentence_embedding"] for features in sentence_features
+        )
+        if get_world_size() > 1:
+            view_a, view_b, labels = all_gather_with_grad(view_a), all_gather_with_grad(view_b), all_gather(labels)
+        if not self.mask_false_negatives:
+            labels = torch.arange(len(labels), device=labels.device)  # as if no identity came twice
+        function = multi_view_info_nce if self.positives == "pair" else multi_view_sup_con
+        loss = function(view_a, view_b, labels, self.temperature, anchors_at_once=self.mini_batch)
+        self.information_bound = mutual_information_bound(loss.detach(), labels, positives=self.positives)
+        return loss
 
     def get_config_dict(self) -> dict[str, Any]:
         """What the model card states."""
@@ -111,4 +189,6 @@ class MultiViewInfoNCELoss(nn.Module):
             "temperature": float(self.temperature.detach()),
             "learn_temperature": self.log_temperature.requires_grad,
             "positives": self.positives,
+            "mask_false_negatives": self.mask_false_negatives,
+            "mini_batch": self.mini_batch,
         }

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.util import load_file_path
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from univar.model import weights
@@ -32,12 +33,14 @@ class UniVaR(SentenceTransformer):
 
     `encode` takes what every SentenceTransformer takes (a text, a list of texts) and also a list of lists of texts,
     each a view. A view is a set: order does not matter, one QA a view is that QA's embedding, and memory grows with
-    the batch and not with the size of the views.
+    the batch and not with the size of the views. Not so with `view_pooling="concat"`, the paper's way: there a view
+    is one text, in which order matters and whose end is cut off where it is longer than the encoder's window.
 
     Args:
         model_name_or_path: `univar` for the weights that ship, the folder or Hub id of a saved UniVaR model, or any
             SentenceTransformer to start training from.
-        view_pooling: How the QAs of a view are pooled if the saved model does not say: `mean` or `attention`.
+        view_pooling: How the QAs of a view are pooled if the saved model does not say: `mean`, `attention`
+            or `concat`.
         kwargs: As for `SentenceTransformer`.
 
     Raises:
@@ -92,28 +95,47 @@ class UniVaR(SentenceTransformer):
         qa_modules = modules.values() if isinstance(modules, OrderedDict) else modules
         return _with_views(qa_modules, pooling, self._view_pooling), module_kwargs
 
-    def forward(self, input: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Runs the modules; without gradients, the QAs of large views pass through the encoder in several parts.
+    def forward(self, input: dict[str, Any], *, mini_batch: int | None = None, **kwargs: Any) -> dict[str, Any]:
+        """Runs the modules; the QAs of large batches pass through the encoder in several parts, longest QAs first.
 
-        A part holds as many QAs as the batch holds views, and at least 32.
+        Without gradients, a part holds as many QAs as the batch holds views, and at least 32. With them, all QAs are
+        one part unless `mini_batch` says how many: of each part only its QA embeddings are kept, and its activations
+        are computed again, with the same dropout, when its gradient is taken. This is gradient caching
+        (arXiv 2101.06983): the gradients are those of the whole batch and the memory is that of one part, for the
+        time of a second forward pass.
         """
         view_ids = input.get("view_ids")
-        if torch.is_grad_enabled() or view_ids is None or not len(view_ids):
+        with_gradients = torch.is_grad_enabled()
+        if view_ids is None or not len(view_ids) or (with_gradients and mini_batch is None):
             return super().forward(input, **kwargs)
-        part = max(int(view_ids.max()) + 1, _LEAST_QAS_AT_ONCE)
-        if len(view_ids) <= part:
+        part = mini_batch or max(int(view_ids.max()) + 1, _LEAST_QAS_AT_ONCE)
+        if len(view_ids) <= part and not with_gradients:
             return super().forward(input, **kwargs)
-        names = list(self._modules)
-        place = next(index for index, name in enumerate(names) if isinstance(self._modules[name], MultiViewPooling))
+        # QAs of about one length share a part, so that little of it is padding.
+        order = input["attention_mask"].sum(dim=1).argsort(descending=True, stable=True)
         embeddings = []
-        for features in _parts(input, part):
-            for name in names[:place]:
-                features = self.get_submodule(name)(features)
-            embeddings.append(features["sentence_embedding"])
-        pooled: dict[str, Any] = {"view_ids": view_ids, "sentence_embedding": torch.cat(embeddings)}
-        for name in names[place:]:
+        for features in _parts(input, order, part):
+            if with_gradients:
+                embeddings.append(checkpoint(self._qa_embeddings, features, use_reentrant=False))
+            else:
+                embeddings.append(self._qa_embeddings(features))
+        pooled: dict[str, Any] = {"view_ids": view_ids[order], "sentence_embedding": torch.cat(embeddings)}
+        for name in list(self._modules)[self._pooling_place :]:
             pooled = self.get_submodule(name)(pooled)
         return pooled
+
+    def _qa_embeddings(self, features: dict[str, Any]) -> Tensor:
+        """What the modules before the pooling of views make of QAs, `(Q, D)`."""
+        features = dict(features)  # modules add to it, and it is read again when a gradient is taken
+        for name in list(self._modules)[: self._pooling_place]:
+            features = self.get_submodule(name)(features)
+        embeddings: Tensor = features["sentence_embedding"]
+        return embeddings
+
+    @property
+    def _pooling_place(self) -> int:
+        modules = self._modules.values()
+        return next(place for place, module in enumerate(modules) if isinstance(module, MultiViewPooling))
 
     def save(
         self,
@@ -222,7 +244,7 @@ def _with_views(
     if not isinstance(transformer, Transformer):
         raise ValueError(f"the first module must be a Transformer, got {type(transformer).__name__}")
     if not isinstance(transformer, ViewTransformer):
-        qa_modules[0] = ViewTransformer.adopt(transformer)
+        transformer = qa_modules[0] = ViewTransformer.adopt(transformer)
     if isinstance(qa_modules[-1], Normalize):
         qa_modules.pop()
     if pooling is None:
@@ -232,15 +254,15 @@ def _with_views(
             if hasattr(module, "get_embedding_dimension")
         )
         pooling = MultiViewPooling(dimension, mode)
+    transformer.joins_views = pooling.pooling_mode == "concat"
     return OrderedDict((str(index), module) for index, module in enumerate([*qa_modules, pooling, Normalize()]))
 
 
-def _parts(features: dict[str, Any], size: int) -> Any:
-    """Rows `size` at a time, each part cut to its own longest QA."""
-    rows = len(features["view_ids"])
-    for start in range(0, rows, size):
+def _parts(features: dict[str, Any], order: Tensor, size: int) -> Iterator[dict[str, Any]]:
+    """Rows in an order, `size` at a time, each part cut to its own longest QA."""
+    for rows in torch.split(order, size):
         part = {
-            key: value[start : start + size] if isinstance(value, Tensor) and value.shape[:1] == (rows,) else value
+            key: value[rows] if isinstance(value, Tensor) and value.shape[:1] == order.shape else value
             for key, value in features.items()
         }
         yield _trimmed(part)

@@ -9,7 +9,7 @@ from sentence_transformers.base.modules import Module, Transformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-ViewPooling = Literal["mean", "attention"]
+ViewPooling = Literal["mean", "attention", "concat"]
 View = str | Sequence[str]
 
 
@@ -18,7 +18,13 @@ class ViewTransformer(Transformer):
 
     `preprocess` flattens the views of a batch into their QAs and adds `view_ids` `(Q,)` int64, the view that each QA
     belongs to, for `MultiViewPooling`. Weights, files and single texts are those of the stock class.
+
+    Attributes:
+        joins_views: Whether the QAs of a view are joined by newlines into one text, as in the paper, of which what is
+            beyond the window of the encoder is not read. The order of QAs matters then.
     """
+
+    joins_views = False
 
     @classmethod
     def adopt(cls, transformer: Transformer) -> Self:
@@ -32,7 +38,7 @@ class ViewTransformer(Transformer):
     def preprocess(  # type: ignore[override]  # views are one more kind of input
         self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Tokenises a batch of V views holding Q QAs in all.
+        """Tokenises a batch of V views holding Q QAs in all; a view that is joined counts as one QA.
 
         Args:
             inputs: V items, each a QA text or a list or tuple of QA texts.
@@ -51,6 +57,8 @@ class ViewTransformer(Transformer):
                 raise TypeError(f"view {number} of the batch must be a text or a list of texts, got {view!r:.80}")
             if not qas:
                 raise ValueError(f"view {number} of the batch is empty; a view holds at least one QA")
+            if self.joins_views:
+                qas = ["\n".join(qas)]
             texts.extend(qas)
             view_ids.extend([number] * len(qas))
         features: dict[str, Any] = super().preprocess(texts, prompt=prompt, **kwargs)
@@ -67,8 +75,8 @@ class MultiViewPooling(Module):
 
     Args:
         embedding_dimension: D, the width of the QA embeddings.
-        pooling_mode: `mean`, or `attention`: a mean weighted by a softmax over the view of a learned score a QA. It
-            starts as the mean.
+        pooling_mode: `mean`; `attention`, a mean weighted by a softmax over the view of a learned score a QA, which
+            starts as the mean; or `concat`, which leaves nothing to pool: it has `ViewTransformer` join the QAs.
 
     Raises:
         ValueError: If there is no such mode.

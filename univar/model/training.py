@@ -1,6 +1,5 @@
 """Trains the multi-view encoder on `SentenceTransformerTrainer`: checkpoints, resume, bf16 and logging are its own."""
 
-import dataclasses
 import json
 import logging
 import os
@@ -8,15 +7,11 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import safetensors.torch
 import torch
-import yaml
-from annotated_types import Ge, Gt, Lt
 from datasets import Dataset
-from pydantic import ConfigDict, PositiveInt, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
 from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
@@ -28,86 +23,14 @@ from transformers.trainer import TRAINER_STATE_NAME
 from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model import weights
 from univar.model.cards import model_card
-from univar.model.losses import MultiViewInfoNCELoss, Positives
+from univar.model.losses import MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
-from univar.model.modules import ViewPooling
+from univar.model.recipes import Recipe
 from univar.model.views import InOrderBatchSampler, same_value_view_pairs, view_pairs
 
 logger = logging.getLogger(__name__)
 
-RECIPES = Path(__file__).parent.parent / "assets" / "recipes"
-
 _TEMPERATURE_FILE = "temperature.safetensors"
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Recipe:
-    """Everything that decides a training run besides its corpora.
-
-    Attributes:
-        base: `univar-base` for the pinned base encoder, or any SentenceTransformer name or folder.
-        view_pooling: How the QAs of a view are pooled.
-        max_qas: QAs a view, at most; 1..max_qas are drawn for each view.
-        same_value: Where a corpus names the value of every question, make the views of a batch of the same questions
-            on one value, so that nothing but the stances on it tells identities apart.
-        max_tokens: Tokens of a QA that are read, in training and afterwards; None keeps the base encoder's window.
-        pairs: View pairs seen in all, over all corpora.
-        batch_pairs: View pairs a step, all from one corpus.
-        learning_rate: Peak of the AdamW learning rate.
-        weight_decay: Of AdamW.
-        warmup: Share of the steps over which the learning rate rises, in [0, 1).
-        schedule: How the learning rate falls afterwards.
-        temperature: Of InfoNCE, above 0.
-        learn_temperature: Train it along.
-        positives: Of an anchor: the other view of its `pair` (InfoNCE), or all views of its `identity` (SupCon).
-        dropout: In the encoder while it trains, in [0, 1); without it a step on a CPU takes a quarter less time.
-        freeze_embeddings: Leave the token embeddings as they are; half of a small encoder, and they hardly move.
-        bf16: Compute in bfloat16 where the processor is made for it; weights stay in 32 bits.
-        checkpoints: How many times the run is evaluated and saved.
-        seed: Of views, batches and dropout.
-    """
-
-    base: str = "univar-base"
-    view_pooling: ViewPooling = "mean"
-    max_qas: PositiveInt = 5
-    same_value: bool = True
-    max_tokens: PositiveInt | None = None
-    pairs: PositiveInt = 12_000
-    batch_pairs: Annotated[int, Gt(1)] = 24
-    learning_rate: Annotated[float, Gt(0)] = 2e-4
-    weight_decay: Annotated[float, Ge(0)] = 0.01
-    warmup: Annotated[float, Ge(0), Lt(1)] = 0.1
-    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
-    temperature: Annotated[float, Gt(0)] = 0.05
-    learn_temperature: bool = False
-    positives: Positives = "pair"
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
-    freeze_embeddings: bool = True
-    bf16: bool = True
-    checkpoints: PositiveInt = 4
-    seed: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as it would stand in a file."""
-        return dataclasses.asdict(self)
-
-
-def read_recipe(name_or_file: str | os.PathLike[str]) -> Recipe:
-    """The recipe of a YAML file, or one of those that ship, by name.
-
-    Raises:
-        ValueError: If there is no such recipe, or it sets what does not exist or to what is not allowed.
-    """
-    file = Path(name_or_file)
-    if not file.is_file():
-        file = RECIPES / f"{name_or_file}.yaml"
-    if not file.is_file():
-        known = ", ".join(sorted(path.stem for path in RECIPES.glob("*.yaml")))
-        raise ValueError(f"no recipe {str(name_or_file)!r}: neither a file nor one of {known}")
-    try:
-        return TypeAdapter(Recipe).validate_python(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ValueError(f"{file} is no recipe: {error}") from error
 
 
 def train(
@@ -123,7 +46,8 @@ def train(
     """Trains on the `train` questions of the corpora and returns the model; checkpoints lie in `out`.
 
     Batches hold view pairs of one corpus, so that negatives answered like questions; corpora get turns in proportion
-    to the square root of their QAs. Questions of the other splits are never seen.
+    to the square root of their QAs. Questions of the other splits are never seen. Where `torchrun` or `accelerate
+    launch` started several processes, each takes its share of every batch: the training is that of one process.
 
     Args:
         corpora: Records by the name of their corpus.
@@ -136,12 +60,14 @@ def train(
 
     Raises:
         ValueError: If the corpora leave fewer than two identities to tell apart, if the checkpoints in `out` are of
-            another recipe or of other corpora, or if the recipe asks for more tokens than the base encoder reads.
+            another recipe or of other corpora, if the recipe asks for more tokens than the base encoder reads, or if
+            the processes that train cannot share a batch equally; also if the base encoder cannot be loaded.
+        RuntimeError: If a step takes more memory than there is; the message names what in the recipe would help.
     """
     recipe, out = recipe or Recipe(), Path(out)
+    model = _untrained(recipe)
     seen = {name: [r for r in records if split_of(r.question_key) == "train"] for name, records in corpora.items()}
     datasets = _datasets(seen, recipe)
-    model = _untrained(recipe)
     # Set now and not at the end: checkpoints carry it, which tells on resuming whether they are of this run.
     model.training_record = {
         "recipe": recipe.to_dict(),
@@ -149,25 +75,45 @@ def train(
         "questions": sorted({question_hash(r.question_key) for records in seen.values() for r in records}),
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
+    if recipe.view_encoder == "concat":
+        model.training_record["cut"] = _cut(model, datasets)
     loss = MultiViewInfoNCELoss(
-        model, recipe.temperature, learn_temperature=recipe.learn_temperature, positives=recipe.positives
+        model,
+        recipe.temperature,
+        learn_temperature=recipe.learn_temperature,
+        positives=recipe.positives,
+        mask_false_negatives=recipe.mask_false_negatives,
+        mini_batch=recipe.mini_batch,
     )
     steps = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
+    arguments = _arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to)
     trainer = _Trainer(
         model=model,
-        args=_arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to),
+        args=arguments,
         train_dataset=datasets,
         loss=loss,
         evaluator=evaluator,
         callbacks=[_Logging(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)  # prints to standard output
-    checkpoint = _checkpoint(out, model.training_record, resume=resume)
+    with arguments.main_process_first(local=False):  # the others must not find what it throws away
+        checkpoint = _checkpoint(out, model.training_record, resume=resume)
     if checkpoint is not None:
         loss.load_state_dict(safetensors.torch.load_file(checkpoint / _TEMPERATURE_FILE), strict=False)
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    try:
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    except torch.OutOfMemoryError as error:
+        raise RuntimeError(_out_of_memory(recipe)) from error
     model.set_model_card(model_card(model))
     return model
+
+
+def _out_of_memory(recipe: Recipe) -> str:
+    if recipe.mini_batch is None:
+        remedy = "set mini_batch, to 32 for instance, or lower batch_pairs, max_qas or max_tokens"
+    else:
+        remedy = f"lower mini_batch, which is {recipe.mini_batch}, or max_tokens, or set gradient_checkpointing: true"
+    return f"out of memory in a training step; in the recipe, {remedy}"
 
 
 class _Logging(TrainerCallback):
@@ -180,15 +126,25 @@ class _Logging(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Loss, learning rate and measurements go where the package's other messages go."""
-        logger.info("step %d of %d: %s", state.global_step, state.max_steps, logs)
+        if state.is_world_process_zero:
+            logger.info("step %d of %d: %s", state.global_step, state.max_steps, logs)
 
 
 class _Trainer(SentenceTransformerTrainer):
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Leaves out what gathers the stock model card, which encodes examples before training: ours is our own."""
 
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """Has the bound on the mutual information (paper, Eq. 4) averaged and logged as the loss is."""
+        computed = super().compute_loss(*args, **kwargs)
+        loss: Any = self.loss
+        self.track_loss_components({"mutual_information_bound": loss.information_bound})
+        return computed
+
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Saves a learned temperature too: it belongs to the loss, of which the trainer saves nothing."""
+        if not self.args.should_save:
+            return  # sentence-transformers would have every process write the same files
         super().save_model(output_dir, _internal_call)
         loss: Any = self.loss
         file = Path(str(output_dir or self.args.output_dir), _TEMPERATURE_FILE)
@@ -198,7 +154,15 @@ class _Trainer(SentenceTransformerTrainer):
 def _untrained(recipe: Recipe) -> UniVaR:
     """The encoder from which a recipe starts."""
     base = weights.base_encoder() if recipe.base == "univar-base" else recipe.base
-    model = UniVaR(base, view_pooling=recipe.view_pooling)
+    try:
+        model = UniVaR(base, view_pooling="concat" if recipe.view_encoder == "concat" else recipe.view_pooling)
+    except weights.WeightsError:
+        raise
+    except Exception as error:  # what is in a folder or on the Hub may raise anything
+        raise ValueError(
+            f"cannot load the base {recipe.base!r}; set base to univar-base, a SentenceTransformer folder or a name on "
+            f"the Hub ({type(error).__name__}: {error})"
+        ) from error
     if recipe.max_tokens is not None:
         window = getattr(model.encoder.config, "max_position_embeddings", recipe.max_tokens)
         if recipe.max_tokens > window:
@@ -210,6 +174,8 @@ def _untrained(recipe: Recipe) -> UniVaR:
     if not torch.accelerator.is_available():
         # Measured on a CPU that computes in bfloat16: the gradient of the fused attention takes a third of a step.
         model.encoder.set_attn_implementation("eager")
+    if recipe.gradient_checkpointing:
+        model.encoder.activation_checkpointing_enable()
     if recipe.freeze_embeddings:
         model.encoder.get_input_embeddings().requires_grad_(False)
     return model
@@ -226,6 +192,30 @@ def _datasets(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[st
         except ValueError as error:
             raise ValueError(f"{name}: {error} (of its training questions)") from error
     return datasets
+
+
+def _cut(model: UniVaR, datasets: Mapping[str, Dataset]) -> dict[str, int]:
+    """What of joined views is not read: views longer than the window and tokens beyond it, with their totals."""
+    lengths: list[int] = []
+    for pairs in datasets.values():
+        for part in pairs.iter(batch_size=1_000):
+            texts = ["\n".join(view) for view in part["view_a"] + part["view_b"]]
+            lengths.extend(map(len, model.tokenizer(texts, verbose=False)["input_ids"]))
+    window = model.max_seq_length or sys.maxsize
+    beyond = [length - window for length in lengths if length > window]
+    if beyond:
+        logger.warning(
+            "%s of %s joined views are longer than the %s tokens that are read, %.0f %% of all tokens are cut off; "
+            "raise max_tokens, lower max_qas, or set view_encoder: pool",
+            *(f"{number:,}" for number in (len(beyond), len(lengths), window)),
+            100 * sum(beyond) / sum(lengths),
+        )
+    return {
+        "views": len(lengths),
+        "views_cut": len(beyond),
+        "tokens": sum(lengths),
+        "tokens_cut": sum(beyond),
+    }
 
 
 def _view_pairs(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dataset:
@@ -275,10 +265,12 @@ def _arguments(
     recipe: Recipe, out: Path, steps: int, *, evaluator: BaseEvaluator | None, report_to: str
 ) -> SentenceTransformerTrainingArguments:
     every = max(1, -(-steps // recipe.checkpoints))
-    return SentenceTransformerTrainingArguments(
+    arguments = SentenceTransformerTrainingArguments(
         output_dir=str(out),
         num_train_epochs=1,
         per_device_train_batch_size=recipe.batch_pairs,
+        # Each process takes its slice of a batch, so that a batch is of one corpus, and the same on any number of them.
+        accelerator_config={"split_batches": True},
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         warmup_steps=recipe.warmup,  # a share below 1 is a share of all steps
@@ -303,6 +295,14 @@ def _arguments(
         report_to=report_to,
         disable_tqdm=not sys.stderr.isatty(),
     )
+    if recipe.batch_pairs % arguments.world_size:
+        raise ValueError(
+            f"batch_pairs is {recipe.batch_pairs}, which {arguments.world_size} processes cannot share equally; "
+            f"set it to a multiple of {arguments.world_size} in the recipe"
+        )
+    # One process with several GPUs would cut batches into rows, which splits views; torchrun gives each its process.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def _has_bf16() -> bool:

@@ -50,7 +50,8 @@ def view_pairs(
     Args:
         records: The QAs of at least two identities.
         pairs: How many rows.
-        max_qas: QAs a view, at most (the paper's lambda: 1, 5, 20 or 80).
+        max_qas: QAs a view, at most (the paper's lambda: 1, 5, 20 or 80); identities with fewer questions than two
+            such views need are named in a warning.
         seed: Same seed, same pairs.
         text: What is encoded of a record.
 
@@ -66,6 +67,11 @@ def view_pairs(
         raise ValueError(f"pairs and max_qas must be at least 1, got {pairs} and {max_qas}")
     questions = questions_by_identity(records, text)
     identities = sorted(questions)
+    if few := [identity for identity in identities if len(questions[identity]) < 2 * max_qas]:
+        logger.warning(
+            "views of fewer than max_qas = %d QAs, since two views of as many need %d questions: %s",
+            *(max_qas, 2 * max_qas, ", ".join(f"{identity}: {len(questions[identity])}" for identity in few)),
+        )
     generator = random.Random(seed)
     rows: dict[str, list[list[str]] | list[int]] = {"view_a": [], "view_b": [], "label": []}
     order: list[int] = []

@@ -1,0 +1,98 @@
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from univar.model.recipes import RECIPES, Recipe, read_recipe
+
+
+@pytest.mark.parametrize("file", sorted(RECIPES.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_recipe_that_ships_can_be_read_by_name_and_by_path(file):
+    assert read_recipe(file.stem) == read_recipe(file)
+
+
+def test_a_recipe_says_what_differs_from_the_defaults(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("max_qas: 20\nlearning_rate: 1e-5\nbase: someone/encoder\n")  # YAML reads 1e-5 as a text
+    assert read_recipe(file) == Recipe(max_qas=20, learning_rate=1e-5, base="someone/encoder")
+    file.write_text("")
+    assert read_recipe(str(file)) == Recipe()
+
+
+def test_a_recipe_can_be_written_down_and_read_again(tmp_path):
+    recipe = Recipe(max_tokens=None, learn_temperature=True, view_pooling="attention", seed=5)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe.to_dict()))
+    assert read_recipe(tmp_path / "mine.yaml") == recipe
+
+
+def test_an_unknown_recipe_is_an_error_that_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"no recipe 'minilmm': neither a file nor one of .*minilm"):
+        read_recipe("minilmm")
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("max_qas: 0", "max_qas"),
+        ("batch_pairs: 1", "batch_pairs"),
+        ("pairs: many", "pairs"),
+        ("learning_rate: 0", "learning_rate"),
+        ("learning_rate: .nan", "learning_rate"),
+        ("weight_decay: -0.1", "weight_decay"),
+        ("warmup: 700", "warmup"),
+        ("warmup: -0.1", "warmup"),
+        ("schedule: inverse", "schedule"),
+        ("temperature: 0", "temperature"),
+        ("view_pooling: max", "view_pooling"),
+        ("positives: all", "positives"),
+        ("max_tokens: -5", "max_tokens"),
+        ("lr: 0.1", "lr"),
+        ("mini_batch: 0", "mini_batch"),
+        ("view_encoder: concat\nview_pooling: attention", "view_pooling attention goes with view_encoder pool"),
+        ("mask_false_negatives: false\npositives: identity", "mask_false_negatives"),
+        ("- a list", "recipe"),
+        ("a: b: c", "recipe"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_an_error_that_names_the_file_and_the_field(tmp_path, line, field):
+    file = tmp_path / "mine.yaml"
+    file.write_text(line + "\n")
+    with pytest.raises(ValueError, match=r"mine\.yaml is no recipe") as caught:
+        read_recipe(file)
+    assert field in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("learning_rat: 0.1", "no field 'learning_rat', did you mean learning_rate?"),
+        ("batchpairs: 3", "no field 'batchpairs', did you mean batch_pairs?"),
+        ("lr: 0.1", "no field 'lr', there are base, view_encoder, view_pooling, max_qas"),
+        ("max_qas: 0", "max_qas: Input should be greater than 0, got 0"),
+        ("positives: all", "positives: Input should be 'pair' or 'identity', got 'all'"),
+        (
+            "max_qs: 3\npairs: 0",
+            "pairs: Input should be greater than 0, got 0; no field 'max_qs', did you mean max_qas?",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_what_would_be_right(tmp_path, line, words):
+    (tmp_path / "mine.yaml").write_text(line + "\n")
+    with pytest.raises(ValueError, match="mine") as caught:
+        read_recipe(tmp_path / "mine.yaml")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_recipes_are_read_without_torch():
+    code = "import sys, univar.model.recipes as r; r.read_recipe('minilm'); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_reference_recipe_is_the_papers():
+    reference = read_recipe("reference")
+    assert reference.view_encoder == "concat"
+    assert not reference.mask_false_negatives
+    assert reference.temperature == 1 / 50
+    assert reference.batch_pairs == 64

@@ -1,0 +1,121 @@
+"""Recipes: everything that decides a training run besides its corpora. Quick to import: no torch."""
+
+import dataclasses
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from annotated_types import Ge, Gt, Lt
+from pydantic import ConfigDict, PositiveInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+RECIPES = Path(__file__).parent.parent / "assets" / "recipes"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Recipe:
+    """Everything that decides a training run besides its corpora.
+
+    Attributes:
+        base: `univar-base` for the pinned base encoder, or any SentenceTransformer name or folder.
+        view_encoder: `pool` the embeddings of a view's QAs, or `concat` their texts, as in the paper: joined by
+            newlines, of which the window of the encoder (or max_tokens) is read.
+        view_pooling: How the embeddings of the QAs of a view are pooled: `mean` or `attention`.
+        max_qas: QAs a view, at most; 1..max_qas are drawn for each view.
+        same_value: Where a corpus names the value of every question, make the views of a batch of the same questions
+            on one value, so that nothing but the stances on it tells identities apart.
+        max_tokens: Tokens of a QA (with `concat`, of a view) that are read, in training and afterwards; None keeps the
+            base encoder's window.
+        pairs: View pairs seen in all, over all corpora.
+        batch_pairs: View pairs a step, all from one corpus; where several processes train, each takes its share.
+        learning_rate: Peak of the AdamW learning rate.
+        weight_decay: Of AdamW.
+        warmup: Share of the steps over which the learning rate rises, in [0, 1).
+        schedule: How the learning rate falls afterwards.
+        temperature: Of InfoNCE, above 0.
+        learn_temperature: Train it along.
+        positives: Of an anchor: the other view of its `pair` (InfoNCE), or all views of its `identity` (SupCon).
+        mask_false_negatives: Leave views of the anchor's own identity out of its negatives; False as in the reference
+            implementation, for comparison.
+        mini_batch: QAs that pass through the encoder at once (gradient caching): memory depends neither on the batch
+            nor on the views, and a step takes a second forward pass. None for all, without that pass.
+        gradient_checkpointing: Keep of each layer its input only: less memory again for another forward pass.
+        dropout: In the encoder while it trains, in [0, 1); without it a step on a CPU takes a quarter less time.
+        freeze_embeddings: Leave the token embeddings as they are; half of a small encoder, and they hardly move.
+        bf16: Compute in bfloat16 where the processor is made for it; weights stay in 32 bits.
+        checkpoints: How many times the run is evaluated and saved.
+        seed: Of views, batches and dropout.
+    """
+
+    base: str = "univar-base"
+    view_encoder: Literal["pool", "concat"] = "pool"
+    view_pooling: Literal["mean", "attention"] = "mean"
+    max_qas: PositiveInt = 5
+    same_value: bool = True
+    max_tokens: PositiveInt | None = None
+    pairs: PositiveInt = 12_000
+    batch_pairs: Annotated[int, Gt(1)] = 24
+    learning_rate: Annotated[float, Gt(0)] = 2e-4
+    weight_decay: Annotated[float, Ge(0)] = 0.01
+    warmup: Annotated[float, Ge(0), Lt(1)] = 0.1
+    schedule: Literal["linear", "cosine", "constant_with_warmup", "inverse_sqrt"] = "linear"
+    temperature: Annotated[float, Gt(0)] = 0.05
+    learn_temperature: bool = False
+    positives: Literal["pair", "identity"] = "pair"
+    mask_false_negatives: bool = True
+    mini_batch: PositiveInt | None = None
+    gradient_checkpointing: bool = False
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
+    freeze_embeddings: bool = True
+    bf16: bool = True
+    checkpoints: PositiveInt = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.view_encoder == "concat" and self.view_pooling != "mean":
+            raise ValueError(
+                f"view_pooling {self.view_pooling} goes with view_encoder pool; concat has nothing to pool"
+            )
+        if self.positives == "identity" and not self.mask_false_negatives:
+            raise ValueError("mask_false_negatives: false goes with positives: pair; with identity there are none")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as it would stand in a file."""
+        return dataclasses.asdict(self)
+
+
+def read_recipe(name_or_file: str | os.PathLike[str]) -> Recipe:
+    """The recipe of a YAML file, or one of those that ship, by name.
+
+    Raises:
+        ValueError: If there is no such recipe, or it sets what does not exist or to what is not allowed.
+    """
+    file = Path(name_or_file)
+    if not file.is_file():
+        file = RECIPES / f"{name_or_file}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in RECIPES.glob("*.yaml")))
+        raise ValueError(f"no recipe {str(name_or_file)!r}: neither a file nor one of {known}")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        return TypeAdapter(Recipe).validate_python(content)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is no recipe: {error}") from error
+    except ValidationError as error:
+        problems = "; ".join(_problem(found["loc"], found["msg"], found["input"]) for found in error.errors())
+        raise ValueError(f"{file} is no recipe: {problems}") from error
+
+
+def _problem(place: tuple[int | str, ...], message: str, got: object) -> str:
+    """One mistake in a recipe, in words."""
+    message = message.removeprefix("Value error, ")
+    if not place:
+        return message
+    field, fields = str(place[0]), [field.name for field in dataclasses.fields(Recipe)]
+    if field in fields:
+        return f"{field}: {message}, got {got!r}"
+    nearest = difflib.get_close_matches(field, fields, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(fields)}"
+    return f"no field {field!r}, {hint}"
