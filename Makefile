@@ -22,7 +22,7 @@ demo: install  ## Read simulated LLMs with known values; prints where the map is
 	$(BIN)/univar demo
 
 test: install  ## Run the tests (offline, a few minutes).
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: install  ## Run the tests that take minutes each.
 	$(BIN)/python -m pytest -m slow

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core, and torch would take all of them
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import safetensors.torch

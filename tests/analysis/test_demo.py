@@ -185,6 +185,7 @@ def test_a_geometry_is_told_with_n_and_intervals():
     )
 
 
+@pytest.mark.timeout(600)
 def test_the_shipped_weights_follow_the_stances_of_new_identities_and_not_their_styles(tmp_path: Path):
     found = run_demo(tmp_path / "demo", identities=12, questions=48).geometry
     assert found["univar"].stances > 0.8

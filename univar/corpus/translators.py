@@ -303,7 +303,6 @@ class TranslationMemory:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._table = sqlite3.connect(self.path, timeout=60)
-            self._table.execute("PRAGMA journal_mode=WAL")
             self._table.execute(
                 "CREATE TABLE IF NOT EXISTS renderings (key BLOB PRIMARY KEY, text TEXT, cut) WITHOUT ROWID"
             )
