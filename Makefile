@@ -41,6 +41,7 @@ bench: install  ## Print speed and memory ratios.
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/elicit.py
 	$(BIN)/python benchmarks/answered.py
+	$(BIN)/python benchmarks/translation_gate.py
 
 weights: install  ## DATA=folder: train the weights that ship on its corpora and make their files.
 	$(BIN)/python recipes/ship.py $(DATA)

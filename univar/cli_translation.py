@@ -190,7 +190,7 @@ def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bo
     from univar.corpus.translation import Translating
     from univar.corpus.translators import TranslationMemory, Translator
 
-    check_models(options["model"])
+    check_models(options["model"], option="--translator")
     given: dict[str, Any] = {
         name: choice.value if isinstance(choice, StrEnum) else choice for name, choice in options.items()
     }
