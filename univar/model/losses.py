@@ -1,15 +1,18 @@
 """Multi-view InfoNCE (paper, Eq. 3) without its false negatives."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from sentence_transformers.util import all_gather, all_gather_with_grad, get_world_size
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
+
+from univar.model.modeling import UniVaR
+from univar.model.modules import longest_first
 
 Positives = Literal["pair", "identity"]
 
@@ -101,22 +104,28 @@ def mutual_information_bound(loss: Tensor, labels: Tensor, *, positives: Positiv
     return bound
 
 
-class MultiViewInfoNCELoss(nn.Module):
+class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
     """`multi_view_info_nce`, or `multi_view_sup_con`, in the form that `SentenceTransformerTrainer` calls.
 
     Where several processes train, views and identities are gathered from all of them with their gradients, and every
     process computes the loss of the whole batch: averaged over the processes, as `DistributedDataParallel` does, the
     gradients are those of one process with that batch.
 
+    With a mini-batch, gradients are cached (GradCache, arXiv 2101.06983): QAs pass through the encoder a mini-batch at
+    a time without gradients, are pooled to views, the loss gives the gradient of each QA's embedding, and the QAs
+    pass again, with the same dropout, each mini-batch with its gradient. Memory is that of one mini-batch whatever
+    the batch and the views, for the time of a second forward pass. Gradients of the view pooling and of a learned
+    temperature do not know of a scale of the loss, such as gradient accumulation has.
+
     Args:
-        model: The encoder; its `sentence_embedding` are unit vectors.
+        model: The encoder.
         temperature: Above 0. The paper's final models use 1/50.
         learn_temperature: Train the temperature along (as CLIP does), starting from `temperature`.
         positives: `pair` for `multi_view_info_nce`, `identity` for `multi_view_sup_con`.
         mask_false_negatives: Leave views of the anchor's identity out of its negatives; False is what the reference
             implementation does. With `positives="identity"` there are none to leave in.
-        mini_batch: QAs that pass through the encoder at once, and anchors whose similarities are computed at once
-            (gradient caching, see `UniVaR.forward`); the loss and its gradients stay what they are. None for all.
+        mini_batch: QAs that pass through the encoder at once, and anchors whose similarities are computed at once;
+            the loss and its gradients stay what they are. None for all, without caching.
 
     Inputs:
         | columns | label |
@@ -136,7 +145,7 @@ class MultiViewInfoNCELoss(nn.Module):
 
     def __init__(
         self,
-        model: SentenceTransformer,
+        model: UniVaR,
         temperature: float = 0.05,
         *,
         learn_temperature: bool = False,
@@ -157,6 +166,8 @@ class MultiViewInfoNCELoss(nn.Module):
         self.positives: Positives = positives
         self.mask_false_negatives = mask_false_negatives
         self.mini_batch = mini_batch
+        self.mini_batch_size = mini_batch or 0  # the name that CachedLossMixin reads
+        self.uses_gradient_cache = mini_batch is not None
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)
         self.information_bound = torch.tensor(math.nan)
         self._lowest = math.log(min(self._LOWEST_LEARNED_TEMPERATURE, temperature))
@@ -171,9 +182,39 @@ class MultiViewInfoNCELoss(nn.Module):
         with torch.no_grad():
             # The parameter is held back, not what is computed from it: there it would lose its gradient for good.
             self.log_temperature.clamp_(min=self._lowest)
-        view_a, view_b = (
-            self.model(features, mini_batch=self.mini_batch)["sentence_embedding"] for features in sentence_features
-        )
+        if self.mini_batch is None:
+            return self._contrast(
+                [self.model(features)["sentence_embedding"] for features in sentence_features], labels
+            )
+        sides = [longest_first(features) for features in sentence_features]
+        # Each QA is a view of its own until `calculate_loss` pools them.
+        qas = [{**side, "view_ids": torch.arange(len(side["view_ids"]), device=labels.device)} for side in sides]
+        # What it calls labels it hands on to `calculate_loss` and nothing else.
+        with_views: Any = (labels, *(side["view_ids"] for side in sides))
+        loss: Tensor = self.forward_cached(qas, with_views)
+        return loss
+
+    def calculate_loss(  # type: ignore[override]  # labels: see forward
+        self, reps: list[list[Tensor]], labels: tuple[Tensor, ...], *, with_backward: bool = False
+    ) -> Tensor:
+        """The loss of embedded mini-batches, for `CachedLossMixin`.
+
+        Args:
+            reps: For each side, the QA embeddings of its mini-batches.
+            labels: The identities `(B,)`, and for each side the views `(Q,)` that its QAs belong to.
+            with_backward: Take the gradient of the embeddings, and give the loss without its graph.
+        """
+        model = getattr(self.model, "module", self.model)  # within DistributedDataParallel
+        views = [model.pool(torch.cat(side), view_ids) for side, view_ids in zip(reps, labels[1:], strict=True)]
+        loss = self._contrast(views, labels[0])
+        if with_backward:
+            loss.backward()  # type: ignore[no-untyped-call]
+            loss = loss.detach()
+        return loss
+
+    def _contrast(self, views: Sequence[Tensor], labels: Tensor) -> Tensor:
+        """The loss of the views of all processes, a scalar."""
+        view_a, view_b = views
         if get_world_size() > 1:
             view_a, view_b, labels = all_gather_with_grad(view_a), all_gather_with_grad(view_b), all_gather(labels)
         if not self.mask_false_negatives:

@@ -12,12 +12,11 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.util import load_file_path
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from univar.model import weights
 from univar.model.cards import model_card
-from univar.model.modules import MultiViewPooling, ViewPooling, ViewTransformer
+from univar.model.modules import MultiViewPooling, ViewPooling, ViewTransformer, longest_first
 
 SHIPPED = "univar"
 """The name of the model whose weights come with the package."""
@@ -95,41 +94,32 @@ class UniVaR(SentenceTransformer):
         qa_modules = modules.values() if isinstance(modules, OrderedDict) else modules
         return _with_views(qa_modules, pooling, self._view_pooling), module_kwargs
 
-    def forward(self, input: dict[str, Any], *, mini_batch: int | None = None, **kwargs: Any) -> dict[str, Any]:
-        """Runs the modules; the QAs of large batches pass through the encoder in several parts, longest QAs first.
+    def forward(self, input: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Runs the modules; without gradients, the QAs of large views pass through the encoder in several parts.
 
-        Without gradients, a part holds as many QAs as the batch holds views, and at least 32. With them, all QAs are
-        one part unless `mini_batch` says how many: of each part only its QA embeddings are kept, and its activations
-        are computed again, with the same dropout, when its gradient is taken. This is gradient caching
-        (arXiv 2101.06983): the gradients are those of the whole batch and the memory is that of one part, for the
-        time of a second forward pass.
+        A part holds as many QAs as the batch holds views, and at least 32, those of about one length together. With
+        gradients it is `MultiViewInfoNCELoss` that takes them in parts.
         """
         view_ids = input.get("view_ids")
-        with_gradients = torch.is_grad_enabled()
-        if view_ids is None or not len(view_ids) or (with_gradients and mini_batch is None):
+        if torch.is_grad_enabled() or view_ids is None or not len(view_ids):
             return super().forward(input, **kwargs)
-        part = mini_batch or max(int(view_ids.max()) + 1, _LEAST_QAS_AT_ONCE)
-        if len(view_ids) <= part and not with_gradients:
+        part = max(int(view_ids.max()) + 1, _LEAST_QAS_AT_ONCE)
+        if len(view_ids) <= part:
             return super().forward(input, **kwargs)
-        # QAs of about one length share a part, so that little of it is padding.
-        order = input["attention_mask"].sum(dim=1).argsort(descending=True, stable=True)
+        ordered = longest_first(input)
         embeddings = []
-        for features in _parts(input, order, part):
-            if with_gradients:
-                embeddings.append(checkpoint(self._qa_embeddings, features, use_reentrant=False))
-            else:
-                embeddings.append(self._qa_embeddings(features))
-        pooled: dict[str, Any] = {"view_ids": view_ids[order], "sentence_embedding": torch.cat(embeddings)}
+        for features in _parts(ordered, part):
+            for name in list(self._modules)[: self._pooling_place]:
+                features = self.get_submodule(name)(features)
+            embeddings.append(features["sentence_embedding"])
+        return {"view_ids": view_ids, "sentence_embedding": self.pool(torch.cat(embeddings), ordered["view_ids"])}
+
+    def pool(self, qas: Tensor, view_ids: Tensor) -> Tensor:
+        """Unit embeddings of views `(V, D)`, from the embeddings of their QAs `(Q, D)` and `view_ids` `(Q,)`."""
+        pooled: dict[str, Any] = {"view_ids": view_ids, "sentence_embedding": qas}
         for name in list(self._modules)[self._pooling_place :]:
             pooled = self.get_submodule(name)(pooled)
-        return pooled
-
-    def _qa_embeddings(self, features: dict[str, Any]) -> Tensor:
-        """What the modules before the pooling of views make of QAs, `(Q, D)`."""
-        features = dict(features)  # modules add to it, and it is read again when a gradient is taken
-        for name in list(self._modules)[: self._pooling_place]:
-            features = self.get_submodule(name)(features)
-        embeddings: Tensor = features["sentence_embedding"]
+        embeddings: Tensor = pooled["sentence_embedding"]
         return embeddings
 
     @property
@@ -258,11 +248,12 @@ def _with_views(
     return OrderedDict((str(index), module) for index, module in enumerate([*qa_modules, pooling, Normalize()]))
 
 
-def _parts(features: dict[str, Any], order: Tensor, size: int) -> Iterator[dict[str, Any]]:
-    """Rows in an order, `size` at a time, each part cut to its own longest QA."""
-    for rows in torch.split(order, size):
+def _parts(features: dict[str, Any], size: int) -> Iterator[dict[str, Any]]:
+    """Rows `size` at a time, each part cut to its own longest QA."""
+    rows = len(features["view_ids"])
+    for start in range(0, rows, size):
         part = {
-            key: value[rows] if isinstance(value, Tensor) and value.shape[:1] == order.shape else value
+            key: value[start : start + size] if isinstance(value, Tensor) and value.shape[:1] == (rows,) else value
             for key, value in features.items()
         }
         yield _trimmed(part)

@@ -67,6 +67,15 @@ class ViewTransformer(Transformer):
         return features
 
 
+def longest_first(features: dict[str, Any]) -> dict[str, Any]:
+    """The same QAs, `view_ids` included, in the order of their lengths, so that parts of them hold little padding."""
+    order = features["attention_mask"].sum(dim=1).argsort(descending=True, stable=True)
+    return {
+        key: value[order] if isinstance(value, Tensor) and value.shape[:1] == order.shape else value
+        for key, value in features.items()
+    }
+
+
 class MultiViewPooling(Module):
     """Pools the QA embeddings of each view into one embedding, whatever their number and order.
 
@@ -97,7 +106,8 @@ class MultiViewPooling(Module):
     def forward(self, features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Replaces `sentence_embedding` `(Q, D)` by one row a view `(V, D)`.
 
-        Expects `view_ids` `(Q,)`, values 0..V-1, each at least once, as `ViewTransformer.preprocess` gives them.
+        Expects `view_ids` `(Q,)`, as `ViewTransformer.preprocess` gives them: QAs of one view have one number, and the
+        rows come in the order of the numbers, of which some may be missing.
         Features of single QAs, such as `token_embeddings`, are passed on only where every view is a single QA.
 
         Raises:
@@ -105,9 +115,10 @@ class MultiViewPooling(Module):
         """
         if "view_ids" not in features:
             raise KeyError("'view_ids' missing from the features; make them with ViewTransformer.preprocess")
-        view_ids: Tensor = features["view_ids"]
+        # Numbered anew, because a mini-batch may hold any of them.
+        numbers, view_ids = torch.unique(features["view_ids"], return_inverse=True)
         qas = functional.normalize(features["sentence_embedding"], dim=-1)
-        views = int(view_ids.max()) + 1
+        views = len(numbers)
         weights = self._weights(qas, view_ids, views)
         pooled = qas.new_zeros(views, qas.size(1)).index_add(0, view_ids, qas * weights.unsqueeze(1))
         # A new dict: a loss that runs the forward twice must find the features as they were.
