@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from univar.model import weights
 from univar.model.cards import model_card
 from univar.model.modules import MultiViewPooling, ViewPooling, ViewTransformer
+from univar.model.onnx_encoder import OnnxEncoder, is_export
 
 SHIPPED = "univar"
 """The name of the model whose weights come with the package."""
@@ -182,11 +183,18 @@ class UniVaR(SentenceTransformer):
 
 
 def load_model(name: str) -> SentenceTransformer:
-    """The model of a name: `univar`, `base` (its untouched base encoder), or any SentenceTransformer folder or id."""
+    """The model of a name.
+
+    Args:
+        name: `univar`, `base` (its untouched base encoder), a folder that `univar export` wrote, or any
+            SentenceTransformer folder or id.
+    """
     if name == "base" and not os.path.isdir(name):
         return SentenceTransformer(weights.base_encoder())
     if is_shipped(name) or is_univar_folder(name):
         return UniVaR(name)
+    if is_export(name):
+        return OnnxEncoder(name)
     if os.path.isdir(name):
         _check_folder(Path(name))
     return SentenceTransformer(name)

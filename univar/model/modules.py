@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import torch
-from sentence_transformers.base.modules import Module, Transformer
+from sentence_transformers.base.modules import InputModule, Module, Transformer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,21 +13,35 @@ ViewPooling = Literal["mean", "attention"]
 View = str | Sequence[str]
 
 
-class ViewTransformer(Transformer):
-    """A `Transformer` whose inputs may be views: lists of QA texts instead of single texts.
+def flatten_views(inputs: Sequence[View]) -> tuple[list[str], list[int]]:
+    """The Q QA texts of V views one after the other, and for each the number of its view.
 
-    `preprocess` flattens the views of a batch into their QAs and adds `view_ids` `(Q,)` int64, the view that each QA
-    belongs to, for `MultiViewPooling`. Weights, files and single texts are those of the stock class.
+    Args:
+        inputs: V items, each a QA text or a list or tuple of QA texts.
+
+    Raises:
+        ValueError: If a view holds no QA.
+        TypeError: If an item is neither a text nor a list of texts.
     """
+    texts: list[str] = []
+    view_ids: list[int] = []
+    for number, view in enumerate(inputs):
+        qas = [view] if isinstance(view, str) else view
+        if not isinstance(qas, list | tuple) or not all(isinstance(qa, str) for qa in qas):
+            raise TypeError(f"view {number} of the batch must be a text or a list of texts, got {view!r:.80}")
+        if not qas:
+            raise ValueError(f"view {number} of the batch is empty; a view holds at least one QA")
+        texts.extend(qas)
+        view_ids.extend([number] * len(qas))
+    return texts, view_ids
 
-    @classmethod
-    def adopt(cls, transformer: Transformer) -> Self:
-        """The same encoder, weights shared, as a `ViewTransformer`."""
-        view_transformer = cls.__new__(cls)
-        view_transformer.__dict__ = transformer.__dict__
-        # UniVaR.forward cuts batches by their rows; flash attention would run all QAs into one row.
-        view_transformer.can_flatten_inputs = False
-        return view_transformer
+
+class TakesViews(InputModule):
+    """An input module whose inputs may be views: lists of QA texts instead of single texts.
+
+    Put before the class that reads texts, it flattens the views of a batch into their QAs and adds `view_ids` `(Q,)`
+    int64, the view that each QA belongs to, for `MultiViewPooling`.
+    """
 
     def preprocess(  # type: ignore[override]  # views are one more kind of input
         self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
@@ -37,26 +51,30 @@ class ViewTransformer(Transformer):
         Args:
             inputs: V items, each a QA text or a list or tuple of QA texts.
             prompt: Put before every QA.
-            kwargs: For `Transformer.preprocess`.
+            kwargs: For the `preprocess` of the class that reads texts.
 
         Raises:
             ValueError: If a view holds no QA.
             TypeError: If an item is neither a text nor a list of texts.
         """
-        texts: list[str] = []
-        view_ids: list[int] = []
-        for number, view in enumerate(inputs):
-            qas = [view] if isinstance(view, str) else view
-            if not isinstance(qas, list | tuple) or not all(isinstance(qa, str) for qa in qas):
-                raise TypeError(f"view {number} of the batch must be a text or a list of texts, got {view!r:.80}")
-            if not qas:
-                raise ValueError(f"view {number} of the batch is empty; a view holds at least one QA")
-            texts.extend(qas)
-            view_ids.extend([number] * len(qas))
+        texts, view_ids = flatten_views(inputs)
         features: dict[str, Any] = super().preprocess(texts, prompt=prompt, **kwargs)
         if view_ids:
             features["view_ids"] = torch.tensor(view_ids)
         return features
+
+
+class ViewTransformer(TakesViews, Transformer):  # type: ignore[misc]  # views are one more kind of input
+    """A `Transformer` that takes views. Weights, files and single texts are those of the stock class."""
+
+    @classmethod
+    def adopt(cls, transformer: Transformer) -> Self:
+        """The same encoder, weights shared, as a `ViewTransformer`."""
+        view_transformer = cls.__new__(cls)
+        view_transformer.__dict__ = transformer.__dict__
+        # UniVaR.forward cuts batches by their rows; flash attention would run all QAs into one row.
+        view_transformer.can_flatten_inputs = False
+        return view_transformer
 
 
 class MultiViewPooling(Module):
