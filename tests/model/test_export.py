@@ -93,11 +93,6 @@ def test_nothing_that_is_exported_is_pickled(exports):
     assert suffixes == {".json", ".safetensors", ".md", ".onnx"}
 
 
-def test_exporting_leaves_the_model_as_it_was(source, exports):
-    assert exports
-    assert source[0].tokenizer.backend_tokenizer.truncation is None
-
-
 def test_fidelity_compares_unit_vectors():
     class Turned:
         """By 60 degrees in the plane of the first two numbers, and ten times as long."""
