@@ -150,7 +150,7 @@ ModelName = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="univar, base, a folder that `univar export` wrote, or a SentenceTransformer folder or Hub name.",
+        help="univar, univar-static, base, an exported folder, or a SentenceTransformer folder or Hub name.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
@@ -188,7 +188,9 @@ def check_models(*names: str) -> None:
 
     To be called before huggingface_hub is imported, which reads HF_HUB_OFFLINE then.
     """
-    remote = [name for name in names if name not in ("univar", "base", "tfidf") and not Path(name).exists()]
+    remote = [
+        name for name in names if name not in ("univar", "univar-static", "base", "tfidf") and not Path(name).exists()
+    ]
     for name in remote:
         if name.startswith((".", "/", "~")) or name.count("/") > 1:
             raise typer.BadParameter(f"no such folder: {name}", param_hint="--model")
@@ -235,6 +237,6 @@ def loading(name: str) -> Iterator[None]:
             if not Path(name).exists() and os.environ.get("HF_HUB_OFFLINE") == "1":
                 reason = "no folder here, and the Hub is out of reach"
             raise RuntimeError(
-                f"cannot load the model {name!r} ({reason}); give univar, base, a folder that `univar train` wrote, "
-                "or the name of a SentenceTransformer on the Hub"
+                f"cannot load the model {name!r} ({reason}); give univar, univar-static, base, a folder that "
+                "`univar train` wrote, or the name of a SentenceTransformer on the Hub"
             ) from error

@@ -194,8 +194,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What to compare: univar, base (its untouched base encoder), tfidf (words alone), or any "
-            "SentenceTransformer folder or Hub name; repeatable.",
+            help="What to compare: univar, univar-static, base (the untouched base encoder), tfidf (words alone), "
+            "or any SentenceTransformer folder or Hub name; repeatable.",
             show_default="univar, base, tfidf",
         ),
     ] = None,

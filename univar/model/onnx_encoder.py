@@ -107,7 +107,7 @@ class OnnxTransformer(InputModule):
     def preprocess(  # type: ignore[override]  # views are one more kind of input
         self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """The encodings of Q QAs, and `view_ids` `(Q,)` int64; see `TakesViews.preprocess`."""
+        """The encodings of Q QAs, and `view_ids` `(Q,)` int64; see `ViewTransformer.preprocess`."""
         texts, view_ids = flatten_views(inputs)
         encodings = self.tokenizer.encode_batch_fast([(prompt or "") + text for text in texts])
         return {"encodings": encodings, "view_ids": torch.tensor(view_ids)}
