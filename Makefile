@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help install demo test test-slow lint fix bench weights metric-space cards
+.PHONY: help install demo test test-slow lint fix bench weights student metric-space cards
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made.
@@ -39,12 +39,16 @@ fix: install  ## Mend what ruff can mend.
 
 bench: install  ## Print speed and memory ratios.
 	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python benchmarks/formats.py $(DATA)
 	$(BIN)/python benchmarks/elicit.py
 	$(BIN)/python benchmarks/answered.py
 	$(BIN)/python benchmarks/translation_gate.py
 
 weights: install  ## DATA=folder: train the weights that ship on its corpora and make their files.
 	$(BIN)/python recipes/ship.py $(DATA)
+
+student: install  ## DATA=folder: distil the static student that ships from those weights.
+	$(BIN)/python -m recipes.static $(DATA)
 
 metric-space: install  ## Copy the metric's sources and card into its Space.
 	$(BIN)/python tests/spaces/test_value_identification_space.py

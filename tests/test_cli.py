@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
@@ -26,7 +27,7 @@ from univar.corpus.records import QARecord, write_corpus
 from univar.model import weights
 from univar.model.modeling import UniVaR
 
-COMMANDS = ("demo", "train", "evaluate", "encode", "map", "info")
+COMMANDS = ("demo", "train", "evaluate", "encode", "export", "map", "info")
 HEADER = "question,answer,model,lang\n"
 
 
@@ -129,6 +130,38 @@ def test_encode_writes_a_row_a_qa(univar, answers, tiny_encoder_folder):
     assert run == (0, f"120 embeddings of 16 dimensions: {answers.parent / 'new/e.parquet'}\n", "")
     table = pq.read_table("new/e.parquet")
     assert (table.num_rows, len(table["embedding"][0])) == (120, 16)
+
+
+def test_an_exported_folder_is_a_model_of_the_other_commands(univar, answers, tiny_encoder_folder):
+    run = univar("export", "new/fast", "--format", "onnx", "--model", tiny_encoder_folder)
+    assert (run.code, run.err) == (0, "")
+    first, second = run.out.splitlines()
+    assert first == f"The model: {answers.parent / 'new/fast'}"
+    assert second.startswith("Against the source, on 96 simulated answers to questions of the bank: mean cosine 1.000")
+    for name in ("torch", "onnx"):
+        model = "new/fast" if name == "onnx" else tiny_encoder_folder
+        assert univar("encode", answers, "--model", model, "--backend", name, "--out", f"{name}.parquet").code == 0
+    embeddings = [pq.read_table(f"{name}.parquet")["embedding"].to_pylist() for name in ("torch", "onnx")]
+    assert abs(np.array(embeddings[0]) - np.array(embeddings[1])).max() < 1e-5
+    wrong = univar("encode", answers, "--model", "new/fast", "--backend", "onnx-int8", "--out", "e.parquet")
+    failed(wrong, "is an export to onnx and does not run on onnx-int8")
+    failed(univar("export", "again", "--format", "stock", "--model", "new/fast"), "new/fast is an export itself (onnx)")
+    assert not Path("again").exists()
+
+
+def test_export_tells_how_near_as_json(univar, tmp_path, tiny_encoder_folder):
+    run = univar("export", "stock", "--format", "stock", "--model", tiny_encoder_folder, "--json")
+    described = json.loads(run.out)
+    assert described["path"] == str(tmp_path / "stock")
+    assert described["format"] == "stock"
+    assert described["fidelity"]["mean_cosine"] == pytest.approx(1.0)
+
+
+def test_without_onnxruntime_a_backend_ends_in_one_line(univar, answers, tiny_encoder_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    run = univar("export", "fast", "--format", "onnx-int8", "--model", tiny_encoder_folder)
+    failed(run, "need onnxruntime, of the extra `onnx`", "pip install onnxruntime")
+    assert files(answers.parent) == {"answers.parquet"}
 
 
 def test_json_is_all_there_is_on_standard_output(univar, answers, tiny_encoder_folder):
@@ -388,6 +421,13 @@ def test_a_map_of_one_identity_can_be_drawn(univar, records, tmp_path, tiny_enco
         (["demo", "--identities", "2"], ["'--identities'", "greater than or equal to 4"]),
         (["demo", "--out", "answers.parquet/demo"], ["cannot write in"]),
         (["publish"], ["No such command 'publish'"]),
+        (["export", "e"], ["Missing option '--format'"]),
+        (["export", "e", "--format", "gguf"], ["'--format'", "stock", "onnx-int8"]),
+        (["export", ".", "--format", "stock"], ["holds something else than an export", "see univar export --help"]),
+        (
+            ["encode", "answers.parquet", "--out", "e.parquet", "--backend", "tpu"],
+            ["'--backend'", "torch", "onnx-int8"],
+        ),
         (["info", "--nonsense"], ["No such option", "--nonsense"]),
     ],
 )

@@ -37,6 +37,22 @@ class ColorBy(StrEnum):
     model = "model"
 
 
+class ExportFormat(StrEnum):
+    """What `univar export` writes."""
+
+    stock = "stock"
+    onnx = "onnx"
+    onnx_int8 = "onnx-int8"
+
+
+class Backend(StrEnum):
+    """What an encoder runs on."""
+
+    torch = "torch"
+    onnx = "onnx"
+    onnx_int8 = "onnx-int8"
+
+
 def output_file(*suffixes: str) -> Callable[[Path | None], Path | None]:
     """Refuses, before any work, an output file that could not be written after it."""
 
@@ -134,7 +150,11 @@ RejectsFile = Annotated[
 ]
 ModelName = Annotated[
     str,
-    typer.Option("--model", metavar="NAME", help="univar, base, or a SentenceTransformer folder or Hub name."),
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="univar, univar-static, base, an exported folder, or a SentenceTransformer folder or Hub name.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Same seed, same result.")]
@@ -171,7 +191,9 @@ def check_models(*names: str, option: str = "--model") -> None:
 
     To be called before huggingface_hub is imported, which reads HF_HUB_OFFLINE then.
     """
-    remote = [name for name in names if name not in ("univar", "base", "tfidf") and not Path(name).exists()]
+    remote = [
+        name for name in names if name not in ("univar", "univar-static", "base", "tfidf") and not Path(name).exists()
+    ]
     for name in remote:
         if name.startswith((".", "/", "~")) or name.count("/") > 1:
             raise typer.BadParameter(f"no such folder: {name}", param_hint=option)
@@ -186,15 +208,21 @@ def check_models(*names: str, option: str = "--model") -> None:
         os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-def load_named(name: str) -> "SentenceTransformer":
-    """The model that `--model` names."""
+def load_named(name: str, backend: Backend | None = None) -> "SentenceTransformer":
+    """The model that `--model` names, on the backend that `--backend` names."""
     if name == "tfidf":
         raise typer.BadParameter("tfidf, a baseline of `univar evaluate`, makes no embeddings", param_hint="--model")
     check_models(name)
     with loading(name):
         from univar.model.modeling import load_model
 
-        return load_model(name)
+        model = load_model(name)
+    if backend is None:
+        return model
+    from univar.model.export import with_backend
+
+    with err.status(f"Preparing {name} for {backend}: a while, the first time"):
+        return with_backend(model, backend.value)
 
 
 @contextmanager
@@ -205,13 +233,13 @@ def loading(name: str) -> Iterator[None]:
 
         try:
             yield
-        except (WeightsError, MemoryError):
+        except (WeightsError, MemoryError, ImportError):
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {problem(error)}"
             if not Path(name).exists() and os.environ.get("HF_HUB_OFFLINE") == "1":
                 reason = "no folder here, and the Hub is out of reach"
             raise RuntimeError(
-                f"cannot load the model {name!r} ({reason}); give univar, base, a folder that `univar train` wrote, "
-                "or the name of a SentenceTransformer on the Hub"
+                f"cannot load the model {name!r} ({reason}); give univar, univar-static, base, a folder that "
+                "`univar train` wrote, or the name of a SentenceTransformer on the Hub"
             ) from error

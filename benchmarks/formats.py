@@ -1,0 +1,122 @@
+"""One encoder in four formats, side by side in one run: speed, distance from the source, identification.
+
+    python benchmarks/formats.py [folder of valuebench.parquet, political_compass.parquet and speechmap.parquet]
+
+Speed is against `SentenceTransformer.encode` of stock sentence-transformers on the same weights, answers and threads.
+Without the folder the answers are simulated. Results are kept in benchmarks/README.md.
+"""
+
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# All formats tokenise on all cores.
+os.environ["TOKENIZERS_PARALLELISM"] = "true"
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+
+from univar.analysis.comparison import MAX_CHARACTERS, compare, sentence_encoder
+from univar.corpus.readers import read_corpus
+from univar.corpus.records import QARecord, question_hash
+from univar.corpus.simulation import simulate
+from univar.model.export import export_model
+from univar.model.modeling import UniVaR, load_model
+
+CORPORA = ("valuebench", "political_compass", "speechmap")
+FORMATS = ("torch", "onnx", "onnx-int8", "static")
+TIMED = 384
+ROUNDS = 5
+
+
+class Stock(SentenceTransformer):
+    """What univar does not touch."""
+
+
+def corpora(folder: Path | None) -> dict[str, list[QARecord]]:
+    if folder is None:
+        return {"simulated": simulate(12, 200, seed=5).records}
+    return {name: list(read_corpus(folder / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
+
+
+def unseen(records: list[QARecord], trained_on: frozenset[str]) -> list[QARecord]:
+    return [record for record in records if question_hash(record.question_key) not in trained_on]
+
+
+def sample(records: dict[str, list[QARecord]], count: int) -> list[str]:
+    """The same number of answers of each corpus, cut as `univar evaluate` cuts them."""
+    generator = np.random.default_rng(0)
+    each = count // len(records)
+    drawn = [generator.choice(len(of), each, replace=False) for of in records.values()]
+    return [of[index].text[:MAX_CHARACTERS] for of, rows in zip(records.values(), drawn, strict=True) for index in rows]
+
+
+def ratios(encoders: dict[str, Callable[[], object]], reference: str) -> dict[str, list[float]]:
+    """How many times as fast as the reference each is, a ratio a round: what else the machine does hits all alike."""
+    for run in encoders.values():
+        run()
+    found: dict[str, list[float]] = {name: [] for name in encoders}
+    for _ in range(ROUNDS):
+        taken = {}
+        for name, run in encoders.items():
+            start = time.perf_counter()
+            run()
+            taken[name] = time.perf_counter() - start
+        for name in encoders:
+            found[name].append(taken[reference] / taken[name])
+    return found
+
+
+def processor() -> str:
+    """Name, threads in use, and whether there are instructions for products of eight bits."""
+    described = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
+    name = next((line.partition(":")[2].strip() for line in described.splitlines() if "model name" in line), "")
+    vnni = "with" if "vnni" in described else "without"
+    return f"{name or platform.processor()}, {torch.get_num_threads()} threads, {vnni} VNNI"
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    model = UniVaR("univar", device="cpu")
+    trained_on = frozenset(model.training_record["questions"])
+    records = corpora(folder)
+    fresh = {name: unseen(of, trained_on) for name, of in records.items()}
+    texts = sample(fresh, TIMED)
+    with tempfile.TemporaryDirectory() as temporary:
+        for kind in ("stock", "onnx", "onnx-int8"):
+            export_model(model, Path(temporary, kind), kind)
+        stock = Stock(str(Path(temporary, "stock")), device="cpu")
+        encoders = {"torch": model, **{kind: load_model(str(Path(temporary, kind))) for kind in FORMATS[1:3]}}
+        encoders["static"] = load_model("univar-static")
+    print(f"{processor()}; {len(texts)} answers, {ROUNDS} rounds")
+    runs = {name: (lambda encoder=encoder: encoder.encode(texts)) for name, encoder in encoders.items()}
+    speed = ratios({"stock": lambda: stock.encode(texts), **runs}, "stock")
+    expected = model.encode(texts)
+    print("format | times as fast as stock, median (lowest-highest) | mean cosine | lowest cosine")
+    for name, encoder in encoders.items():
+        cosines = (encoder.encode(texts) * expected).sum(axis=1)
+        low, middle, high = min(speed[name]), statistics.median(speed[name]), max(speed[name])
+        print(f"{name} | {middle:.2f} ({low:.2f}-{high:.2f}) | {cosines.mean():.4f} | {cosines.min():.4f}")
+    compared = {**encoders, "base": load_model("base")}
+    for name, of in records.items():
+        comparison = compare(
+            of, {kind: sentence_encoder(encoder) for kind, encoder in compared.items()}, trained_on=trained_on
+        )
+        accuracy = {row.representation: 100 * row.knn.accuracy for row in comparison.rows}
+        gain = accuracy["torch"] - accuracy["base"]
+        print(f"{name}, n = {comparison.rows[0].knn.n}, chance {100 * comparison.rows[0].knn.chance:.1f}:")
+        for row in comparison.rows:
+            points = accuracy[row.representation]
+            kept = 100 * (points - accuracy["base"]) / gain
+            low, high = (100 * bound for bound in row.knn.interval)
+            print(f"  {row.representation} | k-NN {points:.1f} [{low:.1f}, {high:.1f}] | {kept:.0f} % of the gain")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Encoders that were exported to ONNX, run by onnxruntime: the quickest way to encode whole QAs on a CPU."""
+
+import importlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import InputModule, Normalize
+from tokenizers import Encoding, Tokenizer
+
+from univar.model import weights
+from univar.model.modules import MultiViewPooling, View, flatten_views
+
+GRAPH_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+EXPORT_FILE = "univar_export.json"
+OUTPUT = "sentence_embedding"
+
+# Measured (onnxruntime 1.31): the fused node takes ten times as long as the two that it replaces.
+_SLOW_FUSIONS = ["SkipLayerNormFusion"]
+
+
+class OnnxEncoder(SentenceTransformer):
+    """An exported encoder: encodes single QAs and views as the model that it was made from.
+
+    Every QA goes through the graph by itself, one QA a core: nothing is padded, and with eight-bit weights, whose
+    inputs are rounded run by run, no embedding depends on what else is encoded. It runs on CPUs and cannot be trained.
+
+    Args:
+        folder: What `univar.model.export.export_model` or `univar export` wrote in the format `onnx` or `onnx-int8`.
+        threads: QAs encoded at once; as many as torch would use threads if None.
+
+    Raises:
+        FileNotFoundError: If the folder is no such export, or lacks one of its files.
+        ImportError: If onnxruntime is not installed.
+
+    Attributes:
+        format: `onnx` or `onnx-int8`.
+        training_record: That of the model it was made from.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, threads: int | None = None) -> None:
+        described = read_export(folder)
+        transformer = OnnxTransformer(folder, described["dimension"], threads or torch.get_num_threads())
+        super().__init__(
+            modules=[transformer, MultiViewPooling(described["dimension"]), Normalize()],
+            device="cpu",
+            prompts=described["prompts"],
+            default_prompt_name=described["default_prompt_name"],
+        )
+        self.format: str = described["format"]
+        record = Path(folder, weights.RECORD_FILE)
+        self.training_record: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+
+    def save(self, path: str, *args: Any, **kwargs: Any) -> None:
+        """Refused: an export is copied as a folder, or made anew.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(f"an encoder in the format {self.format} is not saved: copy its folder, or export again")
+
+
+class OnnxTransformer(InputModule):
+    """Texts or views to QA embeddings `(Q, D)`: tokenizer, encoder, pooling and normalisation of an export.
+
+    Args:
+        folder: Of the export.
+        dimension: D.
+        threads: QAs encoded at once.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], dimension: int, threads: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        for name in (GRAPH_FILE, TOKENIZER_FILE):
+            if not Path(folder, name).is_file():
+                raise FileNotFoundError(f"{folder} lacks {name}; export the model again")
+        runtime = require("onnxruntime")
+        options = runtime.SessionOptions()
+        # QAs side by side keep the cores busier than the parts of one matrix product do.
+        options.intra_op_num_threads = 1
+        self.session = runtime.InferenceSession(
+            str(Path(folder, GRAPH_FILE)),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=_SLOW_FUSIONS,
+        )
+        self.tokenizer = Tokenizer.from_file(str(Path(folder, TOKENIZER_FILE)))
+        self.inputs = [node.name for node in self.session.get_inputs()]
+        self.dimension = dimension
+        self.threads = threads
+
+    @property
+    def max_seq_length(self) -> int | None:
+        """Tokens of a QA that are read; None if there is no limit."""
+        truncation = self.tokenizer.truncation
+        return truncation["max_length"] if truncation else None
+
+    def preprocess(  # type: ignore[override]  # views are one more kind of input
+        self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The encodings of Q QAs, and `view_ids` `(Q,)` int64; see `ViewTransformer.preprocess`."""
+        texts, view_ids = flatten_views(inputs)
+        encodings = self.tokenizer.encode_batch_fast([(prompt or "") + text for text in texts])
+        return {"encodings": encodings, "view_ids": torch.tensor(view_ids)}
+
+    def forward(self, features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Adds `sentence_embedding` `(Q, D)` float32."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            rows = list(pool.map(self._embedding, features["encodings"]))
+        return {**features, OUTPUT: torch.from_numpy(np.concatenate(rows))}
+
+    def _embedding(self, encoding: Encoding) -> npt.NDArray[np.float32]:
+        """`(1, D)`."""
+        rows = {
+            "input_ids": encoding.ids,
+            "attention_mask": encoding.attention_mask,
+            "token_type_ids": encoding.type_ids,
+        }
+        fed = {name: np.array([rows[name]], dtype=np.int64) for name in self.inputs}
+        embedding: npt.NDArray[np.float32] = self.session.run([OUTPUT], fed)[0]
+        return embedding
+
+    def get_embedding_dimension(self) -> int:
+        """D."""
+        return self.dimension
+
+    def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
+        """See `OnnxEncoder.save`."""
+        raise TypeError("an exported encoder is not saved: copy its folder, or export again")
+
+
+def is_export(name: object) -> bool:
+    """Whether a path is a folder that was exported to `onnx` or `onnx-int8`."""
+    return isinstance(name, str | os.PathLike) and os.path.isfile(os.path.join(name, EXPORT_FILE))
+
+
+def read_export(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """What an export says of itself: `format`, `dimension`, `max_tokens`, `prompts`, `source`, `fidelity` and so on.
+
+    Raises:
+        FileNotFoundError: If the folder is no export.
+    """
+    if not is_export(folder):
+        raise FileNotFoundError(
+            f"{folder} is no exported encoder: it has no {EXPORT_FILE}. "
+            "Give a folder that `univar export DIR --format onnx` wrote"
+        )
+    described: dict[str, Any] = json.loads(Path(folder, EXPORT_FILE).read_text(encoding="utf-8"))
+    return described
+
+
+def require(module: str) -> ModuleType:
+    """A module of the extra `onnx`.
+
+    Raises:
+        ImportError: If it is not installed; the message says how to get it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"the formats onnx and onnx-int8 need {error.name}, of the extra `onnx`: "
+            "pip install '.[onnx]' in a clone of univar, or pip install onnxruntime onnx onnxscript"
+        ) from error
