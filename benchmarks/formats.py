@@ -15,24 +15,26 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# All formats tokenise on all cores.
-os.environ["TOKENIZERS_PARALLELISM"] = "true"
-
 import numpy as np
 import torch
+
+# All formats tokenise on as many threads as they compute on.
+os.environ["TOKENIZERS_PARALLELISM"] = "true"
+os.environ["RAYON_NUM_THREADS"] = str(torch.get_num_threads())
+
 from sentence_transformers import SentenceTransformer
 
 from univar.analysis.comparison import MAX_CHARACTERS, compare, sentence_encoder
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash
 from univar.corpus.simulation import simulate
-from univar.model.export import export_model
+from univar.model.export import export_model, with_backend
 from univar.model.modeling import UniVaR, load_model
 
 CORPORA = ("valuebench", "political_compass", "speechmap")
 FORMATS = ("torch", "onnx", "onnx-int8", "static")
-TIMED = 384
-ROUNDS = 5
+TIMED = 240
+ROUNDS = 3
 
 
 class Stock(SentenceTransformer):
@@ -103,19 +105,23 @@ def main() -> None:
         cosines = (encoder.encode(texts) * expected).sum(axis=1)
         low, middle, high = min(speed[name]), statistics.median(speed[name]), max(speed[name])
         print(f"{name} | {middle:.2f} ({low:.2f}-{high:.2f}) | {cosines.mean():.4f} | {cosines.min():.4f}")
-    compared = {**encoders, "base": load_model("base")}
+    # Of torch and onnx, whose embeddings are the same to six digits, the quicker one is the source here.
+    compared = {name: encoders[name] for name in FORMATS[1:]} | {"base": with_backend(load_model("base"), "onnx")}
     for name, of in records.items():
         comparison = compare(
             of, {kind: sentence_encoder(encoder) for kind, encoder in compared.items()}, trained_on=trained_on
         )
         accuracy = {row.representation: 100 * row.knn.accuracy for row in comparison.rows}
-        gain = accuracy["torch"] - accuracy["base"]
+        gain = accuracy["onnx"] - accuracy["base"]
         print(f"{name}, n = {comparison.rows[0].knn.n}, chance {100 * comparison.rows[0].knn.chance:.1f}:")
         for row in comparison.rows:
             points = accuracy[row.representation]
             kept = 100 * (points - accuracy["base"]) / gain
             low, high = (100 * bound for bound in row.knn.interval)
-            print(f"  {row.representation} | k-NN {points:.1f} [{low:.1f}, {high:.1f}] | {kept:.0f} % of the gain")
+            print(
+                f"  {row.representation} | k-NN {points:.1f} [{low:.1f}, {high:.1f}] | {kept:.0f} % of the gain",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

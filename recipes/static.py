@@ -14,16 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.ship import ATTRIBUTION, CORPORA, controls, measure
-from univar.analysis.comparison import MAX_CHARACTERS
+from recipes.ship import ATTRIBUTION, CONTROL_QAS, CORPORA, controls, sample
+from univar.analysis.comparison import MAX_CHARACTERS, compare, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
-from univar.corpus.records import question_hash, split_of
+from univar.corpus.records import QARecord, question_hash, split_of
 from univar.corpus.simulation import simulate
 from univar.files import replacing
 from univar.model import weights
 from univar.model.cards import static_card
 from univar.model.distillation import Distillation, Floats, distil
-from univar.model.modeling import UniVaR
+from univar.model.export import with_backend
+from univar.model.modeling import UniVaR, load_model
+from univar.model.training import corpus_record
 
 
 def main() -> None:
@@ -34,15 +36,25 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
+    ship(distilled(corpora, options.cache))
+    student = UniVaR("univar-static")
+    tables = {name: measured(student, records, controls(options.data, name)) for name, records in corpora.items()}
+    with replacing(weights.STATIC_ASSETS / weights.CARD_FILE) as temporary:
+        temporary.write_text(static_card(student, tables, ATTRIBUTION), encoding="utf-8")
+
+
+def distilled(corpora: dict[str, list[QARecord]], cache: Path) -> UniVaR:
+    """The student of the training questions, and of the simulated answers that its teacher has seen."""
     simulated = simulate(32, 384, seed=1, style="redrawn").records
+    everything = {**corpora, "simulated": simulated}
     seen = {
         name: [record for record in records if split_of(record.question_key) == "train"]
-        for name, records in {**corpora, "simulated": simulated}.items()
+        for name, records in everything.items()
     }
     texts = [record.text[:MAX_CHARACTERS] for records in seen.values() for record in records]
     labels = [(name, str(record.identity)) for name, records in seen.items() for record in records]
     settings = Distillation()
-    targets = embedded(texts, options.cache)
+    targets = embedded(texts, cache)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the steps are small: threads would wait for each other
     student = distil(texts, labels, targets, settings)
@@ -50,15 +62,10 @@ def main() -> None:
     student.training_record = {
         "teacher": "univar",
         "recipe": vars(settings),
-        "corpora": {name: {"qas": len(records)} for name, records in seen.items()},
+        "corpora": {name: corpus_record(records, seen[name]) for name, records in everything.items()},
         "questions": sorted({question_hash(record.question_key) for records in seen.values() for record in records}),
     }
-    ship(student)
-    models = {"univar": UniVaR("univar"), "univar-static": UniVaR("univar-static")}
-    tables = {
-        name: measure(records, models, controls(options.data, name)).to_markdown() for name, records in corpora.items()
-    }
-    write_card(models["univar-static"], tables)
+    return student
 
 
 def embedded(texts: list[str], cache: Path) -> Floats:
@@ -75,7 +82,7 @@ def embedded(texts: list[str], cache: Path) -> Floats:
 
 def ship(student: UniVaR) -> None:
     """Writes the student in half precision, with the hashes of its weights."""
-    student.set_model_card("")  # until it is measured
+    student.set_model_card("# Not measured\n")
     with replacing(weights.STATIC_ASSETS) as temporary:
         student.to(torch.float16).save_pretrained(str(temporary))
         files = sorted(temporary.rglob("*.safetensors"))
@@ -84,9 +91,18 @@ def ship(student: UniVaR) -> None:
         (temporary / weights.RECORD_FILE).write_text(record + "\n", encoding="utf-8")
 
 
-def write_card(student: UniVaR, tables: dict[str, str]) -> None:
-    with replacing(weights.STATIC_ASSETS / weights.CARD_FILE) as temporary:
-        temporary.write_text(static_card(student, tables, ATTRIBUTION), encoding="utf-8")
+def measured(student: UniVaR, records: list[QARecord], control: list[QARecord]) -> str:
+    """The identification table of the student, its teacher, the base encoder and TF-IDF."""
+    # In ONNX both give the same embeddings in less time.
+    teacher, base = (with_backend(load_model(name), "onnx") for name in ("univar", "base"))
+    encoders = {"univar-static": student, "univar": teacher, "base": base}
+    owners = {record.identity for record in records}
+    return compare(
+        records,
+        {**{name: sentence_encoder(encoder) for name, encoder in encoders.items()}, "tfidf": tfidf()},
+        control=sample([record for record in control if record.identity in owners], CONTROL_QAS),
+        trained_on=frozenset(student.training_record["questions"]),
+    ).to_markdown()
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def train(
     # Set now and not at the end: checkpoints carry it, which tells on resuming whether they are of this run.
     model.training_record = {
         "recipe": recipe.to_dict(),
-        "corpora": {name: _described(records, seen[name]) for name, records in corpora.items()},
+        "corpora": {name: corpus_record(records, seen[name]) for name, records in corpora.items()},
         "questions": sorted({question_hash(r.question_key) for records in seen.values() for r in records}),
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
@@ -252,7 +252,8 @@ def _shares(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[s
     return {name: max(recipe.batch_pairs, round(recipe.pairs * root / total)) for name, root in roots.items()}
 
 
-def _described(records: Sequence[QARecord], trained_on: Sequence[QARecord]) -> dict[str, int]:
+def corpus_record(records: Sequence[QARecord], trained_on: Sequence[QARecord]) -> dict[str, int]:
+    """What a training record says of a corpus: numbers of what was trained on, and of the QAs that were not."""
     return {
         "qas": len(trained_on),
         "identities": len({record.identity for record in trained_on}),
