@@ -507,7 +507,9 @@ def test_a_model_folder_that_cannot_be_loaded_ends_in_one_line(univar, answers, 
     shutil.copytree(tiny_encoder_folder, tmp_path / "broken")
     DAMAGE[damage](tmp_path / "broken")
     for command in (["encode", answers, "--out", "e.parquet"], ["evaluate", answers]):
-        failed(univar(*command, "--model", "broken"), "cannot load the model 'broken'", "give univar, base")
+        failed(
+            univar(*command, "--model", "broken"), "cannot load the model 'broken'", "give univar, univar-static, base"
+        )
     assert not Path("e.parquet").exists()
 
 
@@ -517,7 +519,10 @@ def test_an_unknown_name_fails_at_once_where_the_hub_is_out_of_reach(univar, ans
     start = time.monotonic()
     run = univar("evaluate", answers, "--model", "tfidf", "--model", "absent")
     assert time.monotonic() - start < 20
-    failed(run, "cannot load the model 'absent' (no folder here, and the Hub is out of reach); give univar, base, ")
+    failed(
+        run,
+        "cannot load the model 'absent' (no folder here, and the Hub is out of reach); give univar, univar-static, base, ",
+    )
 
 
 # A full disk, Ctrl-C
