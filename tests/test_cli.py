@@ -213,6 +213,8 @@ def test_the_shipped_weights_are_the_default(univar, answers):
     run = univar("encode", answers, "--out", "e.parquet")
     assert run.code == 0, run.err
     assert "120 embeddings of 384 dimensions" in run.out
+    run = univar("encode", answers, "--model", "univar-static", "--out", "e.parquet")
+    assert "120 embeddings of 384 dimensions" in run.out, run.err
     described = univar("info")
     assert described.code == 0
     assert "sentence-transformers" in described.out

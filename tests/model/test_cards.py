@@ -4,7 +4,9 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard, ModelCard
 
-from univar.model.cards import dataset_card, model_card
+from univar.model import weights
+from univar.model.cards import dataset_card, model_card, static_card
+from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
 
 DATASET_CARD = Path(__file__).parent.parent.parent / "hub_cards" / "dataset.md"
@@ -78,6 +80,16 @@ def test_every_card_states_limits_and_source(tiny_model):
 
 
 # The data set
+
+
+def test_the_card_of_the_static_student_is_the_rendered_one_with_its_measurements():
+    rendered = static_card(UniVaR("univar-static"), {"mine": "| 50.0 |"}, "- mine: CC0.")
+    assert "### mine\n\n| 50.0 |\n" in rendered
+    assert "## Data and licences\n\n- mine: CC0.\n" in rendered
+    shipped = (weights.STATIC_ASSETS / weights.CARD_FILE).read_text(encoding="utf-8")
+    assert shipped.partition("## Evaluation")[0] == rendered.partition("## Evaluation")[0]
+    assert [name for name in ("valuebench", "political_compass", "speechmap") if f"### {name}\n" not in shipped] == []
+    assert shipped.count("| values | univar-static |") == shipped.count("| control | univar-static |") == 3
 
 
 def test_the_card_of_the_question_bank_is_the_rendered_one():
