@@ -19,7 +19,7 @@ from univar.model.onnx_encoder import GRAPH_FILE, OnnxEncoder, is_export, read_e
 QAS = ["q yes always", "q no", "q i think one should help honest family", "q law is right", "q save thrift"]
 VIEWS = [QAS[:3], QAS[3:], QAS[1:2], [QAS[4], QAS[0]]]
 RECORD = {"recipe": {"seed": 7}, "corpora": {}, "questions": ["00ff"]}
-HOW_TO_GET_ONNX = r"need onnxruntime, of the extra `onnx`: pip install '\.\[onnx\]'"
+HOW_TO_GET_ONNX = r"need onnxruntime, of the extra `onnx`: pip install onnxruntime onnx onnxscript"
 
 
 @pytest.fixture(scope="module")

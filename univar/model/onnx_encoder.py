@@ -169,5 +169,5 @@ def require(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise ImportError(
             f"the formats onnx and onnx-int8 need {error.name}, of the extra `onnx`: "
-            "pip install '.[onnx]' in a clone of univar, or pip install onnxruntime onnx onnxscript"
+            "pip install onnxruntime onnx onnxscript"
         ) from error
