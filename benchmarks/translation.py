@@ -2,8 +2,8 @@
 
     python benchmarks/translation.py
 
-The model has the width of NLLB-200-distilled-600M, a quarter of its layers and vocabulary so that this takes minutes,
-and random weights, which is all that speed depends on; it hardly ever ends a sentence, so that every way writes about the
+The model is as wide as NLLB-200-distilled-600M, has a quarter of its layers and vocabulary so that this takes a minute,
+and random weights, on which speed does not depend. It hardly ever ends a sentence, so that every way writes about the
 same number of tokens. Greedy search.
 """
 

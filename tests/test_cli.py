@@ -523,7 +523,7 @@ def test_an_unknown_name_fails_at_once_where_the_hub_is_out_of_reach(univar, ans
     assert time.monotonic() - start < 20
     failed(
         run,
-        "cannot load the model 'absent' (no folder here, and the Hub is out of reach); give univar, univar-static, base, ",
+        "cannot load the model 'absent' (no folder here, and the Hub is out of reach); give univar, univar-static, ",
     )
 
 
