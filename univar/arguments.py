@@ -240,6 +240,6 @@ def loading(name: str) -> Iterator[None]:
             if not Path(name).exists() and os.environ.get("HF_HUB_OFFLINE") == "1":
                 reason = "no folder here, and the Hub is out of reach"
             raise RuntimeError(
-                f"cannot load the model {name!r} ({reason}); give univar, univar-static, base, a folder that `univar train` wrote, "
-                "or the name of a SentenceTransformer on the Hub"
+                f"cannot load the model {name!r} ({reason}); give univar, univar-static, base, a folder that "
+                "`univar train` wrote, or the name of a SentenceTransformer on the Hub"
             ) from error
