@@ -31,7 +31,7 @@ def test_answers_in_any_format_are_translated(univar, answers, nllb, tmp_path):
     ran = univar("corpus", "translate", answers, "--column", "question=q", "--out", "english", "--translator", nllb)
     assert ran.code == 0
     assert "1 of 1 translations have nothing against them" in ran.out
-    assert "2 texts of 2 sentences, 0 of them translated before" in ran.err
+    assert "2 sentences, 0 of them translated before" in ran.err
     assert "1 of 3 rows rejected" in ran.err
     rows = pq.read_table(tmp_path / "english" / "part-00000.parquet").to_pylist()
     assert [row["answer_eng"] for row in rows] == [TRUTH, None]

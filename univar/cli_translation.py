@@ -32,11 +32,7 @@ if TYPE_CHECKING:
 
     from univar.corpus.translation import Tally, Translating
 
-NLLB_600M = "facebook/nllb-200-distilled-600M"
-
 answer_commands, question_commands = typer.Typer(), typer.Typer()
-
-NLLB_600M = "facebook/nllb-200-distilled-600M"
 
 
 class BackendName(StrEnum):
@@ -55,12 +51,12 @@ class PrecisionName(StrEnum):
 
 
 TranslatorName = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--translator",
         metavar="NAME",
-        help="NLLB-200: folder or Hub name. The smallest by default; the paper used facebook/nllb-200-3.3B. Their "
-        "licence forbids commercial use.",
+        help="NLLB-200: folder or Hub name; the paper used facebook/nllb-200-3.3B. Its licence forbids commercial use.",
+        show_default="the smallest, of 600 M parameters",
     ),
 ]
 BackendOption = Annotated[
@@ -92,7 +88,7 @@ MemoryFile = Annotated[
 def translate(
     corpus: CorpusPath,
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the translated answers.")],
-    translator: TranslatorName = NLLB_600M,
+    translator: TranslatorName = None,
     backend: BackendOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
@@ -129,7 +125,7 @@ def translate(
         with err.status("Counting what is to be translated"):
             work = workload(_tables(corpus, reader, again=False), how)
         say(
-            f"{work.texts:,} texts of {work.sentences:,} sentences, {work.known:,} of them translated before; "
+            f"{work.sentences:,} sentences, {work.known:,} of them translated before; "
             f"{work.tokens:,} tokens to go" + (", there and back" if round_trip else "")
         )
         if dry_run:
@@ -154,7 +150,7 @@ def translate_question_set(
         list[str] | None,
         typer.Option("--lang", metavar="CODE", callback=language_codes, help="Repeatable.", show_default="all 24"),
     ] = None,
-    translator: TranslatorName = NLLB_600M,
+    translator: TranslatorName = None,
     backend: BackendOption = None,
     device: DeviceOption = None,
     memory: MemoryFile = None,

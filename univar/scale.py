@@ -110,7 +110,6 @@ class Translate(Stage):
             TranslationError: As `translate_answers` does.
         """
         tables = map(pq.read_table, shards(self.folder)[rank::world_size])
-        folder.mkdir(parents=True, exist_ok=True)
         with TranslationMemory(folder / MEMORY) as memory:
             how = Translating(Translator(**self.translator), memory, self.there_and_back)
             found = translate_answers(tables, folder, how)

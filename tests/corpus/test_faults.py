@@ -82,24 +82,27 @@ def test_a_mixture_of_faults_is_survived(served, tiny_llm, tmp_path):
     assert progress.sent == proxy.received == 18 + progress.errors.total()
 
 
-def dies_and_returns(served: str, model: Path, folder: Path, seconds: float) -> None:
+def asked_while_it_dies_and_returns(served: str, model: Path, folder: Path, seconds: float) -> elicitation.Progress:
     with spoiling(served, lambda number: Fault(dead=seconds) if number == 3 else None) as proxy:
         plan = plan_of(proxy.url, model=model, number=2)
         progress = ask(plan, folder)["m0"]
     assert missing_and_doubled(plan, folder) == NONE
-    assert (progress.done, progress.stopped) == (12, None)
-    assert progress.errors["connection"] > 0
+    return progress
 
 
 def test_a_server_that_dies_and_returns_is_waited_for(served, tiny_llm, tmp_path, monkeypatch):
     monkeypatch.setattr(endpoints, "_LONGEST_WAIT", 1)  # six attempts wait for at least 0.5 + 4 x 1 seconds
-    dies_and_returns(served, tiny_llm, tmp_path, 3)
+    progress = asked_while_it_dies_and_returns(served, tiny_llm, tmp_path, 3)
+    assert (progress.done, progress.stopped) == (12, None)
+    assert progress.errors["connection"] > 0
 
 
 @pytest.mark.slow
 def test_a_server_that_returns_after_ten_seconds_is_waited_for_by_default(served, tiny_llm, tmp_path, monkeypatch):
     monkeypatch.undo()  # six attempts wait for at least 0.5 + 1 + 2 + 4 + 8 seconds
-    dies_and_returns(served, tiny_llm, tmp_path, 10)
+    progress = asked_while_it_dies_and_returns(served, tiny_llm, tmp_path, 10)
+    assert (progress.done, progress.stopped) == (12, None)
+    assert progress.errors["connection"] > 0
 
 
 def test_an_endpoint_that_is_gone_for_good_is_told_and_the_other_finishes(served, tiny_llm, tmp_path):

@@ -125,7 +125,16 @@ class Translating:
             for text, said, stopped, returned in zip(texts, there, cut, back, strict=True)
         ]
 
-    def sentences(self, texts: Iterable[str], lang: str) -> dict[str, list[Line]]:
+    def sentences(self, table: pa.Table) -> dict[str, list[str]]:
+        """By language, the different sentences of a table's questions and answers without an English version."""
+        texts = _texts_by_language(table.to_pylist())
+        return {lang: _different(self._lines(of, lang)) for lang, of in texts.items()}
+
+    def way(self, source: str, target: str) -> str:
+        """What the translation of a sentence depends on besides the sentence."""
+        return f"{self.translator.name} {source} {target}"
+
+    def _lines(self, texts: Iterable[str], lang: str) -> dict[str, list[Line]]:
         """Different texts as lines of sentences."""
         size = self.translator.size
         return {text: lines_of(text, lang, size, LONGEST_SENTENCE) for text in dict.fromkeys(texts)}
@@ -134,9 +143,8 @@ class Translating:
         self, texts: Sequence[str], source: str, target: str, advance: Advance
     ) -> tuple[list[str], list[bool]]:
         """The translations, and whether the decoder was stopped in one of their sentences."""
-        lines = self.sentences(texts, source)
-        wanted = _different(lines)
-        way = f"{self.translator.name} {source} {target}"
+        lines = self._lines(texts, source)
+        wanted, way = _different(lines), self.way(source, target)
         found = self.memory.known(wanted, way)
         advance(len(found))
         for batch in self.translator.batches((text for text in wanted if text not in found), source, target):
@@ -160,13 +168,11 @@ class Workload:
     """What there is to translate.
 
     Attributes:
-        texts: Questions and answers without an English version, each counted once in its shard and language.
-        sentences: Of these texts, each counted once in its shard and language.
+        sentences: Of questions and answers without an English version, each counted once in its shard and language.
         known: Sentences that the memory has.
         tokens: Of the sentences that it does not have.
     """
 
-    texts: int = 0
     sentences: int = 0
     known: int = 0
     tokens: int = 0
@@ -176,12 +182,10 @@ def workload(tables: Iterable[pa.Table], how: Translating) -> Workload:
     """What there is to translate into English; nothing is translated."""
     total = Counter[str]()
     for table in tables:
-        for lang, texts in _texts_by_language(table.to_pylist()).items():
-            sentences = _different(how.sentences(texts, lang))
-            known = how.memory.known(sentences, f"{how.translator.name} {lang} eng")
-            new = (sentence for sentence in sentences if sentence not in known)
-            total.update(texts=len(texts), sentences=len(sentences), known=len(known))
-            total.update(tokens=sum(map(how.translator.size, new)))
+        for lang, sentences in how.sentences(table).items():
+            known = how.memory.known(sentences, how.way(lang, "eng"))
+            tokens = sum(how.translator.size(sentence) for sentence in sentences if sentence not in known)
+            total.update(sentences=len(sentences), known=len(known), tokens=tokens)
     return Workload(**total)
 
 
@@ -235,7 +239,9 @@ def _shards(
     for number, table in enumerate(tables):
         shard = out / f"part-{number:05d}.parquet"
         made_of = _made_of(table, how)
-        if not (shard.exists() and _metadata(shard) == made_of):
+        if shard.exists() and _metadata(shard) == made_of:
+            advance(sum(map(len, how.sentences(table).values())))
+        else:
             _write(_translated(table, how, advance), shard, made_of)
         for row in pq.read_table(shard, columns=["lang", "translation_defects"]).to_pylist():
             if row["translation_defects"] is not None:

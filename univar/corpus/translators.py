@@ -18,7 +18,6 @@ from univar.files import locked, replacing
 Backend = Literal["ctranslate2", "transformers"]
 Precision = Literal["float32", "float16", "int8"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 NLLB = "facebook/nllb-200-distilled-600M"
 """The smallest NLLB-200; the paper used facebook/nllb-200-3.3B (section 4.2). Their licence is CC-BY-NC-4.0."""
@@ -55,6 +54,9 @@ class Translator:
 
     The weights are loaded by `load` or when the first sentence is translated; for CTranslate2 they are converted once
     and kept in the cache of the Hub.
+
+    Attributes:
+        name: What a translation depends on: model, revision, backend, precision, beams; no path of this machine.
     """
 
     def __init__(
@@ -90,13 +92,9 @@ class Translator:
             raise TranslationError("transformers translates in float32 or float16, not in int8; ctranslate2 does")
         self.model, self.beams, self.batch_tokens = model, beams, batch_tokens
         self._config, self._tokenizer = _described(model)
-
-    @property
-    def name(self) -> str:
-        """What a translation depends on: model, revision, backend, precision, beams; no path of this machine."""
-        model = Path(self.model).name if Path(self.model).is_dir() else self.model
-        revision = _revision(self.model, self._config)[:8]
-        return f"{model}@{revision} {self.backend} {self.precision} beams={self.beams}"
+        known_as = Path(model).name if Path(model).is_dir() else model
+        revision = _revision(model, self._config)[:8]
+        self.name = f"{known_as}@{revision} {self.backend} {self.precision} beams={beams}"
 
     def load(self) -> None:
         """Loads the weights, downloads and converts them if need be.
