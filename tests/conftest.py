@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from tests import tiny_nllb
 from univar import cli
-from univar.corpus.records import QARecord
+from univar.corpus.records import QARecord, write_corpus
 from univar.model import weights
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
@@ -178,3 +179,39 @@ def univar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     signal.signal(signal.SIGTERM, handler)
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture
+def answers(tmp_path: Path, records: list[QARecord]) -> Path:
+    """A corpus of 120 QAs of three identities."""
+    write_corpus(records, tmp_path / "answers.parquet")
+    return tmp_path / "answers.parquet"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, tiny_encoder_folder: Path) -> Path:
+    """Four steps, each with a checkpoint."""
+    file = tmp_path / "recipe.yaml"
+    file.write_text(f"base: {tiny_encoder_folder}\npairs: 24\nbatch_pairs: 6\nfreeze_embeddings: false\nbf16: false\n")
+    return file
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[int], None]]:
+    """Lets files grow to so many bytes only."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def failed(run: Run, *parts: str, code: int = 1) -> None:
+    """The command ended in one line that says all of the parts."""
+    assert run.code == code, run.err
+    assert run.out == ""
+    (line,) = run.err.splitlines()
+    assert line.startswith("Error: ")
+    assert [part for part in parts if part not in line] == [], line

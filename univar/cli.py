@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -166,22 +167,12 @@ def train(
         named = {name: reader.read(path) for name, path in zip(corpus_names(corpora), corpora, strict=True)}
         controls = [record for path in control or [] for record in reader.read(path)]
     with err.status("Loading the libraries"):
-        from safetensors import SafetensorError
-
         from univar.analysis.trained import train_and_measure
     _log("univar.model", quiet=err.is_terminal or not leads())  # where there is no bar
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # the Trainer prints what it logs
-            comparisons = train_and_measure(
-                named, out_folder, recipe=recipe, control=controls, restart=restart, report_to=report_to, step=step
-            )
-    except FileExistsError as error:
-        raise typer.BadParameter(str(error), param_hint="--out") from None
-    except (OSError, RuntimeError, SafetensorError) as error:  # among them what a full disk makes of a checkpoint
-        raise RuntimeError(f"{problem(error)}; no model was written. {_how_to_go_on(out_folder)}") from error
-    except KeyboardInterrupt:
-        say(f"Interrupted; no model was written. {_how_to_go_on(out_folder)}")
-        raise typer.Exit(1) from None
+    with _told_how_to_go_on(out_folder), contextlib.redirect_stdout(sys.stderr):  # the Trainer prints what it logs
+        comparisons = train_and_measure(
+            named, out_folder, recipe=recipe, control=controls, restart=restart, report_to=report_to, step=step
+        )
     if not leads():
         return
     described = {name: comparison.to_dict() for name, comparison in comparisons.items()}
@@ -395,6 +386,22 @@ def info(
         with corpus_reader(column, constant, lang, rejects) as reader:
             described = {**describe_corpus(reader.stream(corpus)), "rejected": reader.rejected}
     result(described, *described_lines(described), as_json=as_json)
+
+
+@contextlib.contextmanager
+def _told_how_to_go_on(out_folder: Path) -> Iterator[None]:
+    """What becomes of a training that is interrupted or fails."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except FileExistsError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from None
+    except (OSError, RuntimeError, SafetensorError) as error:  # among them what a full disk makes of a checkpoint
+        raise RuntimeError(f"{problem(error)}; no model was written. {_how_to_go_on(out_folder)}") from error
+    except KeyboardInterrupt:
+        say(f"Interrupted; no model was written. {_how_to_go_on(out_folder)}")
+        raise typer.Exit(1) from None
 
 
 def _how_to_go_on(out_folder: Path) -> str:
