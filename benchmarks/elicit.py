@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 LATENCY, ROOM = 0.5, 256
-UNDER_WAY = 320
-"""A quarter more than the server has room for: the next request waits there while an answer is on its way."""
+UNDER_WAY = 512
+"""Twice what the server has room for: as many requests wait there while answers are on their way."""
 
 
 def serve() -> None:

@@ -1,7 +1,6 @@
 """Chat requests to an OpenAI-compatible server, and a journal by which no reply is lost or paid for twice."""
 
 import asyncio
-import functools
 import json
 import os
 import time
@@ -14,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    import ssl
-
     from huggingface_hub import AsyncInferenceClient
     from tenacity import RetryCallState
 
@@ -28,7 +25,6 @@ PROVIDER = "provider:"
 _CAN_HEAL = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _LONGEST_WAIT = 60.0
 _CHARACTERS_A_TOKEN = 4
-_CONNECTIONS_A_CLIENT = 16
 _HUB_HOSTS = ("huggingface.co", ".huggingface.co", ".huggingface.cloud", ".hf.space")
 
 
@@ -118,8 +114,9 @@ class Endpoint:
     @asynccontextmanager
     async def client(self) -> AsyncIterator["AsyncInferenceClient"]:
         """A client that gives its key to the server it is meant for: the Hub's login never goes elsewhere."""
-        import httpx2
         from huggingface_hub import AsyncInferenceClient, get_token
+
+        from univar.corpus.sessions import session
 
         on_hub = self.url.startswith(PROVIDER) or (urlsplit(self.url).hostname or "").endswith(_HUB_HOSTS)
         key = os.environ.get(API_KEY) or (get_token() if on_hub else None)
@@ -129,8 +126,7 @@ class Endpoint:
         async with AsyncInferenceClient(**place, api_key=key or "none", timeout=self.timeout) as client:
             if not on_hub:
                 # Offline mode is about the Hub, but the client's own sessions refuse every server then.
-                session = httpx2.AsyncClient(follow_redirects=True, verify=_certificates())
-                client._async_client = await client.exit_stack.enter_async_context(session)
+                client._async_client = await client.exit_stack.enter_async_context(session())
             yield client
 
 
@@ -213,13 +209,9 @@ class Lane:
         self._requests = Rate(endpoint.requests_per_minute)
         self._tokens = Rate(endpoint.tokens_per_minute)
         self._stack = AsyncExitStack()
-        self._clients: list[AsyncInferenceClient] = []
 
     async def __aenter__(self) -> Self:
-        # A session looks at all of its connections for every request, so that one large one costs more than many small.
-        for _ in range(-(-self.endpoint.concurrency // _CONNECTIONS_A_CLIENT)):
-            client = await self._stack.enter_async_context(self.endpoint.client())
-            self._clients.extend([client] * _CONNECTIONS_A_CLIENT)
+        self._client = await self._stack.enter_async_context(self.endpoint.client())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -276,10 +268,10 @@ class Lane:
     async def _ask_once(self, request: ChatRequest) -> ChatReply:
         import httpx2
 
-        endpoint, started, client = self.endpoint, time.monotonic(), self._clients.pop()
+        endpoint, started = self.endpoint, time.monotonic()
         messages = [{"role": "system", "content": endpoint.system}] if endpoint.system else []
         try:
-            output: Any = await client.chat_completion(
+            output: Any = await self._client.chat_completion(
                 [*messages, {"role": "user", "content": request.prompt}],
                 model=endpoint.model,
                 max_tokens=endpoint.max_tokens,
@@ -294,8 +286,6 @@ class Lane:
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
         except (IndexError, KeyError, TypeError, AttributeError) as error:
             raise ConnectionError("a reply without choices") from error
-        finally:
-            self._clients.append(client)
         return ChatReply(
             request.request_id,
             text,
@@ -410,14 +400,6 @@ async def _ask_missing(
                     workers.create_task(work())
         except* EndpointError as failures:
             raise failures.exceptions[0] from None
-
-
-@functools.cache
-def _certificates() -> "ssl.SSLContext":
-    """Whom to trust: read once and not for every session."""
-    import httpx2
-
-    return httpx2.create_ssl_context()
 
 
 def _can_heal(error: BaseException) -> bool:
