@@ -31,6 +31,10 @@ from univar.model.training import train
 CORPORA = ("valuebench", "political_compass", "speechmap")
 CONTROLS = {"valuebench": "control_alpaca_eval", "political_compass": "control_matched", "speechmap": "control_matched"}
 CONTROL_QAS = 1_500
+TRAINED_CONTROLS = ("control_matched", "control_mt_bench")
+HELD_OUT_SOURCES = ("atlas", "misguided")
+"""Of the controls: never trained on, so that what is measured on them tells of sources that are new."""
+
 DOCS = Path(__file__).parents[1] / "docs"
 ATTRIBUTION = """\
 - valuebench: Value4AI/ValueBench, MIT.
@@ -52,13 +56,7 @@ def main() -> None:
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
     if not options.model.exists():
-        # Views on one value, of answers in styles that mean nothing: what they have in common is a stance.
-        simulated = simulate(32, 384, seed=1, style="redrawn").records
-        # Without an evaluator the last checkpoint is kept, and no validation question decides anything.
-        model = train(
-            {**corpora, "simulated": simulated}, checkpoint_folder(options.model), recipe=read_recipe("minilm")
-        )
-        model.save_pretrained(str(options.model))
+        train_model(corpora, options.data, options.model)
     trained = UniVaR(str(options.model))
     ship_adapter(trained, options.rank)
     shipped = UniVaR("univar")
@@ -73,6 +71,20 @@ def main() -> None:
     write_reference(build_reference(corpora, shipped))
     for name in ("valuebench", "speechmap"):
         draw(name, corpora[name], shipped)
+
+
+def train_model(corpora: dict[str, list[QARecord]], folder: Path, out: Path) -> None:
+    """Trains, going on from the last checkpoint after an interruption, and saves the model to `out`."""
+    # Views on one value, of answers in styles that mean nothing: what they have in common is a stance.
+    simulated = simulate(32, 384, seed=1, style="redrawn").records
+    # Without an evaluator the last checkpoint is kept, and no validation question decides anything.
+    model = train(
+        {**corpora, "simulated": simulated},
+        checkpoint_folder(out),
+        control=trained_controls(folder),
+        recipe=read_recipe("minilm-controlled"),
+    )
+    model.save_pretrained(str(out))
 
 
 def ship_adapter(trained: UniVaR, rank: int) -> None:
@@ -99,6 +111,11 @@ def measure(records: list[QARecord], models: dict[str, UniVaR], control: list[QA
 
 def controls(folder: Path, name: str) -> list[QARecord]:
     return list(read_corpus(folder / f"{CONTROLS[name]}.parquet"))
+
+
+def trained_controls(folder: Path) -> list[QARecord]:
+    found = [record for name in TRAINED_CONTROLS for record in read_corpus(folder / f"{name}.parquet", lang=["eng"])]
+    return [record for record in found if record.source not in HELD_OUT_SOURCES]
 
 
 def sample(records: list[QARecord], most: int) -> list[QARecord]:

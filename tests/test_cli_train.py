@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import failed, files
 from univar import cli
+from univar.analysis import trained
 from univar.analysis.trained import IdentificationEvaluator, checkpoint_folder
 from univar.model.modeling import UniVaR
 
@@ -108,6 +109,23 @@ def test_a_recipe_that_does_not_exist_is_told(univar, answers):
     failed(run, "no recipe 'maxilm': neither a file nor one of minilm")
     Path("bad.yaml").write_text("pairs: many\n")
     failed(univar("train", answers, "--recipe", "bad.yaml", "--out", "model"), "bad.yaml is no recipe", "pairs")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [([], "minilm"), (["--control", "answers.parquet"], "minilm-controlled")]
+)
+def test_the_recipe_left_out_is_one_that_uses_what_is_given(univar, answers, monkeypatch, options, expected):
+    chosen = []
+    monkeypatch.setattr(trained, "train_and_measure", lambda *_, recipe, **__: chosen.append(recipe) or {})
+    assert univar("train", answers, *options, "--out", "model").code == 0
+    assert chosen == [expected]
+
+
+def test_a_recipe_that_wants_control_answers_says_so(univar, answers):
+    run = univar("train", answers, "--recipe", "minilm-controlled", "--out", "model")
+    assert run.code == 1
+    assert run.err.splitlines()[-1].startswith("Error: control_share is 0.25, but no control answers were given; give")
+    assert not Path("model").exists()
 
 
 def test_a_base_that_does_not_exist_is_told_before_corpora_are_read(univar, tmp_path):

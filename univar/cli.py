@@ -135,12 +135,20 @@ def train(
     ],
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the trained model.")],
     recipe: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="minilm, nomic-gpu or reference, which ship, or a YAML file of your own."),
-    ] = "minilm",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="minilm, minilm-controlled, nomic-gpu or reference, which ship, or a YAML file of your own.",
+            show_default="minilm-controlled with --control, else minilm",
+        ),
+    ] = None,
     control: Annotated[
         list[Path] | None,
-        typer.Option(metavar="CORPUS", exists=True, help="Answers of the same LLMs that elicit no values; repeatable."),
+        typer.Option(
+            metavar="CORPUS",
+            exists=True,
+            help="Answers of the same LLMs that elicit no values, to hold style out and to measure on; repeatable.",
+        ),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not from the last checkpoint.")] = False,
     report_to: Annotated[
@@ -160,6 +168,7 @@ def train(
     from univar.model.recipes import read_recipe
 
     in_writable_folder(out_folder)
+    recipe = recipe or ("minilm-controlled" if control else "minilm")
     base = read_recipe(recipe).base  # what is wrong with it is told before corpora are read
     check_models("base" if base == "univar-base" else base, option="base in the recipe")
     spare_corpora([*corpora, *(control or [])], rejects)

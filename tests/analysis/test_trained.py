@@ -52,6 +52,22 @@ def test_the_evaluator_scores_validation_questions_of_each_corpus():
     assert {split_of(question) for question in questions} == {"validation"}
 
 
+def test_identification_of_control_answers_is_taken_off_that_of_their_corpus():
+    seen, blind = corpus(("ada", "bob")), corpus(("cyd", "dee"))
+    control = [*corpus(("ada", "bob", "eve")), *(record for record in blind if split_of(record.question) == "train")]
+    evaluator = IdentificationEvaluator({"seen": seen, "blind": blind}, control)
+    assert {record.model for record in evaluator.controls["seen"]} == {"ada", "bob"}
+    scores = evaluator(NameReader(("ada", "bob")))  # type: ignore[arg-type]
+    # Control answers of "seen" are named as well as its own, and "blind" has none to validate on: (1 - 1 + 0.5) / 2.
+    assert scores == {
+        "seen_knn_accuracy": 1.0,
+        "blind_knn_accuracy": 0.5,
+        "seen_control_knn_accuracy": 1.0,
+        "knn_accuracy_minus_control": 0.25,
+    }
+    assert evaluator.primary_metric == "knn_accuracy_minus_control"
+
+
 def test_corpora_without_validation_questions_choose_nothing():
     tiny = [record for record in corpus(("ada", "bob")) if split_of(record.question) == "train"]
     single = corpus(("ada",))

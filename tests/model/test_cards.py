@@ -43,6 +43,14 @@ def test_the_card_tells_what_was_trained_on(trained):
     assert "A view is 1..7 QAs of one identity; QAs are read up to 32 tokens and pooled by mean." in card
 
 
+def test_the_card_tells_of_control_answers_that_were_trained_on(trained):
+    assert "Control answers" not in model_card(trained)
+    trained.training_record["recipe"]["control_share"] = 0.25
+    trained.training_record["control"] = {"qas": 9876, "identities": 20, "questions": 543, "qas_held_out": 12}
+    card = model_card(trained)
+    assert "take 25 % of the steps (9,876 QAs of 20 identities to 543 questions):\nwhoever gave them" in card
+
+
 def test_the_recipe_on_the_card_can_be_trained_with(trained):
     recipe = yaml.safe_load(block(model_card(trained), "yaml"))
     assert Recipe(**recipe).to_dict() == trained.training_record["recipe"]

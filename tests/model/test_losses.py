@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from univar.model.losses import (
+    ControlledInfoNCELoss,
     MultiViewInfoNCELoss,
+    distance_to_targets,
     multi_view_info_nce,
     multi_view_sup_con,
     mutual_information_bound,
@@ -340,3 +342,51 @@ def test_no_more_than_a_mini_batch_passes_through_the_encoder_at_once(tiny_model
     gradients(tiny_model, 3)
     # 11 and 7 QAs in parts of 3, and each part again for its gradient.
     assert sorted(sizes) == sorted(2 * [3, 3, 3, 2, 3, 3, 1])
+
+
+# Control answers
+
+
+def test_the_distance_to_targets_is_one_minus_the_cosine_over_all_views():
+    # View a: on the target, and orthogonal to it: 0 and 1. View b: orthogonal, and opposite: 1 and 2.
+    targets = one_hot(0, 1)
+    distance = distance_to_targets([one_hot(0, 0), torch.stack([one_hot(2)[0], -one_hot(1)[0]])], targets)
+    assert distance.item() == pytest.approx((0 + 1 + 1 + 2) / 4)
+
+
+def test_labels_tell_control_answers_from_view_pairs(tiny_model):
+    loss = ControlledInfoNCELoss(tiny_model, temperature=0.1, control_weight=3.0)
+    plain = MultiViewInfoNCELoss(tiny_model, temperature=0.1)
+    sides = [tiny_model.preprocess([["is it right to lie"], ["one should help"]]) for _ in range(2)]
+    assert loss(sides, torch.tensor([0, 1])).item() == plain(sides, torch.tensor([0, 1])).item()
+    assert loss.control_distance.isnan()
+    targets = tiny_model(dict(sides[0]))["sentence_embedding"].detach()
+    turned = torch.stack([targets[1], targets[0]])
+    between = 1 - (targets[0] @ targets[1]).item()
+    assert loss(sides, turned).item() == pytest.approx(3 * between, abs=1e-6)
+    assert loss.control_distance.item() == pytest.approx(between, abs=1e-6)
+
+
+def test_cached_gradients_of_control_answers_are_the_plain_ones(tiny_model):
+    texts = [[["yes always honest"], ["no never save"], ["i think"]], [["one should"], ["help"], ["never lie never"]]]
+    targets = functional.normalize(torch.randn(3, tiny_model.get_embedding_dimension()), dim=1)
+    tiny_model.eval()
+    found = []
+    for mini_batch in (None, 2):
+        tiny_model.zero_grad()
+        loss = ControlledInfoNCELoss(tiny_model, mini_batch=mini_batch, control_weight=2.0)
+        value = loss([tiny_model.preprocess(side) for side in texts], targets)
+        value.backward()
+        found.append(
+            (value.item(), {n: p.grad.clone() for n, p in tiny_model.named_parameters() if p.grad is not None})
+        )
+    (plain, gradients), (cached, cached_gradients) = found
+    assert cached == pytest.approx(plain, abs=1e-6)
+    assert gradients.keys() == cached_gradients.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(cached_gradients[name], gradient, atol=1e-6, rtol=1e-4)
+
+
+def test_a_weight_that_is_not_above_zero_is_refused(tiny_model):
+    with pytest.raises(ValueError, match="control_weight must be above 0, got 0"):
+        ControlledInfoNCELoss(tiny_model, control_weight=0)

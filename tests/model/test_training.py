@@ -162,14 +162,14 @@ def test_two_corpora_train_in_batches_of_their_own(records, recipe, tmp_path, mo
     other = [dataclasses.replace(record, question=f"family {record.question}") for record in records[:60]]
     batches = []
 
-    class Watched(training.MultiViewInfoNCELoss):
+    class Watched(training.ControlledInfoNCELoss):
         def forward(self, sentence_features, labels):
             word = self.model.tokenizer.convert_tokens_to_ids("family")
             rows = [(side["input_ids"] == word).any(dim=1).tolist() for side in sentence_features]
             batches.append({row for side in rows for row in side})
             return super().forward(sentence_features, labels)
 
-    monkeypatch.setattr(training, "MultiViewInfoNCELoss", Watched)
+    monkeypatch.setattr(training, "ControlledInfoNCELoss", Watched)
     model = train({"plain": records, "family": other}, tmp_path, recipe=recipe)
     # Shares of 240 pairs in proportion to the square roots of the QAs seen, in whole batches of 12.
     seen = [sum(split_of(r.question_key) == "train" for r in corpus) for corpus in (records, other)]
@@ -287,30 +287,99 @@ def test_the_evaluator_picks_the_checkpoint_that_is_returned(records, recipe, tm
     assert same(weights_of(model), evaluator.seen[best])
 
 
+def test_training_stops_once_nothing_has_got_better_for_long_enough(records, recipe, tmp_path):
+    evaluator = Scripted([0.1, 0.4, 0.3, 0.2])
+    longer = dataclasses.replace(recipe, patience=1)
+    model = train({"tiny": records}, tmp_path, recipe=longer, evaluator=evaluator)
+    assert list(evaluator.seen) == [5, 10, 15]
+    assert same(weights_of(model), evaluator.seen[10])
+
+
+def test_patience_is_no_longer_after_an_interruption(records, recipe, tmp_path):
+    recipe = dataclasses.replace(recipe, patience=2)
+    with pytest.raises(KeyboardInterrupt):
+        train({"tiny": records}, tmp_path, recipe=recipe, evaluator=Scripted([0.9, 0.3]), callbacks=[InterruptAt(12)])
+    evaluator = Scripted([0.2, 0.1])
+    train({"tiny": records}, tmp_path, recipe=recipe, evaluator=evaluator)
+    assert list(evaluator.seen) == [15]
+
+
+def test_patience_without_a_measurement_is_an_error(records, recipe, tmp_path):
+    with pytest.raises(ValueError, match="patience is 2, but nothing is measured on the way; add answers"):
+        train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, patience=2))
+
+
+# Control answers
+
+
+@pytest.fixture
+def control(records) -> list[QARecord]:
+    return [dataclasses.replace(record, question=f"how to boil an egg {record.question_id}") for record in records]
+
+
+def test_control_answers_take_their_share_of_the_steps_and_stay_together(records, control, recipe, tmp_path):
+    def spread(model: UniVaR) -> float:
+        """How far apart the identities' answers to control questions lie that training has not seen."""
+        held_out = [record for record in control if split_of(record.question) != "train"]
+        embeddings = model.encode([record.text for record in held_out], convert_to_tensor=True)
+        embeddings = embeddings.reshape(len(held_out) // 3, 3, -1)
+        return float((embeddings - embeddings.mean(dim=1, keepdim=True)).square().sum(dim=2).mean())
+
+    free = train({"tiny": records}, tmp_path / "free", recipe=recipe)
+    watch, held = Watch(), dataclasses.replace(recipe, control_share=0.5, control_weight=5)
+    kept = train({"tiny": records}, tmp_path / "kept", control=control, recipe=held, callbacks=[watch])
+    assert watch.steps[-1] == 2 * 20
+    assert spread(kept) < spread(free) / 3
+    seen = {record.question for record in [*records, *control] if split_of(record.question) == "train"}
+    assert kept.training_record["questions"] == sorted(map(question_hash, seen))
+    questions = sum(split_of(record.question) == "train" for record in control) // 3
+    assert kept.training_record["control"]["questions"] == questions
+
+
+def test_control_answers_without_a_share_are_not_trained_on(records, control, recipe, tmp_path):
+    few = dataclasses.replace(recipe, pairs=24)
+    without = train({"tiny": records}, tmp_path / "without", recipe=few)
+    beside = train({"tiny": records}, tmp_path / "beside", control=control, recipe=few)
+    assert same(weights_of(without), weights_of(beside))
+    assert without.training_record == beside.training_record
+
+
+def test_a_share_without_control_answers_is_an_error_that_says_what_to_do(records, recipe, tmp_path):
+    with pytest.raises(ValueError, match=r"control_share is 0.2, but no control answers .* or set control_share: 0"):
+        train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, control_share=0.2))
+
+
+def test_a_corpus_may_be_called_control(records, control, recipe, tmp_path):
+    few = dataclasses.replace(recipe, pairs=24, control_share=0.5)
+    model = train({"control": records}, tmp_path, control=control, recipe=few)
+    assert model.training_record["corpora"]["control"]["identities"] == 3
+
+
 # Going on after an interruption
 
 
 @pytest.mark.parametrize(
-    ("evaluated", "changes"),
+    ("evaluated", "changes", "steps"),
     [
-        (False, {"mini_batch": 5}),  # with dropout, whose states are kept and drawn from again
-        (True, {"learn_temperature": True, "view_pooling": "attention", "schedule": "inverse_sqrt"}),
+        (False, {"mini_batch": 5}, range(11, 20)),  # with dropout, whose states are kept and drawn from again
+        (True, {"learn_temperature": True, "view_pooling": "attention", "schedule": "inverse_sqrt"}, range(11, 20)),
+        (False, {"control_share": 0.2}, range(7, 25)),  # 5 more steps, a checkpoint every 6
     ],
 )
-def test_an_interrupted_run_ends_like_one_that_was_not(records, recipe, tmp_path, evaluated, changes):
+def test_an_interrupted_run_ends_like_one_that_was_not(records, control, recipe, tmp_path, evaluated, changes, steps):
     recipe = dataclasses.replace(recipe, **changes)
     corpora = {"tiny": records, "other": records[:60]}
 
     def evaluator(*scores: float) -> Scripted | None:
         return Scripted(list(scores)) if evaluated else None
 
-    whole = train(corpora, tmp_path / "whole", recipe=recipe, evaluator=evaluator(0.1, 0.2, 0.4, 0.3))
+    whole = train(corpora, tmp_path / "whole", control=control, recipe=recipe, evaluator=evaluator(0.1, 0.2, 0.4, 0.3))
     out = tmp_path / "interrupted"
     with pytest.raises(KeyboardInterrupt):
-        train(corpora, out, recipe=recipe, evaluator=evaluator(0.1, 0.2), callbacks=[InterruptAt(12)])
+        train(corpora, out, control=control, recipe=recipe, evaluator=evaluator(0.1, 0.2), callbacks=[InterruptAt(12)])
     watch = Watch()
-    resumed = train(corpora, out, recipe=recipe, evaluator=evaluator(0.4, 0.3), callbacks=[watch])
-    assert watch.steps == list(range(11, 20))
+    resumed = train(corpora, out, control=control, recipe=recipe, evaluator=evaluator(0.4, 0.3), callbacks=[watch])
+    assert watch.steps == list(steps)
     assert same(weights_of(resumed), weights_of(whole))
 
 
@@ -380,7 +449,7 @@ def test_out_of_memory_is_an_error_that_says_what_would_help(
     def full(*_args, **_kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    monkeypatch.setattr(training.MultiViewInfoNCELoss, "forward", full)
+    monkeypatch.setattr(training.ControlledInfoNCELoss, "forward", full)
     with pytest.raises(RuntimeError, match=f"out of memory in a training step; in the recipe, {remedy}"):
         train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, mini_batch=mini_batch))
 

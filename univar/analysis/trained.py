@@ -29,25 +29,41 @@ logger = logging.getLogger(__name__)
 class IdentificationEvaluator(BaseEvaluator):
     """k-NN identification on the validation questions of each corpus, the mean of which chooses the checkpoint.
 
-    Half of the validation questions are the gallery, the other half the query. Corpora too small for that are left
-    out; `corpora` holds the validation QAs of the others.
+    With control answers, identification on those of the same identities is taken off first: style tells them apart on
+    both. Half of the validation questions are the gallery, the other half the query. What is too small for that is
+    left out; `corpora` and `controls` hold the validation QAs of the others, by the name of the corpus.
     """
 
-    def __init__(self, corpora: Mapping[str, Sequence[QARecord]]) -> None:
+    def __init__(self, corpora: Mapping[str, Sequence[QARecord]], control: Sequence[QARecord] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.primary_metric: str = "knn_accuracy"
-        validation = {
-            name: [record for record in records if split_of(record.question_key) == "validation"]
-            for name, records in corpora.items()
-        }
-        self.corpora = {name: records for name, records in validation.items() if _can_be_split(records)}
+        self.corpora = _measurable({name: _of_validation(records) for name, records in corpora.items()})
+        in_control = _of_validation(control)
+        self.controls = _measurable({name: _of_the_same(in_control, records) for name, records in self.corpora.items()})
+        self.primary_metric: str = "knn_accuracy_minus_control" if self.controls else "knn_accuracy"
 
     def __call__(  # type: ignore[override]  # only models of sentences are trained here
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
-        """The k-NN accuracy of each corpus, in 0..1, and their mean (0 if there is no corpus to measure)."""
-        scores = {f"{name}_knn_accuracy": _knn_accuracy(model, records) for name, records in self.corpora.items()}
-        return {**scores, self.primary_metric: float(np.mean(list(scores.values()))) if scores else 0.0}
+        """The k-NN accuracy of each corpus and its control, in 0..1, and what the checkpoint is chosen by."""
+        scores = {name: _knn_accuracy(model, records) for name, records in self.corpora.items()}
+        of_controls = {name: _knn_accuracy(model, records) for name, records in self.controls.items()}
+        without_style = [score - of_controls.get(name, 0.0) for name, score in scores.items()]
+        named = {f"{name}_knn_accuracy": score for name, score in scores.items()}
+        named |= {f"{name}_control_knn_accuracy": score for name, score in of_controls.items()}
+        return {**named, self.primary_metric: float(np.mean(without_style)) if without_style else 0.0}
+
+
+def _of_validation(records: Sequence[QARecord]) -> list[QARecord]:
+    return [record for record in records if split_of(record.question_key) == "validation"]
+
+
+def _measurable(corpora: Mapping[str, list[QARecord]]) -> dict[str, list[QARecord]]:
+    return {name: records for name, records in corpora.items() if _can_be_split(records)}
+
+
+def _of_the_same(control: Sequence[QARecord], records: Sequence[QARecord]) -> list[QARecord]:
+    owners = {record.identity for record in records}
+    return [record for record in control if record.identity in owners]
 
 
 def _halves(records: Sequence[QARecord]) -> tuple[list[QARecord], list[QARecord]]:
@@ -110,13 +126,14 @@ def train_and_measure(
     out = Path(out).resolve()
     _check_replaceable(out)
     chosen = read_recipe(recipe)
-    evaluator = IdentificationEvaluator(corpora)
+    evaluator = IdentificationEvaluator(corpora, control)
     checkpoints = checkpoint_folder(out)
     step(_training_sentence(corpora, chosen, evaluator, None if restart else last_checkpoint(out)))
     try:
         model = train(
             corpora,
             checkpoints,
+            control=control,
             recipe=chosen,
             evaluator=evaluator if evaluator.corpora else None,
             resume=not restart,
@@ -149,10 +166,9 @@ def measure(
     trained_on = frozenset(model.training_record["questions"])
     comparisons = {}
     for name, records in corpora.items():
-        owners = {record.identity for record in records}
-        controls = [record for record in control if record.identity in owners]
+        controls = _of_the_same(control, records) or None
         try:
-            comparisons[name] = compare(records, encoders, control=controls or None, trained_on=trained_on)
+            comparisons[name] = compare(records, encoders, control=controls, trained_on=trained_on)
         except ValueError as error:
             logger.warning("%s was not measured: %s", name, error)
     return comparisons

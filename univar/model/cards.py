@@ -46,6 +46,7 @@ def model_card(
         recipe=model.training_record.get("recipe"),
         cut=model.training_record.get("cut"),
         corpora=model.training_record.get("corpora", {}),
+        control=model.training_record.get("control"),
         checkpoint=model.training_record.get("checkpoint", "last"),
         comparisons=dict(comparisons or {}),
         notes=dict(notes or {}),

@@ -233,3 +233,47 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
             "mask_false_negatives": self.mask_false_negatives,
             "mini_batch": self.mini_batch,
         }
+
+
+def distance_to_targets(views: Sequence[Tensor], targets: Tensor) -> Tensor:
+    """Mean of 1 - cosine between views and where they should be, a scalar in 0..2.
+
+    Args:
+        views: Each `(B, D)` float, unit rows; row i of all of them has one target.
+        targets: `(B, D)` float, unit rows.
+    """
+    return torch.stack([1 - (view * targets).sum(dim=1).mean() for view in views]).mean()
+
+
+class ControlledInfoNCELoss(MultiViewInfoNCELoss):
+    """`MultiViewInfoNCELoss` for batches of view pairs, `distance_to_targets` for batches of control answers.
+
+    Which of the two a batch is, its labels tell: identities are whole numbers, targets are `(B, D)` floats. As each
+    process has the mean over its share of a batch, their mean is that of the batch.
+
+    Args:
+        model: The encoder.
+        control_weight: Above 0; the distance to the targets is multiplied by it.
+        options: As for `MultiViewInfoNCELoss`.
+
+    Attributes:
+        control_distance: `distance_to_targets` of the last batch of control answers; NaN before the first one.
+    """
+
+    def __init__(self, model: UniVaR, *, control_weight: float = 1.0, **options: Any) -> None:
+        super().__init__(model, **options)
+        if not control_weight > 0:
+            raise ValueError(f"control_weight must be above 0, got {control_weight}")
+        self.control_weight = control_weight
+        self.control_distance = torch.tensor(math.nan)
+
+    def _contrast(self, views: Sequence[Tensor], labels: Tensor) -> Tensor:
+        if not labels.is_floating_point():
+            return super()._contrast(views, labels)
+        distance = distance_to_targets(views, labels)
+        self.control_distance = distance.detach()
+        return self.control_weight * distance
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """What the model card states."""
+        return {**super().get_config_dict(), "control_weight": self.control_weight}

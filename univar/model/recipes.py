@@ -45,7 +45,12 @@ class Recipe:
         dropout: In the encoder while it trains, in [0, 1); without it a step on a CPU takes a quarter less time.
         freeze_embeddings: Leave the token embeddings as they are; half of a small encoder, and they hardly move.
         bf16: Compute in bfloat16 where the processor is made for it; weights stay in 32 bits.
+        control_share: Share of the steps that are spent on control answers, in [0, 1): whoever gave it, an answer to a
+            question that elicits no values is drawn to where the base has the mean of all answers to that question.
+            Above 0, training needs a control corpus.
+        control_weight: Of the loss of those steps, whose gradients share one optimizer with the others.
         checkpoints: How many times the run is evaluated and saved.
+        patience: Stop after as many checkpoints without a better one; None to go on to the end.
         seed: Of views, batches and dropout.
     """
 
@@ -70,7 +75,10 @@ class Recipe:
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
     freeze_embeddings: bool = True
     bf16: bool = True
+    control_share: Annotated[float, Ge(0), Lt(1)] = 0.0
+    control_weight: Annotated[float, Gt(0)] = 1.0
     checkpoints: PositiveInt = 4
+    patience: PositiveInt | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

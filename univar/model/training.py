@@ -17,13 +17,21 @@ from sentence_transformers import (
     SentenceTransformerTrainingArguments,
 )
 from sentence_transformers.base.evaluation import BaseEvaluator
-from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.trainer import TRAINER_STATE_NAME
 
 from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model import weights
 from univar.model.cards import model_card
-from univar.model.losses import MultiViewInfoNCELoss
+from univar.model.controls import control_pairs
+from univar.model.losses import ControlledInfoNCELoss, MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
 from univar.model.views import InOrderBatchSampler, same_value_view_pairs, view_pairs
@@ -37,6 +45,7 @@ def train(
     corpora: Mapping[str, Sequence[QARecord]],
     out: str | os.PathLike[str],
     *,
+    control: Sequence[QARecord] = (),
     recipe: Recipe | None = None,
     evaluator: BaseEvaluator | None = None,
     callbacks: Sequence[TrainerCallback] = (),
@@ -52,48 +61,52 @@ def train(
     Args:
         corpora: Records by the name of their corpus.
         out: Folder of checkpoints; a run that was interrupted goes on from the last one if `resume`.
+        control: QAs that elicit no values, of which those to `train` questions are trained on if the recipe gives them
+            a share of the steps.
         recipe: The hyperparameters; the defaults of `Recipe` if None.
-        evaluator: Called at every checkpoint; its primary metric picks the checkpoint that is returned.
+        evaluator: Called at every checkpoint; its primary metric picks the checkpoint that is returned, and tells when
+            to stop early, if the recipe says so.
         callbacks: For the Trainer.
         resume: Go on from a checkpoint in `out` if there is one; otherwise those there are thrown away.
         report_to: As for `TrainingArguments`.
 
     Raises:
         ValueError: If the corpora leave fewer than two identities to tell apart, if the checkpoints in `out` are of
-            another recipe or of other corpora, if the recipe asks for more tokens than the base encoder reads, or if
-            the processes that train cannot share a batch equally; also if the base encoder cannot be loaded.
+            another recipe or of other corpora, if the recipe asks for more tokens than the base encoder reads, for
+            control answers or an early end where there are none or nothing is measured, or if the processes that
+            train cannot share a batch equally; also if the base encoder cannot be loaded.
         RuntimeError: If a step takes more memory than there is; the message names what in the recipe would help.
     """
     recipe, out = recipe or Recipe(), Path(out)
+    _check_complete(recipe, control, evaluator)
     model = _untrained(recipe)
-    seen = {name: [r for r in records if split_of(r.question_key) == "train"] for name, records in corpora.items()}
+    seen = {name: _to_train_on(records) for name, records in corpora.items()}
+    seen_control = _to_train_on(control) if recipe.control_share else []
+    trained_on = [record for records in [*seen.values(), seen_control] for record in records]
     datasets = _datasets(seen, recipe)
     # Set now and not at the end: checkpoints carry it, which tells on resuming whether they are of this run.
     model.training_record = {
         "recipe": recipe.to_dict(),
         "corpora": {name: corpus_record(records, seen[name]) for name, records in corpora.items()},
-        "questions": sorted({question_hash(r.question_key) for records in seen.values() for r in records}),
+        "questions": sorted({question_hash(record.question_key) for record in trained_on}),
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
     if recipe.view_encoder == "concat":
         model.training_record["cut"] = _cut(model, datasets)
-    loss = MultiViewInfoNCELoss(
-        model,
-        recipe.temperature,
-        learn_temperature=recipe.learn_temperature,
-        positives=recipe.positives,
-        mask_false_negatives=recipe.mask_false_negatives,
-        mini_batch=recipe.mini_batch,
-    )
+    if seen_control:
+        model.training_record["control"] = corpus_record(control, seen_control)
+        datasets[_unused_name(datasets)] = _control_pairs(seen_control, model, datasets, recipe)
+    loss = _loss(model, recipe)
     steps = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
     arguments = _arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to)
+    stopping = [] if recipe.patience is None else [EarlyStoppingCallback(recipe.patience)]
     trainer = _Trainer(
         model=model,
         args=arguments,
         train_dataset=datasets,
         loss=loss,
         evaluator=evaluator,
-        callbacks=[_Logging(), *callbacks],
+        callbacks=[_Logging(), *stopping, *callbacks],
     )
     trainer.remove_callback(PrinterCallback)  # prints to standard output
     with arguments.main_process_first(local=False):  # the others must not find what it throws away
@@ -106,6 +119,52 @@ def train(
         raise RuntimeError(_out_of_memory(recipe)) from error
     model.set_model_card(model_card(model))
     return model
+
+
+def _check_complete(recipe: Recipe, control: Sequence[QARecord], evaluator: BaseEvaluator | None) -> None:
+    """Raises ValueError if the recipe asks for what this training does not have."""
+    if recipe.control_share and not control:
+        raise ValueError(
+            f"control_share is {recipe.control_share}, but no control answers were given; give some that elicit no "
+            "values (`univar train --control`), or set control_share: 0 in the recipe"
+        )
+    if recipe.patience is not None and evaluator is None:
+        raise ValueError(
+            f"patience is {recipe.patience}, but nothing is measured on the way; add answers to more questions, of "
+            "which a tenth is for validation, or leave patience out of the recipe"
+        )
+
+
+def _to_train_on(records: Sequence[QARecord]) -> list[QARecord]:
+    return [record for record in records if split_of(record.question_key) == "train"]
+
+
+def _loss(model: UniVaR, recipe: Recipe) -> MultiViewInfoNCELoss:
+    return ControlledInfoNCELoss(
+        model,
+        temperature=recipe.temperature,
+        learn_temperature=recipe.learn_temperature,
+        positives=recipe.positives,
+        mask_false_negatives=recipe.mask_false_negatives,
+        mini_batch=recipe.mini_batch,
+        control_weight=recipe.control_weight,
+    )
+
+
+def _unused_name(datasets: Mapping[str, Dataset]) -> str:
+    name = "control"
+    while name in datasets:
+        name = f"{name}_"
+    return name
+
+
+def _control_pairs(
+    records: Sequence[QARecord], model: UniVaR, datasets: Mapping[str, Dataset], recipe: Recipe
+) -> Dataset:
+    """Control answers for their share of the steps."""
+    batches = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
+    batches_of_control = max(1, round(batches * recipe.control_share / (1 - recipe.control_share)))
+    return control_pairs(records, batches_of_control * recipe.batch_pairs, model, seed=recipe.seed)
 
 
 def _out_of_memory(recipe: Recipe) -> str:
@@ -138,8 +197,16 @@ class _Trainer(SentenceTransformerTrainer):
         """Has the bound on the mutual information (paper, Eq. 4) averaged and logged as the loss is."""
         computed = super().compute_loss(*args, **kwargs)
         loss: Any = self.loss
-        self.track_loss_components({"mutual_information_bound": loss.information_bound})
+        if not loss.information_bound.isnan():  # no batch but of control answers so far
+            self.track_loss_components({"mutual_information_bound": loss.information_bound})
         return computed
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds how far the last control answers were from their targets: an average would count steps without any."""
+        loss: Any = self.loss
+        if "loss" in logs and not loss.control_distance.isnan():
+            logs = {**logs, "control_distance": float(loss.control_distance)}
+        super().log(logs, start_time)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Saves a learned temperature too: it belongs to the loss, of which the trainer saves nothing."""
@@ -288,6 +355,8 @@ def _arguments(
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,
+        restore_callback_states_from_checkpoint=recipe.patience
+        is not None,  # how long it has been without a better one
         load_best_model_at_end=evaluator is not None,
         # Left alone it would be the loss on a data set for evaluation, of which there is none.
         metric_for_best_model=None if evaluator is None else evaluator.primary_metric or "evaluator",
