@@ -58,7 +58,7 @@ def gradients(encoder: str, number: int, rank: int = 0, processes: int = 1) -> d
 
 
 def recipe(encoder: str) -> Recipe:
-    """5 steps of 6 pairs, without dropout: its draws are not the same for other shares."""
+    """5 steps of 6 pairs and 2 of control answers, without dropout: its draws are not the same for other shares."""
     return Recipe(
         base=encoder,
         max_qas=2,
@@ -71,6 +71,7 @@ def recipe(encoder: str) -> Recipe:
         checkpoints=2,
         bf16=False,
         learning_rate=1e-3,
+        control_share=0.3,
     )
 
 
@@ -80,6 +81,11 @@ def corpora() -> dict[str, list[QARecord]]:
     records = [QARecord(f"q{n}", f"is it right {n}", said[model], model, "eng") for n in range(30) for model in said]
     family = [dataclasses.replace(record, question=f"family {record.question}") for record in records[:45]]
     return {"plain": records, "family": family}
+
+
+def control() -> list[QARecord]:
+    """Answers of the same identities to other questions."""
+    return [dataclasses.replace(record, question=f"boil {record.question}") for record in corpora()["plain"]]
 
 
 class Logs(TrainerCallback):
@@ -96,7 +102,7 @@ class Logs(TrainerCallback):
 def trained(encoder: str, out: Path) -> dict[str, Tensor]:
     """The weights that training gives, and what it logged."""
     logs = Logs()
-    model = train(corpora(), out, recipe=recipe(encoder), callbacks=[logs])
+    model = train(corpora(), out, control=control(), recipe=recipe(encoder), callbacks=[logs])
     return {"logs": torch.tensor(logs.logs), **model.state_dict()}
 
 
@@ -111,7 +117,7 @@ def _process(encoder: str, processes: int, rank: int, out: Path, port: int) -> N
         safetensors.torch.save_file(found, out / f"loss-{number}-{rank}.safetensors")
     uneven = dataclasses.replace(recipe(encoder), batch_pairs=processes + 1)
     try:
-        train(corpora(), out / "uneven", recipe=uneven)
+        train(corpora(), out / "uneven", control=control(), recipe=uneven)
     except ValueError as error:
         (out / f"uneven-{rank}.txt").write_text(str(error))
     distributed.destroy_process_group()
