@@ -349,6 +349,12 @@ def test_a_share_without_control_answers_is_an_error_that_says_what_to_do(record
         train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, control_share=0.2))
 
 
+def test_control_answers_to_no_training_question_are_an_error(records, control, recipe, tmp_path):
+    held_out = [record for record in control if split_of(record.question) != "train"]
+    with pytest.raises(ValueError, match="needs questions that two identities answered, and none of 0 was"):
+        train({"tiny": records}, tmp_path, control=held_out, recipe=dataclasses.replace(recipe, control_share=0.2))
+
+
 def test_a_corpus_may_be_called_control(records, control, recipe, tmp_path):
     few = dataclasses.replace(recipe, pairs=24, control_share=0.5)
     model = train({"control": records}, tmp_path, control=control, recipe=few)

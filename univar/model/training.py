@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,31 +82,31 @@ def train(
     model = _untrained(recipe)
     seen = {name: _to_train_on(records) for name, records in corpora.items()}
     seen_control = _to_train_on(control) if recipe.control_share else []
-    trained_on = [record for records in [*seen.values(), seen_control] for record in records]
     datasets = _datasets(seen, recipe)
     # Set now and not at the end: checkpoints carry it, which tells on resuming whether they are of this run.
     model.training_record = {
         "recipe": recipe.to_dict(),
         "corpora": {name: corpus_record(records, seen[name]) for name, records in corpora.items()},
-        "questions": sorted({question_hash(record.question_key) for record in trained_on}),
+        "questions": _hashes([*seen.values(), seen_control]),
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
     if recipe.view_encoder == "concat":
         model.training_record["cut"] = _cut(model, datasets)
-    if seen_control:
+    if recipe.control_share:
         model.training_record["control"] = corpus_record(control, seen_control)
         datasets[_unused_name(datasets)] = _control_pairs(seen_control, model, datasets, recipe)
     loss = _loss(model, recipe)
     steps = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
     arguments = _arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to)
-    stopping = [] if recipe.patience is None else [EarlyStoppingCallback(recipe.patience)]
+    if recipe.patience is not None:
+        callbacks = [EarlyStoppingCallback(recipe.patience), *callbacks]
     trainer = _Trainer(
         model=model,
         args=arguments,
         train_dataset=datasets,
         loss=loss,
         evaluator=evaluator,
-        callbacks=[_Logging(), *stopping, *callbacks],
+        callbacks=[_Logging(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)  # prints to standard output
     with arguments.main_process_first(local=False):  # the others must not find what it throws away
@@ -137,6 +137,10 @@ def _check_complete(recipe: Recipe, control: Sequence[QARecord], evaluator: Base
 
 def _to_train_on(records: Sequence[QARecord]) -> list[QARecord]:
     return [record for record in records if split_of(record.question_key) == "train"]
+
+
+def _hashes(corpora: Iterable[Iterable[QARecord]]) -> list[str]:
+    return sorted({question_hash(record.question_key) for records in corpora for record in records})
 
 
 def _loss(model: UniVaR, recipe: Recipe) -> MultiViewInfoNCELoss:
