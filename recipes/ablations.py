@@ -37,7 +37,7 @@ from univar.model.training import train
 DOCS = Path(__file__).parents[1] / "docs"
 SEEDS = (0, 1, 2)
 PAIRS = 6_000
-"""View pairs of one QA each that a run sees, or as many QAs in other portions: a tenth of what ships."""
+"""View pairs of one QA each that a run sees, or as many QAs in larger views: a tenth of what ships."""
 CONTROLS = {
     "valuebench": ("control_alpaca_eval", None),
     "political_compass": ("control_matched", "atlas"),
@@ -45,6 +45,7 @@ CONTROLS = {
 }
 """The control of each corpus, a file and a source in it: none of them is ever trained on."""
 MOST_CONTROLS = 900
+BASE = "base encoder, untouched"
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +59,12 @@ class Variant:
     Attributes:
         name: In the table.
         changes: Fields of the recipe.
-        qas_a_view: On average; the number of pairs is divided by it, so that all runs see as many answers.
         share_of_identities: Of each corpus, that are trained on.
         share_of_questions: Of each corpus, that are trained on.
     """
 
     name: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    qas_a_view: float = 1
     share_of_identities: float = 1
     share_of_questions: float = 1
 
@@ -88,16 +87,16 @@ REFERENCE = {
 VARIANTS = (
     Variant("as shipped"),
     Variant("no control answers", {"control_share": 0.0}),
-    Variant("reference recipe", REFERENCE, qas_a_view=3),
+    Variant("reference recipe", REFERENCE),
     Variant("control share 0.1", {"control_share": 0.1}),
     Variant("control share 0.5", {"control_share": 0.5}),
     Variant("control weight 1", {"control_weight": 1.0}),
     Variant("control weight 10", {"control_weight": 10.0}),
     Variant("pair positives", {"positives": "pair"}),
     Variant("pair positives, no mask", {"positives": "pair", "mask_false_negatives": False}),
-    Variant("up to 5 QAs a view", {"max_qas": 5}, qas_a_view=3),
-    Variant("up to 20 QAs a view", {"max_qas": 20}, qas_a_view=10.5),
-    Variant("5 QAs, joined as text", {"max_qas": 5, "view_encoder": "concat", "max_tokens": 256}, qas_a_view=3),
+    Variant("up to 5 QAs a view", {"max_qas": 5}),
+    Variant("up to 20 QAs a view", {"max_qas": 20}),
+    Variant("5 QAs, joined as text", {"max_qas": 5, "view_encoder": "concat", "max_tokens": 256}),
     Variant("questions not the same", {"same_value": False}),
     Variant("token embeddings too", {"freeze_embeddings": False}),
     Variant("64 tokens", {"max_tokens": 64}),
@@ -127,7 +126,7 @@ def main() -> None:
     }
     control = trained_controls(options.data)
     runs = _kept()
-    for name, encoder in (("base encoder, untouched", sentence_encoder(load_model("base"))), ("TF-IDF", tfidf())):
+    for name, encoder in ((BASE, sentence_encoder(load_model("base"))), ("TF-IDF", tfidf())):
         if not any(run["variant"] == name for run in runs):
             keep(runs, {"variant": name, "seed": None, "scores": scores(measured, encoder)})
     for seed in options.seeds:
@@ -166,11 +165,11 @@ def train_variant(
 
 
 def recipe_of(variant: Variant, seed: int) -> Recipe:
-    """The recipe of a run: control answers are a part of the answers that it sees."""
+    """The recipe of a run: larger views are fewer, and control answers take the place of others."""
     shipped = read_recipe("minilm-controlled")
     changed = dataclasses.replace(shipped, **variant.changes, seed=seed, checkpoints=1)
-    pairs = PAIRS * (1 - changed.control_share) / variant.qas_a_view
-    return dataclasses.replace(changed, pairs=round(pairs))
+    qas_a_view = (1 + changed.max_qas) / 2
+    return dataclasses.replace(changed, pairs=round(PAIRS * (1 - changed.control_share) / qas_a_view))
 
 
 def part(records: Sequence[QARecord], variant: Variant) -> list[QARecord]:
@@ -254,12 +253,12 @@ def over_base(run: Mapping[str, Any], base: Mapping[str, Any], method: str) -> f
 
 
 def _base(runs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    return next(run for run in runs if run["variant"] == "base encoder, untouched")
+    return next(run for run in runs if run["variant"] == BASE)
 
 
 def by_variant(runs: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """The runs of each variant, in the order of `VARIANTS`, untrained ones first."""
-    grouped: dict[str, list[dict[str, Any]]] = {"base encoder, untouched": [], "TF-IDF": []}
+    grouped: dict[str, list[dict[str, Any]]] = {BASE: [], "TF-IDF": []}
     grouped |= {variant.name: [] for variant in VARIANTS}
     for each in runs:
         grouped[each["variant"]].append(each)
