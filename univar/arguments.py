@@ -157,6 +157,24 @@ ModelName = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="minilm, minilm-controlled, nomic-gpu or reference, which ship, or a YAML file of your own.",
+        show_default="minilm-controlled with --control, else minilm",
+    ),
+]
+
+ControlCorpora = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="CORPUS",
+        exists=True,
+        help="Answers of the same LLMs that elicit no values, to hold style out and to measure on; repeatable.",
+    ),
+]
+
 Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Same seed, same result.")]
 
 

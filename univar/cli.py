@@ -23,12 +23,14 @@ from univar.arguments import (
     ColorBy,
     Columns,
     Constants,
+    ControlCorpora,
     CorpusPath,
     ExportFormat,
     Json,
     Languages,
     ModelName,
     Projection,
+    RecipeName,
     RejectsFile,
     Seed,
     check_models,
@@ -134,22 +136,8 @@ def train(
         ),
     ],
     out_folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the trained model.")],
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="minilm, minilm-controlled, nomic-gpu or reference, which ship, or a YAML file of your own.",
-            show_default="minilm-controlled with --control, else minilm",
-        ),
-    ] = None,
-    control: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="CORPUS",
-            exists=True,
-            help="Answers of the same LLMs that elicit no values, to hold style out and to measure on; repeatable.",
-        ),
-    ] = None,
+    recipe: RecipeName = None,
+    control: ControlCorpora = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, not from the last checkpoint.")] = False,
     report_to: Annotated[
         str, typer.Option(metavar="NAME", help="Where the Trainer logs: none, tensorboard, wandb ...")
