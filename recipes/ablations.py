@@ -23,7 +23,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from recipes.ship import CORPORA, sample, trained_controls
+from recipes.ship import CORPORA, controls, sample, trained_controls
 from univar.analysis.comparison import Encoder, sentence_encoder, tfidf
 from univar.analysis.identification import gallery_query_masks, identify_knn, identify_linear
 from univar.corpus.readers import read_corpus
@@ -38,12 +38,6 @@ DOCS = Path(__file__).parents[1] / "docs"
 SEEDS = (0, 1, 2)
 PAIRS = 6_000
 """View pairs of one QA each that a run sees, or as many QAs in larger views: a tenth of what ships."""
-CONTROLS = {
-    "valuebench": ("control_alpaca_eval", None),
-    "political_compass": ("control_matched", "atlas"),
-    "speechmap": ("control_matched", "misguided"),
-}
-"""The control of each corpus, a file and a source in it: none of them is ever trained on."""
 MOST_CONTROLS = 900
 BASE = "base encoder, untouched"
 
@@ -54,7 +48,7 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Variant:
-    """A run that differs from the recipe of the weights that ship.
+    """A run that differs from the recipe `minilm-controlled`.
 
     Attributes:
         name: In the table.
@@ -69,23 +63,16 @@ class Variant:
     share_of_questions: float = 1
 
 
-REFERENCE = {
-    "view_encoder": "concat",
-    "max_qas": 5,
-    "same_value": False,
-    "mask_false_negatives": False,
-    "positives": "pair",
-    "temperature": 0.02,
-    "schedule": "inverse_sqrt",
-    "warmup": 0.09,
+REFERENCE = read_recipe("reference").to_dict() | {
+    "base": "univar-base",
     "max_tokens": 256,
-    "freeze_embeddings": False,
-    "control_share": 0.0,
+    "batch_pairs": 24,
+    "mini_batch": None,
 }
-"""The paper's choices (recipe `reference`) on the small base encoder and its window."""
+"""The paper's choices on the small base encoder, with its window and the batch of the others."""
 
 VARIANTS = (
-    Variant("as shipped"),
+    Variant("minilm-controlled"),
     Variant("no control answers", {"control_share": 0.0}),
     Variant("reference recipe", REFERENCE),
     Variant("control share 0.1", {"control_share": 0.1}),
@@ -167,7 +154,7 @@ def train_variant(
 def recipe_of(variant: Variant, seed: int) -> Recipe:
     """The recipe of a run: larger views are fewer, and control answers take the place of others."""
     shipped = read_recipe("minilm-controlled")
-    changed = dataclasses.replace(shipped, **variant.changes, seed=seed, checkpoints=1)
+    changed = dataclasses.replace(shipped, **{**variant.changes, "seed": seed, "checkpoints": 1})
     qas_a_view = (1 + changed.max_qas) / 2
     return dataclasses.replace(changed, pairs=round(PAIRS * (1 - changed.control_share) / qas_a_view))
 
@@ -194,10 +181,8 @@ def _of_validation(records: Iterable[QARecord]) -> list[QARecord]:
 
 
 def _control(folder: Path, name: str, records: Iterable[QARecord]) -> list[QARecord]:
-    file, source = CONTROLS[name]
     owners = {record.identity for record in records}
-    found = read_corpus(folder / f"{file}.parquet", lang=["eng"])
-    return sample([r for r in found if r.identity in owners and source in (None, r.source)], MOST_CONTROLS)
+    return sample([record for record in controls(folder, name) if record.identity in owners], MOST_CONTROLS)
 
 
 def scores(measured: Mapping[str, Measured], encoder: Encoder) -> dict[str, Scores]:
@@ -297,7 +282,7 @@ def draw(runs: list[dict[str, Any]], file: Path) -> None:
         x = [over_base(run, base, "knn") for run in found]
         y = [statistics.mean(points(run, "knn", corpus, "values") for corpus in CORPORA) for run in found]
         errors = {"xerr": statistics.stdev(x), "yerr": statistics.stdev(y)} if len(found) > 1 else {}
-        colour = "#c0392b" if name == "as shipped" else "#34495e"
+        colour = "#c0392b" if name == "minilm-controlled" else "#34495e"
         axes.errorbar(statistics.mean(x), statistics.mean(y), fmt="o", color=colour, capsize=2, **errors)
         place = (statistics.mean(x), statistics.mean(y))
         axes.annotate(name, place, xytext=(5, 4), textcoords="offset points", fontsize=8, color=colour)

@@ -42,9 +42,10 @@ ATTRIBUTION = """\
 - speechmap: xlr8harder/llm-compliance, Apache-2.0; its English rows.
 - simulated: `univar.corpus.simulation`, 32 identities and 384 questions of seed 1, styles redrawn for every answer.
 - Base encoder: sentence-transformers/all-MiniLM-L6-v2, Apache-2.0.
-- Controls, measured on and never trained on: tatsu-lab/alpaca_eval; and general instructions answered by the same
-  LLMs from meltemi-ai/arena-hard-auto-english, VILA-Lab/ATLAS, WildEval/ZeroEval, open-thought/reasoning-gym-eval,
-  EQ-bench/longform-writing-bench and cpldcpu/MisguidedAttention."""
+- Controls that were trained on, general instructions: meltemi-ai/arena-hard-auto-english, WildEval/ZeroEval and
+  open-thought/reasoning-gym-eval, Apache-2.0; EQ-bench/longform-writing-bench, MIT; the English rows of
+  lightblue-tech/multilingual-mt-bench, Apache-2.0.
+- Controls, measured on and never trained on: tatsu-lab/alpaca_eval, VILA-Lab/ATLAS and cpldcpu/MisguidedAttention."""
 
 
 def main() -> None:
@@ -110,7 +111,9 @@ def measure(records: list[QARecord], models: dict[str, UniVaR], control: list[QA
 
 
 def controls(folder: Path, name: str) -> list[QARecord]:
-    return list(read_corpus(folder / f"{CONTROLS[name]}.parquet"))
+    """Controls of a corpus from sources that were never trained on."""
+    found = read_corpus(folder / f"{CONTROLS[name]}.parquet")
+    return [r for r in found if r.source in HELD_OUT_SOURCES or CONTROLS[name] not in TRAINED_CONTROLS]
 
 
 def trained_controls(folder: Path) -> list[QARecord]:

@@ -1,7 +1,7 @@
 """HTTP sessions for hundreds of requests under way at once.
 
-They are httpx2's, as huggingface_hub wants them, on the connections of aiohttp: at 320 requests under way those of
-httpx2 itself take as much processor time again as all else that a request needs (benchmarks/elicit.py).
+They are httpx2's, as huggingface_hub wants them, on the connections of aiohttp: on those of httpx2 itself a request
+takes about two thirds more processor time (benchmarks/README.md).
 """
 
 import functools
