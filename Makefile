@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help install demo test test-slow lint fix bench weights student ablations metric-space cards
+.PHONY: help install demo test test-slow lint fix bench weights student style ablations metric-space cards
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made.
@@ -55,6 +55,9 @@ metric-space: install  ## Copy the metric's sources and card into its Space.
 
 cards: install  ## Render the cards in hub_cards/.
 	$(BIN)/python tests/model/test_cards.py
+
+style: install  ## DATA=folder: measure how much of identification is style and write docs/style.md.
+	$(BIN)/python -m recipes.style $(DATA)
 
 ablations: install  ## DATA=folder: train variants of the recipe and write docs/ablations.md.
 	$(BIN)/python -m recipes.ablations $(DATA)

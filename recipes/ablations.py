@@ -3,95 +3,52 @@
     make ablations DATA=folder
 
 The folder is that of `make weights`. Every run is kept in docs/ablations.json as soon as it is measured, and not made
-again; docs/ablations.md and its figure are drawn from it. One run takes minutes to a quarter of an hour on two cores.
+again; docs/ablations.md and its figure are drawn from it. A run takes some minutes on two cores.
 """
 
 import argparse
-import dataclasses
 import json
 import logging
+import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from recipes import style_removal
+from recipes.ablation_page import BASE, DOCS, TFIDF, draw, page
 from recipes.ship import CORPORA, controls, sample, trained_controls
-from univar.analysis.comparison import Encoder, sentence_encoder, tfidf
+from recipes.variants import MAX_TOKENS, REFERENCE, SHIPPED, VARIANTS, StyleRemoval, Variant, part, recipe_of
+from univar.analysis.comparison import Encoder, SentenceModel, sentence_encoder, tfidf
 from univar.analysis.identification import gallery_query_masks, identify_knn, identify_linear
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_fraction, question_hash, split_of
 from univar.corpus.simulation import simulate
 from univar.files import replacing
-from univar.model.modeling import load_model
-from univar.model.recipes import Recipe, read_recipe
+from univar.model import controls as control_answers
+from univar.model.modeling import UniVaR, load_model
+from univar.model.recipes import Recipe
 from univar.model.training import train
 
-DOCS = Path(__file__).parents[1] / "docs"
 SEEDS = (0, 1, 2)
-PAIRS = 6_000
-"""View pairs of one QA each that a run sees, or as many QAs in larger views: a tenth of what ships."""
+DRAWS = (0, 1, 2, 3, 4)
 MOST_CONTROLS = 900
-BASE = "base encoder, untouched"
+MOST_ERASED = 4_000
+FILE = "ablations.json"
 
 logger = logging.getLogger(__name__)
 
-Scores = dict[str, dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A run that differs from the recipe `minilm-controlled`.
-
-    Attributes:
-        name: In the table.
-        changes: Fields of the recipe.
-        share_of_identities: Of each corpus, that are trained on.
-        share_of_questions: Of each corpus, that are trained on.
-    """
-
-    name: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    share_of_identities: float = 1
-    share_of_questions: float = 1
-
-
-REFERENCE = read_recipe("reference").to_dict() | {
-    "base": "univar-base",
-    "max_tokens": 256,
-    "batch_pairs": 24,
-    "mini_batch": None,
-}
-"""The paper's choices on the small base encoder, with its window and the batch of the others."""
-
-VARIANTS = (
-    Variant("minilm-controlled"),
-    Variant("no control answers", {"control_share": 0.0}),
-    Variant("reference recipe", REFERENCE),
-    Variant("control share 0.1", {"control_share": 0.1}),
-    Variant("control share 0.5", {"control_share": 0.5}),
-    Variant("control weight 1", {"control_weight": 1.0}),
-    Variant("control weight 10", {"control_weight": 10.0}),
-    Variant("pair positives", {"positives": "pair"}),
-    Variant("pair positives, no mask", {"positives": "pair", "mask_false_negatives": False}),
-    Variant("up to 5 QAs a view", {"max_qas": 5}),
-    Variant("up to 20 QAs a view", {"max_qas": 20}),
-    Variant("5 QAs, joined as text", {"max_qas": 5, "view_encoder": "concat", "max_tokens": 256}),
-    Variant("questions not the same", {"same_value": False}),
-    Variant("token embeddings too", {"freeze_embeddings": False}),
-    Variant("64 tokens", {"max_tokens": 64}),
-    Variant("256 tokens", {"max_tokens": 256}),
-    Variant("half of the identities", share_of_identities=0.5),
-    Variant("half of the questions", share_of_questions=0.5),
-    Variant("an eighth of the questions", share_of_questions=0.125),
-)
+Run = dict[str, Any]
+Scores = dict[str, dict[str, dict[str, float]]]
+Corpora = Mapping[str, Sequence[QARecord]]
 
 
 def main() -> None:
@@ -99,6 +56,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the corpora")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="variants to run; all by default")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="NUMBER")
+    parser.add_argument("--draws", nargs="*", type=int, default=DRAWS, metavar="NUMBER", help="of LLMs left out")
     options = parser.parse_args()
     unknown = set(options.only or ()) - {variant.name for variant in VARIANTS}
     if unknown:
@@ -107,65 +65,21 @@ def main() -> None:
     logger.setLevel(logging.INFO)
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
-    measured = {
-        name: Measured(_of_validation(records), _control(options.data, name, records))
-        for name, records in corpora.items()
-    }
-    control = trained_controls(options.data)
+    experiment = Experiment(corpora, trained_controls(options.data), measured(corpora, options.data))
     runs = _kept()
-    for name, encoder in ((BASE, sentence_encoder(load_model("base"))), ("TF-IDF", tfidf())):
-        if not any(run["variant"] == name for run in runs):
-            keep(runs, {"variant": name, "seed": None, "scores": scores(measured, encoder)})
+    experiment.untrained(runs)
+    wanted = [variant for variant in VARIANTS if options.only is None or variant.name in options.only]
     for seed in options.seeds:
-        for variant in VARIANTS:
-            wanted = options.only is None or variant.name in options.only
-            if wanted and not any((run["variant"], run["seed"]) == (variant.name, seed) for run in runs):
-                logger.info("%s, seed %d", variant.name, seed)
-                keep(runs, train_variant(variant, seed, corpora, control, measured))
+        for variant in wanted:
+            experiment.run(runs, variant, seed)
+    for draw_of in options.draws:
+        for variant in (SHIPPED, REFERENCE):
+            experiment.run_unseen(runs, variant, draw_of)
     (DOCS / "ablations.md").write_text(page(runs), encoding="utf-8")
     draw(runs, DOCS / "ablations.png")
 
 
-def train_variant(
-    variant: Variant,
-    seed: int,
-    corpora: Mapping[str, Sequence[QARecord]],
-    control: Sequence[QARecord],
-    measured: Mapping[str, "Measured"],
-) -> dict[str, Any]:
-    """Trains a variant and measures it."""
-    recipe = recipe_of(variant, seed)
-    # Views on one value, of answers in styles that mean nothing: what they have in common is a stance.
-    simulated = simulate(32, 384, seed=1, style="redrawn").records
-    everything = {name: part(records, variant) for name, records in {**corpora, "simulated": simulated}.items()}
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        model = train(everything, folder, control=control, recipe=recipe)
-    seconds = time.monotonic() - began
-    model.eval()
-    return {
-        "variant": variant.name,
-        "seed": seed,
-        "seconds": round(seconds),
-        "scores": scores(measured, sentence_encoder(model)),
-    }
-
-
-def recipe_of(variant: Variant, seed: int) -> Recipe:
-    """The recipe of a run: larger views are fewer, and control answers take the place of others."""
-    shipped = read_recipe("minilm-controlled")
-    changed = dataclasses.replace(shipped, **{**variant.changes, "seed": seed, "checkpoints": 1})
-    qas_a_view = (1 + changed.max_qas) / 2
-    return dataclasses.replace(changed, pairs=round(PAIRS * (1 - changed.control_share) / qas_a_view))
-
-
-def part(records: Sequence[QARecord], variant: Variant) -> list[QARecord]:
-    """The records of a share of the identities and questions, always the same ones."""
-    names = sorted({str(record.identity) for record in records}, key=question_hash)
-    kept = set(names[: max(2, round(len(names) * variant.share_of_identities))])
-    # Training questions lie below 0.8: a share of them lies below that share of it.
-    below = 0.8 * variant.share_of_questions
-    return [r for r in records if str(r.identity) in kept and question_fraction(r.question_key) < below]
+# What is measured
 
 
 @dataclass(frozen=True)
@@ -175,21 +89,25 @@ class Measured:
     records: list[QARecord]
     control: list[QARecord]
 
-
-def _of_validation(records: Iterable[QARecord]) -> list[QARecord]:
-    return [record for record in records if split_of(record.question_key) == "validation"]
-
-
-def _control(folder: Path, name: str, records: Iterable[QARecord]) -> list[QARecord]:
-    owners = {record.identity for record in records}
-    return sample([record for record in controls(folder, name) if record.identity in owners], MOST_CONTROLS)
+    def of(self, models: frozenset[str]) -> "Measured":
+        """The QAs of some LLMs."""
+        return Measured(*([r for r in records if r.model in models] for records in (self.records, self.control)))
 
 
-def scores(measured: Mapping[str, Measured], encoder: Encoder) -> dict[str, Scores]:
+def measured(corpora: Corpora, folder: Path) -> dict[str, Measured]:
+    found = {}
+    for name, records in corpora.items():
+        owners = {record.identity for record in records}
+        control = sample([record for record in controls(folder, name) if record.identity in owners], MOST_CONTROLS)
+        found[name] = Measured([r for r in records if split_of(r.question_key) == "validation"], control)
+    return found
+
+
+def scores(given: Mapping[str, Measured], encoder: Encoder) -> Scores:
     """By corpus, and `values` or `control`: accuracy by k-NN and by a linear probe, in 0..1."""
     return {
         name: {"values": identified(each.records, encoder), "control": identified(each.control, encoder)}
-        for name, each in measured.items()
+        for name, each in given.items()
     }
 
 
@@ -207,91 +125,153 @@ def identified(records: Sequence[QARecord], encoder: Encoder) -> dict[str, float
         with torch.inference_mode():
             first, second = encoder(texts[known].tolist(), texts[~side].tolist())
         for method, identify in (("knn", identify_knn), ("linear", identify_linear)):
-            score = identify(first, labels[known], second, labels[~side], questions[~side])  # type: ignore[operator]
+            score = identify(first, labels[known], second, labels[~side], questions[~side])
             found[method].append(score.accuracy)
     return {method: statistics.mean(values) for method, values in found.items()}
 
 
-# What is written
+def remembering(model: SentenceModel) -> Encoder:
+    """An encoder that encodes every text once, however often it is asked for."""
+    known: dict[str, style_removal.Floats] = {}
+
+    class Remembering:
+        def encode(self, texts: list[str]) -> style_removal.Floats:
+            new = [text for text in texts if text not in known]
+            known.update(zip(new, np.asarray(model.encode(new)), strict=True))
+            return np.stack([known[text] for text in texts])
+
+    return sentence_encoder(Remembering())
 
 
-def _kept() -> list[dict[str, Any]]:
-    file = DOCS / "ablations.json"
+# Runs
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The corpora of all runs, the control answers trained on, and what is measured."""
+
+    corpora: Corpora
+    control: Sequence[QARecord]
+    given: Mapping[str, Measured]
+
+    def untrained(self, runs: list[Run]) -> None:
+        """Measures what is not trained, unless it has been."""
+        if any(run["variant"] == BASE for run in runs):
+            return
+        for name, encoder in ((BASE, self.base()), (TFIDF, tfidf())):
+            logger.info("%s", name)
+            keep(runs, {"variant": name, "seed": None, "scores": scores(self.given, encoder)})
+
+    def base(self) -> Encoder:
+        """The encoder from which all runs start."""
+        model = load_model("base")
+        model.max_seq_length = MAX_TOKENS
+        return remembering(model)
+
+    def run(self, runs: list[Run], variant: Variant, seed: int) -> None:
+        """Trains a variant and measures it, unless that has been done."""
+        if any((run["variant"], run["seed"]) == (variant.name, seed) and "unseen" not in run for run in runs):
+            return
+        logger.info("%s, seed %d", variant.name, seed)
+        began = time.monotonic()
+        encoder = self.trained(variant, seed, self.corpora)
+        seconds = round(time.monotonic() - began)
+        keep(runs, {"variant": variant.name, "seed": seed, "seconds": seconds, "scores": scores(self.given, encoder)})
+
+    def run_unseen(self, runs: list[Run], variant: Variant, number: int) -> None:
+        """Leaves a third of speechmap's LLMs out of the training and measures on them, and so for the base encoder."""
+        unseen = unseen_models(self.corpora["speechmap"], number)
+        given = {"speechmap": self.given["speechmap"].of(unseen)}
+        done = {run["variant"] for run in runs if run.get("unseen") and run["seed"] == number}
+        for name, encoder in ((BASE, self.base()), (TFIDF, tfidf())):
+            if name not in done:
+                keep(runs, {"variant": name, "seed": number, "unseen": True, "scores": scores(given, encoder)})
+        if variant.name in done:
+            return
+        logger.info("%s, %d LLMs left out, draw %d", variant.name, len(unseen), number)
+        seen = {name: [r for r in records if r.model not in unseen] for name, records in self.corpora.items()}
+        encoder = self.trained(variant, number, seen)
+        keep(runs, {"variant": variant.name, "seed": number, "unseen": True, "scores": scores(given, encoder)})
+
+    def trained(self, variant: Variant, seed: int, corpora: Corpora) -> Encoder:
+        """The encoder of a run on some corpora; control answers of LLMs that they lack are left out too."""
+        recipe = recipe_of(variant, seed)
+        # Views on one value, of answers in styles that mean nothing: what they have in common is a stance.
+        simulated = simulate(32, 384, seed=1, style="redrawn").records
+        everything = {name: part(records, variant) for name, records in {**corpora, "simulated": simulated}.items()}
+        known = {record.model for records in corpora.values() for record in records}
+        left_out = {record.model for records in self.corpora.values() for record in records} - known
+        control = [record for record in self.control if record.model not in left_out]
+        with tempfile.TemporaryDirectory() as folder, style_removed(recipe, variant.removal, control):
+            model = train(everything, folder, control=control, recipe=recipe)
+        model.eval()
+        encoder = remembering(model)
+        return style_removal.erased(encoder, self.eraser(model)) if variant.erased else encoder
+
+    def eraser(self, model: UniVaR) -> style_removal.Eraser:
+        """Fitted on the control answers that may be trained on."""
+        fitted_on = sample(list(self.control), MOST_ERASED)
+        embeddings = np.asarray(model.encode([record.text for record in fitted_on]))
+        questions = [question_hash(record.question_key) for record in fitted_on]
+        return style_removal.fit_eraser(embeddings, questions, [str(record.identity) for record in fitted_on])
+
+
+def unseen_models(records: Iterable[QARecord], number: int) -> frozenset[str]:
+    """A third of the LLMs, drawn by a number."""
+    models = sorted({record.model for record in records})
+    return frozenset(random.Random(number).sample(models, len(models) // 3))
+
+
+@contextmanager
+def style_removed(recipe: Recipe, removal: StyleRemoval, control: Sequence[QARecord]) -> Iterator[None]:
+    """Has `train` treat control answers in a way: those that lost stay out of the package."""
+    if removal == "targets":
+        with patch.object(control_answers, "_targets", targets_once):
+            yield
+        return
+    identities = len({record.identity for record in control})
+
+    def loss(model: UniVaR, _: Recipe) -> style_removal.WithControlRows:
+        options = {f: getattr(recipe, f) for f in ("control_weight", "positives", "temperature")}
+        if removal == "class means":
+            return style_removal.ClassMeansLoss(model, **options)
+        return style_removal.AdversaryLoss(model, identities=identities, **options)
+
+    pairs = round(recipe.pairs * recipe.control_share / (1 - recipe.control_share))
+    rows = style_removal.control_rows(
+        [record for record in control if split_of(record.question_key) == "train"], pairs, recipe
+    )
+    with patch.multiple("univar.model.training", _loss=loss, _control_pairs=lambda *_: rows):
+        yield
+
+
+_targets = control_answers._targets
+_known_targets: dict[tuple[object, ...], style_removal.Floats] = {}
+
+
+def targets_once(
+    questions: Mapping[str, control_answers.AnswersByIdentity], model: UniVaR
+) -> dict[str, style_removal.Floats]:
+    """The targets of control questions, which are the same for every run: all start from the base encoder."""
+    keys = {question: (model.max_seq_length, question, *answers) for question, answers in questions.items()}
+    new = {question: answers for question, answers in questions.items() if keys[question] not in _known_targets}
+    if new:
+        _known_targets.update({keys[question]: target for question, target in _targets(new, model).items()})
+    return {question: _known_targets[key] for question, key in keys.items()}
+
+
+# What is kept
+
+
+def _kept() -> list[Run]:
+    file = DOCS / FILE
     return list(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else []
 
 
-def keep(runs: list[dict[str, Any]], new: dict[str, Any]) -> None:
+def keep(runs: list[Run], new: Run) -> None:
     runs.append(new)
-    with replacing(DOCS / "ablations.json") as temporary:
+    with replacing(DOCS / FILE) as temporary:
         temporary.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
-
-
-def points(run: Mapping[str, Any], method: str, corpus: str, kind: str) -> float:
-    return float(100 * run["scores"][corpus][kind][method])
-
-
-def over_base(run: Mapping[str, Any], base: Mapping[str, Any], method: str) -> float:
-    """Mean over corpora of how many points control identification lies above the base encoder's."""
-    return statistics.mean(
-        points(run, method, name, "control") - points(base, method, name, "control") for name in CORPORA
-    )
-
-
-def _base(runs: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    return next(run for run in runs if run["variant"] == BASE)
-
-
-def by_variant(runs: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The runs of each variant, in the order of `VARIANTS`, untrained ones first."""
-    grouped: dict[str, list[dict[str, Any]]] = {BASE: [], "TF-IDF": []}
-    grouped |= {variant.name: [] for variant in VARIANTS}
-    for each in runs:
-        grouped[each["variant"]].append(each)
-    return {name: found for name, found in grouped.items() if found}
-
-
-def _spread(values: Sequence[float]) -> str:
-    mean = f"{statistics.mean(values):.1f}"
-    return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
-
-
-def page(runs: list[dict[str, Any]]) -> str:
-    """docs/ablations.md."""
-    base, template = _base(runs), (Path(__file__).parent / "ablations.md").read_text(encoding="utf-8")
-    lines = []
-    for name, found in by_variant(runs).items():
-        cells = [_spread([points(run, "knn", corpus, "values") for run in found]) for corpus in CORPORA]
-        cells += [
-            _spread([statistics.mean(points(run, method, c, "values") for c in CORPORA) for run in found])
-            for method in ("knn", "linear")
-        ]
-        cells += [_spread([over_base(run, base, method) for run in found]) for method in ("knn", "linear")]
-        times = [run["seconds"] for run in found if "seconds" in run]
-        cells.append(f"{statistics.mean(times) / 60:.0f}" if times else "")
-        lines.append(f"| {name} | {len(found)} | " + " | ".join(cells) + " |")
-    return template.replace("{{ rows }}", "\n".join(lines))
-
-
-def draw(runs: list[dict[str, Any]], file: Path) -> None:
-    """The frontier: what is gained on values against what is paid on control answers, a point a variant."""
-    base = _base(runs)
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for name, found in by_variant(runs).items():
-        x = [over_base(run, base, "knn") for run in found]
-        y = [statistics.mean(points(run, "knn", corpus, "values") for corpus in CORPORA) for run in found]
-        errors = {"xerr": statistics.stdev(x), "yerr": statistics.stdev(y)} if len(found) > 1 else {}
-        colour = "#c0392b" if name == "minilm-controlled" else "#34495e"
-        axes.errorbar(statistics.mean(x), statistics.mean(y), fmt="o", color=colour, capsize=2, **errors)
-        place = (statistics.mean(x), statistics.mean(y))
-        axes.annotate(name, place, xytext=(5, 4), textcoords="offset points", fontsize=8, color=colour)
-    axes.axvline(0, color="#bbbbbb", linewidth=1)
-    axes.set_xlabel("control answers: points of k-NN identification above the base encoder (less is better)")
-    axes.set_ylabel("values: k-NN identification, % (mean of three corpora)")
-    axes.margins(x=0.15)
-    with replacing(file) as temporary:
-        figure.savefig(temporary, format="png", dpi=140, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""The page of the ablations and its figure, from the runs of `recipes.ablations`."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from recipes.ship import CORPORA
+from recipes.variants import SHIPPED, VARIANTS
+from univar.files import replacing
+
+DOCS = Path(__file__).parents[1] / "docs"
+BASE = "base encoder, untouched"
+TFIDF = "TF-IDF"
+
+Run = Mapping[str, Any]
+
+
+def page(runs: Sequence[Run]) -> str:
+    """docs/ablations.md."""
+    template = (Path(__file__).parent / "ablations.md").read_text(encoding="utf-8")
+    base = _base(runs)
+    rows = [_row(name, found, base) for name, found in by_variant(seen(runs)).items()]
+    unseen = [_unseen_row(name, found) for name, found in by_variant(r for r in runs if r.get("unseen")).items()]
+    return template.replace("{{ rows }}", "\n".join(rows)).replace("{{ unseen }}", "\n".join(unseen))
+
+
+def seen(runs: Iterable[Run]) -> list[Run]:
+    """The runs that were measured on LLMs that were trained on."""
+    return [run for run in runs if not run.get("unseen")]
+
+
+def by_variant(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """The runs of each variant, in the order of `VARIANTS`, untrained ones first."""
+    grouped: dict[str, list[Run]] = {name: [] for name in (BASE, TFIDF, *(variant.name for variant in VARIANTS))}
+    for each in runs:
+        grouped[each["variant"]].append(each)
+    return {name: found for name, found in grouped.items() if found}
+
+
+def points(run: Run, method: str, corpus: str, kind: str) -> float:
+    return float(100 * run["scores"][corpus][kind][method])
+
+
+def over_base(run: Run, base: Run, method: str) -> float:
+    """Mean over corpora of how many points control identification lies above the base encoder's."""
+    return statistics.mean(
+        points(run, method, name, "control") - points(base, method, name, "control") for name in CORPORA
+    )
+
+
+def on_values(run: Run, method: str) -> float:
+    """Mean over corpora."""
+    return statistics.mean(points(run, method, corpus, "values") for corpus in CORPORA)
+
+
+def _base(runs: Iterable[Run]) -> Run:
+    return next(run for run in seen(runs) if run["variant"] == BASE)
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = f"{statistics.mean(values):.1f}"
+    return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
+
+
+def _row(name: str, runs: Sequence[Run], base: Run) -> str:
+    cells = [name, str(len(runs))]
+    cells += [_spread([points(run, "knn", corpus, "values") for run in runs]) for corpus in CORPORA]
+    cells += [_spread([on_values(run, method) for run in runs]) for method in ("knn", "linear")]
+    cells += [_spread([over_base(run, base, method) for run in runs]) for method in ("knn", "linear")]
+    times = [run["seconds"] for run in runs if "seconds" in run]
+    cells.append(f"{statistics.mean(times) / 60:.0f}" if times else "")
+    return f"| {' | '.join(cells)} |"
+
+
+def _unseen_row(name: str, runs: Sequence[Run]) -> str:
+    wanted = [(kind, method) for kind in ("values", "control") for method in ("knn", "linear")]
+    cells = [_spread([points(run, method, "speechmap", kind) for run in runs]) for kind, method in wanted]
+    return f"| {name} | {len(runs)} | {' | '.join(cells)} |"
+
+
+def draw(runs: Sequence[Run], file: Path) -> None:
+    """The frontier: what is gained on values against what is paid on control answers, a point a variant."""
+    base = _base(runs)
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    places = {
+        name: [(over_base(run, base, "knn"), on_values(run, "knn")) for run in found]
+        for name, found in by_variant(seen(runs)).items()
+    }
+    for number, (name, found) in enumerate(places.items(), start=1):
+        x, y = ([place[axis] for place in found] for axis in (0, 1))
+        x_error, y_error = (statistics.stdev(values) if len(found) > 1 else None for values in (x, y))
+        colour = "#c0392b" if name == SHIPPED.name else "#34495e"
+        middle = (statistics.mean(x), statistics.mean(y))
+        axes.errorbar(
+            *middle, fmt="o", color=colour, capsize=2, alpha=0.75, xerr=x_error, yerr=y_error, label=f"{number}  {name}"
+        )
+        axes.annotate(str(number), middle, xytext=(4, 4), textcoords="offset points", fontsize=9, color=colour)
+    axes.axvline(0, color="#bbbbbb", linewidth=1)
+    axes.set_xlabel("control answers: points of k-NN identification above the base encoder (less is better)")
+    axes.set_ylabel("values: k-NN identification, % (mean of three corpora)")
+    figure.legend(loc="outside right upper", fontsize=8, handlelength=0, markerscale=0, frameon=False)
+    with replacing(file) as temporary:
+        figure.savefig(temporary, format="png", dpi=140, metadata={"Software": None})

@@ -1,0 +1,125 @@
+"""Measures how much of what identifies an LLM is style, and writes docs/style.md.
+
+    make style DATA=folder
+
+The folder is that of `make weights`; only questions that no weight was trained on are measured on.
+"""
+
+import argparse
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from recipes.ablation_page import DOCS
+from recipes.restyling import restyle
+from recipes.ship import CORPORA, controls, sample
+from univar.analysis.comparison import MAX_CHARACTERS, Encoder, representations
+from univar.analysis.identification import Identification, gallery_query_masks, identify_knn, identify_linear
+from univar.corpus.readers import read_corpus
+from univar.corpus.records import QARecord, question_fraction, question_hash
+from univar.files import replacing
+
+MOST_CONTROLS = 1_500
+NAMES = ("base", "univar", "univar-static", "tfidf")
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of the corpora")
+    parser.add_argument("--model", nargs="+", default=NAMES, metavar="NAME", help="what to compare")
+    parser.add_argument("--out", type=Path, default=DOCS / "style.md")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logger.setLevel(logging.INFO)
+
+    encoders, trained_on = representations(options.model)
+    rows: dict[str, list[str]] = {"values": [], "control": []}
+    for corpus in CORPORA:
+        everything = list(read_corpus(options.data / f"{corpus}.parquet", lang=["eng"]))
+        unseen = [r for r in everything if question_hash(r.question_key) not in trained_on]
+        answering = {record.identity for record in unseen}
+        control = sample([r for r in controls(options.data, corpus) if r.identity in answering], MOST_CONTROLS)
+        for name, encoder in encoders.items():
+            logger.info("%s, %s", corpus, name)
+            rows["values"].append(_row(corpus, name, restyled_values(unseen, encoder)))
+            rows["control"].append(_row(corpus, name, asked_of_values(control, unseen, encoder)))
+    template = (Path(__file__).parent / "style.md").read_text(encoding="utf-8")
+    for kind, lines in rows.items():
+        template = template.replace(f"{{{{ {kind} }}}}", "\n".join(lines))
+    with replacing(options.out) as temporary:
+        temporary.write_text(template, encoding="utf-8")
+
+
+def restyled_values(records: Sequence[QARecord], encoder: Encoder) -> list[Identification]:
+    """k-NN and linear probe on answers as they are, then with the query restyled, then with gallery and query so."""
+    gallery, query = split(records)
+    generator = random.Random(0)
+    other_gallery, other_query = ([restyled(r, generator) for r in side] for side in (gallery, query))
+    sides = ((gallery, query), (gallery, other_query), (other_gallery, other_query))
+    return [score for first, second in sides for score in identified(first, second, encoder)]
+
+
+def asked_of_values(control: Sequence[QARecord], values: Sequence[QARecord], encoder: Encoder) -> list[Identification]:
+    """k-NN and linear probe on control answers, then on the same answers under value questions.
+
+    Each control question is replaced by one value question, for all who answered it: what identifies then is style
+    that is read where a question asks for values.
+    """
+    gallery, query = split(control)
+    questions = sorted({record.question for record in values})
+    generator = random.Random(0)
+    asked = {
+        key: generator.choice(questions) for key in sorted({question_hash(record.question_key) for record in control})
+    }
+    swapped = [
+        [replace(record, question=asked[question_hash(record.question_key)]) for record in side]
+        for side in (gallery, query)
+    ]
+    return [
+        score
+        for pair in ((gallery, query), swapped)
+        for score in identified(*pair, encoder, questions=[question_hash(record.question_key) for record in query])
+    ]
+
+
+def split(records: Sequence[QARecord]) -> tuple[list[QARecord], list[QARecord]]:
+    """Gallery and query, about half of the questions each."""
+    fractions = [question_fraction(record.question_key) for record in records]
+    middle = sorted(set(fractions))[len(set(fractions)) // 2]
+    masks = gallery_query_masks(fractions, threshold=middle)
+    gallery, query = ([r for r, chosen in zip(records, mask, strict=True) if chosen] for mask in masks)
+    return gallery, query
+
+
+def restyled(record: QARecord, generator: random.Random) -> QARecord:
+    return replace(record, answer=restyle(record.answer, generator))
+
+
+def identified(
+    gallery: Sequence[QARecord], query: Sequence[QARecord], encoder: Encoder, questions: Sequence[str] | None = None
+) -> list[Identification]:
+    """By k-NN and by a linear probe; intervals over the questions, those of the query unless given."""
+    labels = [[str(record.identity) for record in side] for side in (gallery, query)]
+    questions = questions or [question_hash(record.question_key) for record in query]
+    with torch.inference_mode():
+        first, second = encoder(*([record.text[:MAX_CHARACTERS] for record in side] for side in (gallery, query)))
+    task = first, labels[0], second, labels[1], questions
+    return [identify_knn(*task), identify_linear(*task)]
+
+
+def _row(corpus: str, name: str, scores: Sequence[Identification]) -> str:
+    cells = [corpus, name, str(scores[0].n), f"{100 * scores[0].chance:.1f}"]
+    for knn, linear in zip(scores[::2], scores[1::2], strict=True):
+        low, high = 100 * knn.interval.low, 100 * knn.interval.high
+        cells.append(f"{100 * knn.accuracy:.1f} [{low:.1f}, {high:.1f}] / {100 * linear.accuracy:.1f}")
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
