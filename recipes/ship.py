@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the corpora")
     parser.add_argument("--model", type=Path, default=Path("build/univar"), help="trained here unless it exists")
-    parser.add_argument("--rank", type=int, default=128, help="of the adapter")
+    parser.add_argument("--rank", type=int, default=192, help="of the adapter")
     options = parser.parse_args()
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}

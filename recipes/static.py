@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.ship import ATTRIBUTION, CONTROL_QAS, CORPORA, controls, sample
+from recipes.ship import ATTRIBUTION, CONTROL_QAS, CORPORA, controls, sample, trained_controls
 from univar.analysis.comparison import MAX_CHARACTERS, compare, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash, split_of
@@ -36,23 +36,23 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
-    ship(distilled(corpora, options.cache))
+    ship(distilled(corpora, trained_controls(options.data), options.cache))
     student = UniVaR("univar-static")
     tables = {name: measured(student, records, controls(options.data, name)) for name, records in corpora.items()}
     with replacing(weights.STATIC_ASSETS / weights.CARD_FILE) as temporary:
         temporary.write_text(static_card(student, tables, ATTRIBUTION), encoding="utf-8")
 
 
-def distilled(corpora: dict[str, list[QARecord]], cache: Path) -> UniVaR:
-    """The student of the training questions, and of the simulated answers that its teacher has seen."""
+def distilled(corpora: dict[str, list[QARecord]], control: list[QARecord], cache: Path) -> UniVaR:
+    """The student of the training questions, and of the simulated and control answers that its teacher has seen."""
     simulated = simulate(32, 384, seed=1, style="redrawn").records
-    everything = {**corpora, "simulated": simulated}
+    everything = {**corpora, "simulated": simulated, "control": control}
     seen = {
         name: [record for record in records if split_of(record.question_key) == "train"]
         for name, records in everything.items()
     }
     texts = [record.text[:MAX_CHARACTERS] for records in seen.values() for record in records]
-    labels = [(name, str(record.identity)) for name, records in seen.items() for record in records]
+    labels = [(name, label(name, record)) for name, records in seen.items() for record in records]
     settings = Distillation()
     targets = embedded(texts, cache)
     threads = torch.get_num_threads()
@@ -66,6 +66,11 @@ def distilled(corpora: dict[str, list[QARecord]], cache: Path) -> UniVaR:
         "questions": sorted({question_hash(record.question_key) for records in seen.values() for record in records}),
     }
     return student
+
+
+def label(corpus: str, record: QARecord) -> str:
+    """What texts are drawn together by: who answered, but for control answers the question, whoever answered it."""
+    return question_hash(record.question_key) if corpus == "control" else str(record.identity)
 
 
 def embedded(texts: list[str], cache: Path) -> Floats:

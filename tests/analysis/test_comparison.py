@@ -120,6 +120,13 @@ def test_trained_control_questions_are_dropped_too() -> None:
     )
 
 
+def test_a_corpus_that_loses_a_few_questions_is_still_split_in_halves() -> None:
+    control = corpus(questions=300, topic="control")
+    met_elsewhere = {question_hash(r.question) for r in control[:30]}
+    selected = compare(corpus(), {"blind": blind}, control=control, trained_on=met_elsewhere).selections[1]
+    assert (selected.threshold, selected.trained_on) == (0.5, 30)
+
+
 def test_a_text_is_encoded_once_and_options_reach_the_model() -> None:
     model = NameReader()
     records = [

@@ -1,5 +1,6 @@
 """The static student: its tokens, its start in closed form, its training, and the folder that stock software reads."""
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -14,7 +15,14 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from univar.model import weights
-from univar.model.distillation import Distillation, distil, least_squares, phrase_tokenizer, token_shares
+from univar.model.distillation import (
+    Distillation,
+    distil,
+    least_squares,
+    phrase_tokenizer,
+    principal_axes,
+    token_shares,
+)
 from univar.model.modeling import UniVaR, load_model
 
 SAID = {"aya": "I would say that one must always tell the truth.", "solar": "It depends, I would not be too strict."}
@@ -84,6 +92,20 @@ def test_rarity_leaves_more_freedom_to_rare_tokens(words):
 
 
 # Training
+
+
+def test_axes_are_those_along_which_embeddings_are_longest():
+    # Squared lengths along x, y and z: 1 + 9 = 10, 4 and 1.
+    embeddings = np.array([[1, 0, 0], [3, 0, 0], [0, 2, 0], [0, 0, 1]], dtype=np.float32)
+    axes = principal_axes(embeddings, 2)
+    np.testing.assert_allclose(np.abs(axes), [[1, 0], [0, 1], [0, 0]], atol=1e-6)
+    assert principal_axes(embeddings, 9).shape == (3, 3)
+
+
+def test_vectors_are_narrower_than_embeddings(targets):
+    narrow = distil(TEXTS, LABELS, targets, dataclasses.replace(SETTINGS, width=2))
+    assert narrow[0].embedding.weight.shape[1] == 2
+    assert narrow.encode(TEXTS[:2]).shape == (2, targets.shape[1])
 
 
 def test_the_student_comes_near_its_teacher(student, targets):

@@ -208,10 +208,10 @@ def compare(
 ) -> Comparison:
     """Value identification by every representation on the same QAs of a value corpus and of a control corpus.
 
-    QAs whose question was trained on by any of the models are dropped for all of them. A corpus that loses QAs so is
-    split at 0.9 instead of 0.5, the border of the test split: its queries are then questions that neither training
-    nor the choice of a checkpoint has seen. So is one that has more questions on the smaller side then, as where
-    trained questions were left out before. Of the control corpus only the identities of the value corpus are kept.
+    QAs whose question was trained on by any of the models are dropped for all of them. A corpus is split at 0.5, or at
+    0.9, the border of the test split, where that leaves more questions on the smaller side: as of a corpus that was
+    trained on, whose queries are then questions that neither training nor the choice of a checkpoint has seen. Of the
+    control corpus only the identities of the value corpus are kept.
 
     Args:
         records: The value corpus.
@@ -266,7 +266,7 @@ def _split(
             f"{len(listed) - len(kept)} trained on); give QAs of the same identities to other questions"
         )
     fractions = [question_fraction(record.question_key) for record in kept]
-    threshold = _threshold(set(fractions), trained=len(kept) < len(listed))
+    threshold = _threshold(set(fractions))
     with _naming(corpus):
         masks = gallery_query_masks(fractions, threshold=threshold)
     gallery, query = ([record for record, chosen in zip(kept, mask, strict=True) if chosen] for mask in masks)
@@ -286,14 +286,14 @@ def _split(
     return _Split(gallery, query, found, selection)
 
 
-def _threshold(fractions: AbstractSet[float], *, trained: bool) -> float:
+def _threshold(fractions: AbstractSet[float]) -> float:
     """Where gallery and query are divided, of the two places that are allowed."""
 
     def smaller_side(threshold: float) -> int:
         below = sum(fraction < threshold for fraction in fractions)
         return min(below, len(fractions) - below)
 
-    return TRAINED_THRESHOLD if trained else max((UNTRAINED_THRESHOLD, TRAINED_THRESHOLD), key=smaller_side)
+    return max((UNTRAINED_THRESHOLD, TRAINED_THRESHOLD), key=smaller_side)
 
 
 def _row(split: _Split, name: str, encode: Encoder, *, k: int, seed: int, max_characters: int) -> Row:

