@@ -61,8 +61,8 @@ def test_the_name_univar_means_the_shipped_weights(shipped):
     model = SentenceTransformer("univar", device="cpu")
     assert isinstance(model, UniVaR)
     assert isinstance(model.view_pooling, MultiViewPooling)
-    # Half precision carries 11 bits of each change.
-    assert_close(model.encode(VIEWS), shipped.encode(VIEWS), 2e-3)
+    # This model changed by as much as its weights are, and a change of eight bits is off by about a hundredth.
+    assert_close(model.encode(VIEWS), shipped.encode(VIEWS), 2e-2)
 
 
 @pytest.mark.usefixtures("shipped")
