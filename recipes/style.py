@@ -23,7 +23,8 @@ from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_fraction, question_hash
 from univar.files import replacing
 
-MOST_CONTROLS = 1_500
+MOST_VALUES = 900
+MOST_CONTROLS = 600
 NAMES = ("base", "univar", "univar-static", "tfidf")
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def main() -> None:
         everything = list(read_corpus(options.data / f"{corpus}.parquet", lang=["eng"]))
         unseen = [r for r in everything if question_hash(r.question_key) not in trained_on]
         answering = {record.identity for record in unseen}
+        unseen = sample(unseen, MOST_VALUES)
         control = sample([r for r in controls(options.data, corpus) if r.identity in answering], MOST_CONTROLS)
         for name, encoder in encoders.items():
             logger.info("%s, %s", corpus, name)
