@@ -12,7 +12,6 @@ from recipes.ship import CORPORA
 from recipes.variants import SHIPPED, VARIANTS
 from univar.files import replacing
 
-DOCS = Path(__file__).parents[1] / "docs"
 BASE = "base encoder, untouched"
 TFIDF = "TF-IDF"
 

@@ -13,6 +13,7 @@ import random
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,17 +22,15 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import torch
 
 from recipes import style_removal
-from recipes.ablation_page import BASE, DOCS, TFIDF, draw, page
-from recipes.ship import CORPORA, controls, sample, trained_controls
+from recipes.ablation_page import BASE, TFIDF, draw, page
+from recipes.halves import identified, split
+from recipes.ship import CORPORA, DOCS, controls, sample, simulated, trained_controls
 from recipes.variants import MAX_TOKENS, REFERENCE, SHIPPED, VARIANTS, StyleRemoval, Variant, part, recipe_of
 from univar.analysis.comparison import Encoder, SentenceModel, sentence_encoder, tfidf
-from univar.analysis.identification import gallery_query_masks, identify_knn, identify_linear
 from univar.corpus.readers import read_corpus
-from univar.corpus.records import QARecord, question_fraction, question_hash, split_of
-from univar.corpus.simulation import simulate
+from univar.corpus.records import QARecord, question_hash, split_of
 from univar.files import replacing
 from univar.model import controls as control_answers
 from univar.model.modeling import UniVaR, load_model
@@ -55,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the corpora")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="variants to run; all by default")
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="NUMBER")
+    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS, metavar="NUMBER")
     parser.add_argument("--draws", nargs="*", type=int, default=DRAWS, metavar="NUMBER", help="of LLMs left out")
     options = parser.parse_args()
     unknown = set(options.only or ()) - {variant.name for variant in VARIANTS}
@@ -72,9 +71,9 @@ def main() -> None:
     for seed in options.seeds:
         for variant in wanted:
             experiment.run(runs, variant, seed)
-    for draw_of in options.draws:
+    for number in options.draws:
         for variant in (SHIPPED, REFERENCE):
-            experiment.run_unseen(runs, variant, draw_of)
+            experiment.run_unseen(runs, variant, number)
     (DOCS / "ablations.md").write_text(page(runs), encoding="utf-8")
     draw(runs, DOCS / "ablations.png")
 
@@ -106,28 +105,21 @@ def measured(corpora: Corpora, folder: Path) -> dict[str, Measured]:
 def scores(given: Mapping[str, Measured], encoder: Encoder) -> Scores:
     """By corpus, and `values` or `control`: accuracy by k-NN and by a linear probe, in 0..1."""
     return {
-        name: {"values": identified(each.records, encoder), "control": identified(each.control, encoder)}
+        name: {"values": both_ways(each.records, encoder), "control": both_ways(each.control, encoder)}
         for name, each in given.items()
     }
 
 
-def identified(records: Sequence[QARecord], encoder: Encoder) -> dict[str, float]:
-    """Half of the questions are the gallery, the other half the query, and the other way round."""
-    fractions = np.array([question_fraction(record.question_key) for record in records])
-    gallery, _ = gallery_query_masks(fractions, threshold=float(np.median(fractions)))
-    texts = np.array([record.text for record in records], dtype=object)
-    labels = np.array([str(record.identity) for record in records], dtype=object)
-    questions = np.array([question_hash(record.question_key) for record in records], dtype=object)
-    found: dict[str, list[float]] = {"knn": [], "linear": []}
-    for side in (gallery, ~gallery):
-        names, counts = np.unique(labels[side], return_counts=True)
-        known = side & np.isin(labels, names[counts > 1])
-        with torch.inference_mode():
-            first, second = encoder(texts[known].tolist(), texts[~side].tolist())
-        for method, identify in (("knn", identify_knn), ("linear", identify_linear)):
-            score = identify(first, labels[known], second, labels[~side], questions[~side])
-            found[method].append(score.accuracy)
-    return {method: statistics.mean(values) for method, values in found.items()}
+def both_ways(records: Sequence[QARecord], encoder: Encoder) -> dict[str, float]:
+    """Accuracy by method; each half of the questions is the gallery once, without LLMs that have one QA in it."""
+    first, second = split(records)
+    found = []
+    for gallery, query in ((first, second), (second, first)):
+        answers = Counter(record.identity for record in gallery)
+        known = [record for record in gallery if answers[record.identity] > 1]
+        knn, linear = identified(known, query, encoder)
+        found.append({"knn": knn.accuracy, "linear": linear.accuracy})
+    return {method: statistics.mean(side[method] for side in found) for method in found[0]}
 
 
 def remembering(model: SentenceModel) -> Encoder:
@@ -196,9 +188,7 @@ class Experiment:
     def trained(self, variant: Variant, seed: int, corpora: Corpora) -> Encoder:
         """The encoder of a run on some corpora; control answers of LLMs that they lack are left out too."""
         recipe = recipe_of(variant, seed)
-        # Views on one value, of answers in styles that mean nothing: what they have in common is a stance.
-        simulated = simulate(32, 384, seed=1, style="redrawn").records
-        everything = {name: part(records, variant) for name, records in {**corpora, "simulated": simulated}.items()}
+        everything = {name: part(records, variant) for name, records in {**corpora, "simulated": simulated()}.items()}
         known = {record.model for records in corpora.values() for record in records}
         left_out = {record.model for records in self.corpora.values() for record in records} - known
         control = [record for record in self.control if record.model not in left_out]

@@ -76,16 +76,19 @@ def main() -> None:
 
 def train_model(corpora: dict[str, list[QARecord]], folder: Path, out: Path) -> None:
     """Trains, going on from the last checkpoint after an interruption, and saves the model to `out`."""
-    # Views on one value, of answers in styles that mean nothing: what they have in common is a stance.
-    simulated = simulate(32, 384, seed=1, style="redrawn").records
     # Without an evaluator the last checkpoint is kept, and no validation question decides anything.
     model = train(
-        {**corpora, "simulated": simulated},
+        {**corpora, "simulated": simulated()},
         checkpoint_folder(out),
         control=trained_controls(folder),
         recipe=read_recipe("minilm-controlled"),
     )
     model.save_pretrained(str(out))
+
+
+def simulated() -> list[QARecord]:
+    """Answers in styles that mean nothing: what views on one value have in common is a stance."""
+    return simulate(32, 384, seed=1, style="redrawn").records
 
 
 def ship_adapter(trained: UniVaR, rank: int) -> None:

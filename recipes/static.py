@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.ship import ATTRIBUTION, CONTROL_QAS, CORPORA, controls, sample, trained_controls
+from recipes.ship import ATTRIBUTION, CONTROL_QAS, CORPORA, controls, sample, simulated, trained_controls
 from univar.analysis.comparison import MAX_CHARACTERS, compare, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash, split_of
-from univar.corpus.simulation import simulate
 from univar.files import replacing
 from univar.model import weights
 from univar.model.cards import static_card
@@ -45,8 +44,7 @@ def main() -> None:
 
 def distilled(corpora: dict[str, list[QARecord]], control: list[QARecord], cache: Path) -> UniVaR:
     """The student of the training questions, and of the simulated and control answers that its teacher has seen."""
-    simulated = simulate(32, 384, seed=1, style="redrawn").records
-    everything = {**corpora, "simulated": simulated, "control": control}
+    everything = {**corpora, "simulated": simulated(), "control": control}
     seen = {
         name: [record for record in records if split_of(record.question_key) == "train"]
         for name, records in everything.items()

@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from recipes.ablation_page import DOCS
+from recipes.halves import identified, split
 from recipes.restyling import restyle
-from recipes.ship import CORPORA, controls, sample
-from univar.analysis.comparison import MAX_CHARACTERS, Encoder, representations
-from univar.analysis.identification import Identification, gallery_query_masks, identify_knn, identify_linear
+from recipes.ship import CORPORA, DOCS, controls, sample
+from univar.analysis.comparison import Encoder, representations
+from univar.analysis.identification import Identification
 from univar.corpus.readers import read_corpus
-from univar.corpus.records import QARecord, question_fraction, question_hash
+from univar.corpus.records import QARecord, question_hash
 from univar.files import replacing
 
 MOST_VALUES = 900
@@ -43,10 +41,14 @@ def main() -> None:
     rows: dict[str, list[str]] = {"values": [], "control": []}
     for corpus in CORPORA:
         everything = list(read_corpus(options.data / f"{corpus}.parquet", lang=["eng"]))
-        unseen = [r for r in everything if question_hash(r.question_key) not in trained_on]
-        answering = {record.identity for record in unseen}
-        unseen = sample(unseen, MOST_VALUES)
-        control = sample([r for r in controls(options.data, corpus) if r.identity in answering], MOST_CONTROLS)
+        answering = {record.identity for record in everything}
+        unseen, control = (
+            sample([r for r in records if question_hash(r.question_key) not in trained_on], most)
+            for records, most in (
+                (everything, MOST_VALUES),
+                ([r for r in controls(options.data, corpus) if r.identity in answering], MOST_CONTROLS),
+            )
+        )
         for name, encoder in encoders.items():
             logger.info("%s, %s", corpus, name)
             rows["values"].append(_row(corpus, name, restyled_values(unseen, encoder)))
@@ -90,29 +92,8 @@ def asked_of_values(control: Sequence[QARecord], values: Sequence[QARecord], enc
     ]
 
 
-def split(records: Sequence[QARecord]) -> tuple[list[QARecord], list[QARecord]]:
-    """Gallery and query, about half of the questions each."""
-    fractions = [question_fraction(record.question_key) for record in records]
-    middle = sorted(set(fractions))[len(set(fractions)) // 2]
-    masks = gallery_query_masks(fractions, threshold=middle)
-    gallery, query = ([r for r, chosen in zip(records, mask, strict=True) if chosen] for mask in masks)
-    return gallery, query
-
-
 def restyled(record: QARecord, generator: random.Random) -> QARecord:
     return replace(record, answer=restyle(record.answer, generator))
-
-
-def identified(
-    gallery: Sequence[QARecord], query: Sequence[QARecord], encoder: Encoder, questions: Sequence[str] | None = None
-) -> list[Identification]:
-    """By k-NN and by a linear probe; intervals over the questions, those of the query unless given."""
-    labels = [[str(record.identity) for record in side] for side in (gallery, query)]
-    questions = questions or [question_hash(record.question_key) for record in query]
-    with torch.inference_mode():
-        first, second = encoder(*([record.text[:MAX_CHARACTERS] for record in side] for side in (gallery, query)))
-    task = first, labels[0], second, labels[1], questions
-    return [identify_knn(*task), identify_linear(*task)]
 
 
 def _row(corpus: str, name: str, scores: Sequence[Identification]) -> str:

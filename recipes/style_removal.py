@@ -4,6 +4,7 @@ The linear eraser works on finished embeddings; the penalty and the adversary tr
 """
 
 import random
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -117,7 +118,7 @@ def control_rows(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dat
     return Dataset.from_list(rows)
 
 
-class WithControlRows(MultiViewInfoNCELoss):
+class WithControlRows(MultiViewInfoNCELoss, ABC):
     """The contrastive loss for view pairs, `_price` for batches of `control_rows`."""
 
     def __init__(self, model: UniVaR, *, control_weight: float, **options: Any) -> None:
@@ -134,8 +135,9 @@ class WithControlRows(MultiViewInfoNCELoss):
         self.control_distance = price.detach()
         return self.control_weight * price
 
+    @abstractmethod
     def _price(self, shifts: Tensor, owners: Tensor, halves: Tensor) -> Tensor:
-        raise NotImplementedError
+        """What shifts `(2B, D)` cost, given their identities and halves `(2B,)`: a scalar."""
 
 
 class ClassMeansLoss(WithControlRows):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recipes.ablation_page import BASE, draw, over_base, page
-from recipes.ablations import Measured, identified, remembering, targets_once, unseen_models
+from recipes.ablations import Measured, both_ways, remembering, targets_once, unseen_models
 from recipes.ship import CORPORA
 from recipes.variants import PAIRS, VARIANTS, Variant, part, recipe_of
 from univar.corpus.records import QARecord, question_fraction
@@ -112,7 +112,7 @@ def test_targets_are_computed_once_for_the_same_answers():
 
 def test_who_always_answers_alike_is_always_identified():
     records = [QARecord(str(n), f"question {n}", letter, letter, "eng") for n in range(40) for letter in "abc"]
-    assert identified(records, remembering(Counting())) == {"knn": 1.0, "linear": 1.0}
+    assert both_ways(records, remembering(Counting())) == {"knn": 1.0, "linear": 1.0}
 
 
 def test_a_third_of_the_llms_is_left_out_by_a_number():

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from recipes.style import asked_of_values, restyled_values, split
+from recipes.halves import split
+from recipes.style import asked_of_values, restyled_values
 from univar.corpus.records import QARecord
 
 QUESTIONS = [f"question {n}" for n in range(40)]
