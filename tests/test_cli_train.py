@@ -125,6 +125,7 @@ def test_a_recipe_that_wants_control_answers_says_so(univar, answers):
     run = univar("train", answers, "--recipe", "minilm-controlled", "--out", "model")
     assert run.code == 1
     assert run.err.splitlines()[-1].startswith("Error: control_share is 0.25, but no control answers were given; give")
+    assert "Training on" not in run.err
     assert not Path("model").exists()
 
 

@@ -91,6 +91,14 @@ def test_a_corpus_is_measured_on_test_questions_beside_base_and_tfidf(records, r
     assert said[1].startswith("Measuring on test questions")
 
 
+def test_steps_on_control_answers_are_told_too(records, recipe, tmp_path):
+    # 12 pairs are 2 steps of 6; they are half of all steps.
+    recipe.write_text(recipe.read_text() + "control_share: 0.5\n")
+    said: list[str] = []
+    train_and_measure({"one": records}, tmp_path / "m", recipe=recipe, control=records, step=said.append)
+    assert said[0] == "Training on one. About 4 steps, 6 view pairs a step."
+
+
 def test_the_model_is_saved_with_its_card_and_without_checkpoints(records, recipe, tmp_path):
     train_and_measure({"one": records}, tmp_path / "m", recipe=recipe)
     assert {path.name for path in tmp_path.iterdir()} == {"m", "recipe.yaml"}

@@ -21,7 +21,7 @@ from univar.files import replacing
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
 from univar.model.recipes import Recipe, read_recipe
-from univar.model.training import train
+from univar.model.training import check_complete, train
 
 logger = logging.getLogger(__name__)
 
@@ -126,16 +126,18 @@ def train_and_measure(
     out = Path(out).resolve()
     _check_replaceable(out)
     chosen = read_recipe(recipe)
-    evaluator = IdentificationEvaluator(corpora, control)
+    measured = IdentificationEvaluator(corpora, control)
+    evaluator = measured if measured.corpora else None
+    check_complete(chosen, control, evaluator)
     checkpoints = checkpoint_folder(out)
-    step(_training_sentence(corpora, chosen, evaluator, None if restart else last_checkpoint(out)))
+    step(_training_sentence(corpora, chosen, measured, None if restart else last_checkpoint(out)))
     try:
         model = train(
             corpora,
             checkpoints,
             control=control,
             recipe=chosen,
-            evaluator=evaluator if evaluator.corpora else None,
+            evaluator=evaluator,
             resume=not restart,
             report_to=report_to,
         )
@@ -209,7 +211,7 @@ def _keep_whole_checkpoints(checkpoints: Path) -> None:
 def _training_sentence(
     corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe, evaluator: IdentificationEvaluator, start: int | None
 ) -> str:
-    steps = recipe.pairs // recipe.batch_pairs
+    steps = round(recipe.pairs / recipe.batch_pairs / (1 - recipe.control_share))  # those on control answers too
     verb = f"Going on from step {start:,} of about {steps:,}" if start else f"About {steps:,} steps"
     unheard = ", ".join(name for name in corpora if name not in evaluator.corpora)
     note = f" Too few validation questions to help choose the checkpoint: {unheard}." if unheard else ""

@@ -78,7 +78,7 @@ def train(
         RuntimeError: If a step takes more memory than there is; the message names what in the recipe would help.
     """
     recipe, out = recipe or Recipe(), Path(out)
-    _check_complete(recipe, control, evaluator)
+    check_complete(recipe, control, evaluator)
     model = _untrained(recipe)
     seen = {name: _to_train_on(records) for name, records in corpora.items()}
     seen_control = _to_train_on(control) if recipe.control_share else []
@@ -121,7 +121,7 @@ def train(
     return model
 
 
-def _check_complete(recipe: Recipe, control: Sequence[QARecord], evaluator: BaseEvaluator | None) -> None:
+def check_complete(recipe: Recipe, control: Sequence[QARecord], evaluator: BaseEvaluator | None) -> None:
     """Raises ValueError if the recipe asks for what this training does not have."""
     if recipe.control_share and not control:
         raise ValueError(
