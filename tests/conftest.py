@@ -46,6 +46,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WORDS = "q a yes no always never honest thrift family law is it right wrong to lie save help i think one should"
 MODELS = ("aya", "mixtral", "solar")
+HEADER = "question,answer,model,lang\n"
 
 
 @pytest.fixture(scope="session")
