@@ -166,9 +166,7 @@ def translate_question_set(
         raise typer.BadParameter(f"{file} has no questions in English to translate from")
     wanted = [code for code in langs or languages() if code != "eng"]
     options = {"model": translator, "backend": backend, "device": device}
-    with (
-        _translating(options, memory or out_file.with_suffix(".sqlite"), there_and_back=True) as how,
-    ):
+    with _translating(options, memory or out_file.with_suffix(".sqlite"), there_and_back=True) as how:
         _load(how)
         with bar(f"Translating with {how.translator.name}", None, "sentences") as advance:
             translated = list(translate_questions(english, wanted, how, advance=advance))
@@ -190,7 +188,7 @@ def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bo
     given: dict[str, Any] = {
         name: choice.value if isinstance(choice, StrEnum) else choice for name, choice in options.items()
     }
-    with err.status(f"Loading {options['model']}"):
+    with err.status("Loading the translator"):
         translator = Translator(**given)
     try:
         with TranslationMemory(memory) as known:
