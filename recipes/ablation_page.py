@@ -84,7 +84,7 @@ def _unseen_row(name: str, runs: Sequence[Run]) -> str:
 def draw(runs: Sequence[Run], file: Path) -> None:
     """The frontier: what is gained on values against what is paid on control answers, a point a variant."""
     base = _base(runs)
-    figure = Figure(figsize=(11, 8), layout="constrained")
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     places = {
@@ -94,15 +94,14 @@ def draw(runs: Sequence[Run], file: Path) -> None:
     for number, (name, found) in enumerate(places.items(), start=1):
         x, y = ([place[axis] for place in found] for axis in (0, 1))
         x_error, y_error = (statistics.stdev(values) if len(found) > 1 else None for values in (x, y))
-        colour = "#c0392b" if name == SHIPPED.name else "#34495e"
+        colour, note = ("#c0392b", ", which ships") if name == SHIPPED.name else ("#34495e", "")
         middle = (statistics.mean(x), statistics.mean(y))
-        axes.errorbar(
-            *middle, fmt="o", color=colour, capsize=2, alpha=0.75, xerr=x_error, yerr=y_error, label=f"{number}  {name}"
-        )
+        axes.errorbar(*middle, fmt="o", color=colour, capsize=2, alpha=0.75, xerr=x_error, yerr=y_error)
         axes.annotate(str(number), middle, xytext=(4, 4), textcoords="offset points", fontsize=9, color=colour)
+        axes.plot([], [], " ", label=f"{number}  {name}{note}")  # the number is the mark
     axes.axvline(0, color="#bbbbbb", linewidth=1)
     axes.set_xlabel("control answers: points of k-NN identification above the base encoder (less is better)")
     axes.set_ylabel("values: k-NN identification, % (mean of three corpora)")
-    figure.legend(loc="outside right upper", fontsize=8, handlelength=0, markerscale=0, frameon=False)
+    figure.legend(loc="outside right upper", fontsize=8, handlelength=0, handletextpad=0, frameon=False)
     with replacing(file) as temporary:
         figure.savefig(temporary, format="png", dpi=140, metadata={"Software": None})
