@@ -25,6 +25,10 @@ from univar.model.recipes import Recipe
 Floats = npt.NDArray[np.floating[Any]]
 Eraser = Callable[[Floats], Floats]
 
+_SMALL_SHIFT = 0.01
+"""The mean square of shifts, 0.1 in the base encoder, below which the penalty on them ends: relative to nothing at all
+it would be infinite."""
+
 IDENTITIES_A_BATCH = 6
 """Of a control batch: few, so that each has several questions in it and its mean shift shows."""
 
@@ -157,7 +161,8 @@ class ClassMeansLoss(WithControlRows):
             means.append(of_half.T @ shifts / counts[-1].clamp(min=1).unsqueeze(1))
         weight = torch.minimum(*counts)
         squared = (weight * (means[0] * means[1]).sum(dim=1)).sum() / weight.sum().clamp(min=1)
-        return squared / (shifts * shifts).sum(dim=1).mean().detach()
+        size = (shifts * shifts).sum(dim=1).mean().detach()
+        return squared / size.clamp(min=_SMALL_SHIFT)
 
 
 class AdversaryLoss(WithControlRows):

@@ -110,6 +110,10 @@ def test_an_identity_of_one_half_alone_says_nothing(class_means):
     assert price(class_means, ([1.0, 0.0], 0)) == 0
 
 
+def test_answers_that_are_all_alike_cost_nothing(class_means):
+    assert price(class_means, ([0.0, 0.0], 0), ([0.0, 0.0], 1)) == 0
+
+
 def test_the_adversary_learns_what_the_encoder_unlearns(tiny_model):
     loss = AdversaryLoss(tiny_model, identities=3, control_weight=1.0)
     shifts = torch.randn(6, tiny_model.get_embedding_dimension(), requires_grad=True)
