@@ -25,8 +25,8 @@ from univar.model.recipes import Recipe
 Floats = npt.NDArray[np.floating[Any]]
 Eraser = Callable[[Floats], Floats]
 
-_SMALL_SHIFT = 0.01
-"""The mean square of shifts, 0.1 in the base encoder, below which the penalty on them ends: relative to nothing at all
+_SMALL_SHIFT = 0.001
+"""The mean square of shifts, 0.02 in the base encoder, below which the penalty on them ends: relative to nothing at all
 it would be infinite."""
 
 IDENTITIES_A_BATCH = 6
