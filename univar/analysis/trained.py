@@ -128,7 +128,7 @@ def train_and_measure(
     chosen = read_recipe(recipe)
     measured = IdentificationEvaluator(corpora, control)
     evaluator = measured if measured.corpora else None
-    check_complete(chosen, control, evaluator)
+    check_complete(chosen, control, evaluator)  # `train` would say so too, but only after it was announced
     checkpoints = checkpoint_folder(out)
     step(_training_sentence(corpora, chosen, measured, None if restart else last_checkpoint(out)))
     try:
