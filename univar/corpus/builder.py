@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -27,12 +28,12 @@ _EXAMPLES = 'load_dataset("univar-qa", "simulated"), load_dataset("univar-qa", "
 
 
 @dataclass
-class UniVaRQAConfig(datasets.BuilderConfig):  # type: ignore[misc]
+class UniVaRQAConfig(datasets.BuilderConfig, ABC):  # type: ignore[misc]
     """What all configurations share."""
 
+    @abstractmethod
     def fingerprint(self) -> str:
         """A digest of everything that the rows depend on."""
-        raise NotImplementedError
 
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: Any = None) -> str:
         """The name of the cache folder.
