@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer
@@ -61,6 +63,25 @@ def test_an_export_in_eight_bits_is_near_its_source_and_smaller(source, exports)
         "univar.json",
         "univar_export.json",
     }
+
+
+def test_a_token_of_large_numbers_does_not_round_away_the_others(tmp_path):
+    # One grid of 256 steps from -1000 to 1000 has steps of 7.8: numbers below 1 would all be rounded to 0.
+    generator = np.random.default_rng(0)
+    weight = generator.normal(size=(6, 4)).astype(np.float32)
+    tokens = np.stack([generator.uniform(-1, 1, 6), [0.0] * 6, generator.uniform(-1000, 1000, 6)]).astype(np.float32)
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, size]) for name, size in (("x", 6), ("y", 4))]
+    product = helper.make_node("MatMul", ["x", "w"], ["y"], "product")
+    graph = helper.make_graph([product], "layer", ends[:1], ends[1:], [numpy_helper.from_array(weight, "w")])
+    opsets = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), tmp_path / "whole.onnx")
+    export.quantize(tmp_path / "whole.onnx", tmp_path / "eight.onnx")
+    (found,) = onnxruntime.InferenceSession(tmp_path / "eight.onnx").run(None, {"x": tokens})
+    expected = tokens @ weight
+    # Steps of 1/127 of a token's largest number, for 6 inputs and weights alike.
+    np.testing.assert_allclose(found[0], expected[0], atol=0.1)
+    assert np.array_equal(found[1], np.zeros(4))
+    np.testing.assert_allclose(found[2], expected[2], atol=100)
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnx-int8"])
