@@ -34,7 +34,7 @@ from univar.model.modeling import UniVaR, load_model
 CORPORA = ("valuebench", "political_compass", "speechmap")
 FORMATS = ("torch", "onnx", "onnx-int8", "static")
 TIMED = 240
-ROUNDS = 3
+ROUNDS = 5
 
 
 class Stock(SentenceTransformer):
