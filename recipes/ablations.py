@@ -25,12 +25,12 @@ import numpy as np
 
 from recipes import style_removal
 from recipes.ablation_page import BASE, TFIDF, draw, page
-from recipes.halves import identified, split
+from recipes.identified import identified
 from recipes.ship import CORPORA, DOCS, controls, sample, simulated, trained_controls
 from recipes.variants import MAX_TOKENS, REFERENCE, SHIPPED, VARIANTS, StyleRemoval, Variant, part, recipe_of
 from univar.analysis.comparison import Encoder, SentenceModel, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
-from univar.corpus.records import QARecord, question_hash, split_of
+from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.files import replacing
 from univar.model import controls as control_answers
 from univar.model.modeling import UniVaR, load_model
@@ -112,7 +112,7 @@ def scores(given: Mapping[str, Measured], encoder: Encoder) -> Scores:
 
 def both_ways(records: Sequence[QARecord], encoder: Encoder) -> dict[str, float]:
     """Accuracy by method; each half of the questions is the gallery once, without LLMs that have one QA in it."""
-    first, second = split(records)
+    first, second = question_halves(records)
     found = []
     for gallery, query in ((first, second), (second, first)):
         answers = Counter(record.identity for record in gallery)

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from recipes.halves import identified, split
+from recipes.identified import identified
 from recipes.restyling import restyle
 from recipes.ship import CORPORA, DOCS, controls, sample
 from univar.analysis.comparison import Encoder, representations
 from univar.analysis.identification import Identification
 from univar.corpus.readers import read_corpus
-from univar.corpus.records import QARecord, question_hash
+from univar.corpus.records import QARecord, question_halves, question_hash
 from univar.files import replacing
 
 MOST_VALUES = 900
@@ -62,7 +62,7 @@ def main() -> None:
 
 def restyled_values(records: Sequence[QARecord], encoder: Encoder) -> list[Identification]:
     """k-NN and linear probe on answers as they are, then with the query restyled, then with gallery and query so."""
-    gallery, query = split(records)
+    gallery, query = question_halves(records)
     generator = random.Random(0)
     other_gallery, other_query = ([restyled(r, generator) for r in side] for side in (gallery, query))
     sides = ((gallery, query), (gallery, other_query), (other_gallery, other_query))
@@ -75,7 +75,7 @@ def asked_of_values(control: Sequence[QARecord], values: Sequence[QARecord], enc
     Each control question is replaced by one value question, for all who answered it: what identifies then is style
     that is read where a question asks for values.
     """
-    gallery, query = split(control)
+    gallery, query = question_halves(control)
     questions = sorted({record.question for record in values})
     generator = random.Random(0)
     asked = {

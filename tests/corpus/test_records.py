@@ -12,6 +12,7 @@ from univar.corpus.records import (
     normalised_question,
     qa_text,
     question_fraction,
+    question_halves,
     question_hash,
     split_of,
     to_row,
@@ -78,6 +79,16 @@ def test_about_eighty_percent_of_questions_are_for_training():
     # 2,000 draws: the standard deviation of a share of 0.8 is 0.009, so 0.04 is more than four of them.
     share = sum(split_of(f"question {number}") == "train" for number in range(2_000)) / 2_000
     assert abs(share - 0.8) < 0.04
+
+
+@given(st.lists(st.sampled_from([f"question {n}" for n in range(12)])))
+def test_halves_share_no_question_and_have_as_many_to_within_one(questions: list[str]):
+    records = [QARecord(q, q, str(n), "ada", "eng") for n, q in enumerate(questions)]
+    halves = question_halves(records)
+    assert sorted(r.answer for half in halves for r in half) == sorted(r.answer for r in records)
+    first, second = ({record.question for record in half} for half in halves)
+    assert not first & second
+    assert len(second) - len(first) == len(set(questions)) % 2
 
 
 def test_identities_are_sorted_and_labelled():

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from recipes.halves import split
 from recipes.style import asked_of_values, restyled_values
 from univar.corpus.records import QARecord
 
@@ -21,12 +20,6 @@ def by(pattern: str):
 
 def answered(**answers: str) -> list[QARecord]:
     return [QARecord(q, q, answer, model, "eng") for q in QUESTIONS for model, answer in answers.items()]
-
-
-def test_no_question_is_on_both_sides_and_both_are_about_as_large():
-    gallery, query = split(answered(ada="a", bob="b"))
-    assert not {record.question for record in gallery} & {record.question for record in query}
-    assert len(gallery) == len(query) == 40
 
 
 def test_what_markdown_tells_is_gone_when_answers_are_restyled():

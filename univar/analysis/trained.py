@@ -16,7 +16,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
 from univar.analysis.identification import identify_knn
-from univar.corpus.records import QARecord, question_fraction, question_hash, split_of
+from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.files import replacing
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
@@ -66,25 +66,16 @@ def _of_the_same(control: Sequence[QARecord], records: Sequence[QARecord]) -> li
     return [record for record in control if record.identity in owners]
 
 
-def _halves(records: Sequence[QARecord]) -> tuple[list[QARecord], list[QARecord]]:
-    fractions = [question_fraction(record.question_key) for record in records]
-    middle = np.median(fractions) if fractions else 0.0
-    halves: tuple[list[QARecord], list[QARecord]] = ([], [])
-    for record, fraction in zip(records, fractions, strict=True):
-        halves[int(fraction >= middle)].append(record)
-    return halves
-
-
 def _can_be_split(records: Sequence[QARecord]) -> bool:
     """Whether `identify_knn` can score the halves."""
-    gallery, query = _halves(records)
+    gallery, query = question_halves(records)
     owners = Counter(record.identity for record in gallery)
     scored = {question_hash(record.question_key) for record in query if record.identity in owners}
     return len(owners) > 1 and min(owners.values()) > 1 and len(scored) > 1
 
 
 def _knn_accuracy(model: SentenceTransformer, records: Sequence[QARecord]) -> float:
-    halves = _halves(records)
+    halves = question_halves(records)
     gallery, query = (model.encode([record.text for record in half]) for half in halves)
     labels = [[str(record.identity) for record in half] for half in halves]
     questions = [question_hash(record.question_key) for record in halves[1]]

@@ -136,6 +136,17 @@ def split_of(question: str) -> Split:
     return "train" if fraction < 0.8 else "validation" if fraction < 0.9 else "test"
 
 
+def question_halves(records: Iterable[QARecord]) -> tuple[list[QARecord], list[QARecord]]:
+    """Records whose question has a low `question_fraction`, and the others: about half of the questions each.
+
+    Of a single question all records are in the second half.
+    """
+    places = [(question_fraction(record.question_key), record) for record in records]
+    fractions = sorted({fraction for fraction, _ in places})
+    middle = fractions[len(fractions) // 2] if fractions else 0.0
+    return [r for fraction, r in places if fraction < middle], [r for fraction, r in places if fraction >= middle]
+
+
 def identity_labels(records: Iterable[QARecord]) -> tuple[list[Identity], list[int]]:
     """The identities of records in sorted order, and for each record the index of its own."""
     owners = [record.identity for record in records]

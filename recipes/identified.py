@@ -1,21 +1,12 @@
-"""Identification within a corpus that is small: half of its questions are the gallery, the other half the query."""
+"""Identification between two parts of a corpus that is too small for a gallery of validation questions."""
 
 from collections.abc import Sequence
 
 import torch
 
 from univar.analysis.comparison import MAX_CHARACTERS, Encoder
-from univar.analysis.identification import Identification, gallery_query_masks, identify_knn, identify_linear
-from univar.corpus.records import QARecord, question_fraction, question_hash
-
-
-def split(records: Sequence[QARecord]) -> tuple[list[QARecord], list[QARecord]]:
-    """Gallery and query, about half of the questions each."""
-    fractions = [question_fraction(record.question_key) for record in records]
-    middle = sorted(set(fractions))[len(set(fractions)) // 2]
-    masks = gallery_query_masks(fractions, threshold=middle)
-    gallery, query = ([r for r, chosen in zip(records, mask, strict=True) if chosen] for mask in masks)
-    return gallery, query
+from univar.analysis.identification import Identification, identify_knn, identify_linear
+from univar.corpus.records import QARecord, question_hash
 
 
 def identified(
