@@ -5,11 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from recipes.ship import CORPORA
 from recipes.variants import SHIPPED, VARIANTS
+from univar.analysis.figures import places_beside
 from univar.files import replacing
 
 BASE = "base encoder, untouched"
@@ -84,24 +88,44 @@ def _unseen_row(name: str, runs: Sequence[Run]) -> str:
 def draw(runs: Sequence[Run], file: Path) -> None:
     """The frontier: what is gained on values against what is paid on control answers, a point a variant."""
     base = _base(runs)
-    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    figure = Figure(figsize=(11, 8), dpi=140, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     places = {
         name: [(over_base(run, base, "knn"), on_values(run, "knn")) for run in found]
         for name, found in by_variant(seen(runs)).items()
     }
+    middles = {}
     for number, (name, found) in enumerate(places.items(), start=1):
         x, y = ([place[axis] for place in found] for axis in (0, 1))
         x_error, y_error = (statistics.stdev(values) if len(found) > 1 else None for values in (x, y))
-        colour, note = ("#c0392b", ", which ships") if name == SHIPPED.name else ("#34495e", "")
-        middle = (statistics.mean(x), statistics.mean(y))
-        axes.errorbar(*middle, fmt="o", color=colour, capsize=2, alpha=0.75, xerr=x_error, yerr=y_error)
-        axes.annotate(str(number), middle, xytext=(4, 4), textcoords="offset points", fontsize=9, color=colour)
+        note = ", which ships" if name == SHIPPED.name else ""
+        middles[name] = statistics.mean(x), statistics.mean(y)
+        axes.errorbar(
+            *middles[name], xerr=x_error, yerr=y_error, fmt="o", ms=4, color=_colour(name), elinewidth=0.6, alpha=0.6
+        )
         axes.plot([], [], " ", label=f"{number}  {name}{note}")  # the number is the mark
     axes.axvline(0, color="#bbbbbb", linewidth=1)
     axes.set_xlabel("control answers: points of k-NN identification above the base encoder (less is better)")
     axes.set_ylabel("values: k-NN identification, % (mean of three corpora)")
     figure.legend(loc="outside right upper", fontsize=8, handlelength=0, handletextpad=0, frameon=False)
+    _number(figure, axes, middles)
     with replacing(file) as temporary:
-        figure.savefig(temporary, format="png", dpi=140, metadata={"Software": None})
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def _colour(name: str) -> str:
+    return "#c0392b" if name == SHIPPED.name else "#34495e"
+
+
+def _number(figure: Figure, axes: Axes, middles: Mapping[str, tuple[float, float]]) -> None:
+    """Writes the number of each variant beside its point, on no other point and no other number while there is room."""
+    figure.draw_without_rendering()  # lays the axes out
+    figure.set_layout_engine("none")
+    centres = axes.transData.transform(np.array(list(middles.values())))
+    sizes = np.full_like(centres, 20)  # of two digits, in pixels
+    places = places_beside(np.hstack([centres - 5, centres + 5]), sizes, np.asarray(axes.bbox.extents))
+    inside = axes.transData.inverted().transform(centres + 15 if places is None else places)
+    for number, (name, place) in enumerate(zip(middles, inside, strict=True), start=1):
+        text = axes.text(*place, str(number), size=8, ha="center", va="center", color=_colour(name))
+        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])  # on the lines of the spreads

@@ -90,6 +90,14 @@ def test_no_embedding_depends_on_what_else_is_encoded(exports, name):
     assert np.array_equal(model.encode(QAS), [model.encode(qa) for qa in QAS])
 
 
+def test_a_model_computes_attention_as_before_it_was_exported(tiny_encoder_folder, tmp_path):
+    model = UniVaR(str(tiny_encoder_folder), device="cpu")
+    before = model[0].model.config._attn_implementation
+    assert before != "eager"  # which the graph is traced with
+    export_model(model, tmp_path / "export", "onnx")
+    assert model[0].model.config._attn_implementation == before
+
+
 def test_the_graph_takes_padded_batches_of_other_software(source, exports):
     features = source.preprocess(QAS)
     graph = onnxruntime.InferenceSession(str(exports["onnx"] / GRAPH_FILE))
