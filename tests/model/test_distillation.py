@@ -129,6 +129,19 @@ def test_a_student_takes_views(student):
     np.testing.assert_allclose(encoded[0], mean / np.linalg.norm(mean), atol=1e-6)
 
 
+def test_a_student_computes_on_one_thread_and_leaves_torch_its_own(student):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    seen = []
+    hook = student[2].register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    try:
+        student.encode(TEXTS)
+        assert (set(seen), torch.get_num_threads()) == ({1}, 2)
+    finally:
+        hook.remove()
+        torch.set_num_threads(threads)
+
+
 def test_what_does_not_fit_together_is_refused(targets):
     with pytest.raises(ValueError, match="differ in number: 48, 47, 48"):
         distil(TEXTS, LABELS[1:], targets)

@@ -4,6 +4,7 @@ import json
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -116,10 +117,14 @@ class UniVaR(SentenceTransformer):
         A part holds as many QAs as the batch holds views, and at least 32, those of about one length together. With
         gradients it is `MultiViewInfoNCELoss` that takes them in parts.
         """
+        if torch.is_grad_enabled():
+            return super().forward(input, **kwargs)
+        if not isinstance(self[0], ViewTransformer):
+            # A static embedding keeps nothing a token, so that its views need no parts.
+            with _one_thread():
+                return super().forward(input, **kwargs)
         view_ids = input.get("view_ids")
-        # A static embedding keeps nothing a token, so that its views need no parts.
-        whole = torch.is_grad_enabled() or not isinstance(self[0], ViewTransformer)
-        if whole or view_ids is None or not len(view_ids):
+        if view_ids is None or not len(view_ids):
             return super().forward(input, **kwargs)
         part = max(int(view_ids.max()) + 1, _LEAST_QAS_AT_ONCE)
         if len(view_ids) <= part:
@@ -288,6 +293,17 @@ def _taking_views(module: nn.Module) -> ViewTransformer | ViewStaticEmbedding:
         name = type(module).__name__
         raise ValueError(f"the first module must be a Transformer or a StaticEmbedding, got {name}")
     return taking
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For steps so small that torch's threads only wait for each other, and keep those of the tokenizer waiting."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _parts(features: dict[str, Any], size: int) -> Iterator[dict[str, Any]]:
