@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.chat_server import serving
@@ -117,6 +119,12 @@ def done(tmp_path, monkeypatch) -> list[tuple[str, str]]:
     return told
 
 
+def leave(folder: Path, how: type[BaseException]) -> None:
+    with suppress(how), AnswerFolder(folder) as answers:
+        answers.append(row(3))
+        raise how
+
+
 def test_a_shard_is_on_the_disk_before_its_lines_are_gone(tmp_path, done):
     with AnswerFolder(tmp_path, rows_per_shard=3) as folder:
         folder.append(row(0))
@@ -133,13 +141,19 @@ def test_a_shard_is_on_the_disk_before_its_lines_are_gone(tmp_path, done):
             ("remove", ".part-00000.jsonl"),
             ("sync", tmp_path.name),
         ]
-        done.clear()
-        folder.append(row(3))
-    assert done == [("sync", ".part-00001.jsonl")]
     done.clear()
-    with AnswerFolder(tmp_path):  # what a process left that was killed need not be on the disk
-        pass
-    assert ("sync", ".part-00001.jsonl") in done
+    leave(tmp_path, RuntimeError)
+    assert done[-1] == ("sync", ".part-00001.jsonl")
+    done.clear()
+    with AnswerFolder(tmp_path) as folder:  # what a process left that was killed need not be on the disk
+        folder.sync()
+        assert ("sync", ".part-00001.jsonl") in done
+
+
+def test_an_interruption_leaves_no_answer_out_of_the_shards(tmp_path):
+    leave(tmp_path, KeyboardInterrupt)
+    assert pq.read_table(tmp_path / "part-00000.parquet").num_rows == 1
+    assert not list(tmp_path.glob(".part-*"))
 
 
 def test_answers_go_to_the_disk_while_others_are_waited_for(tmp_path, monkeypatch):

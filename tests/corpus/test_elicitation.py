@@ -186,6 +186,20 @@ def test_a_slow_server_holds_up_no_other(tmp_path):
     assert len(rows(tmp_path)) == 24
 
 
+@pytest.mark.parametrize("number", [4, 40])
+def test_a_server_that_refuses_all_is_left_for_the_next_run(tmp_path, number):
+    with serving(lambda _prompt, _number: Answer("no such parameter: seed", status=400)) as server:
+        plan = Plan(questions(number, ("eng",)), [llm("a", server.url, concurrency=2)], Sampling())
+        found = ask(plan, tmp_path)["a"]
+    assert (found.done, found.failed) == (0, 0)
+    assert "no such parameter: seed" in found.stopped
+    assert "refused all" in found.stopped
+    assert len(server.asked) <= 30  # of which 20 are the first, and some were under way
+    with serving(lambda _prompt, _number: "No.") as server:
+        plan = Plan(questions(number, ("eng",)), [llm("a", server.url)], Sampling())
+        assert ask(plan, tmp_path)["a"].done == number
+
+
 def test_a_request_that_is_refused_for_good_is_told_and_not_asked_again(tmp_path):
     def answer(prompt, _number):
         return Answer("context too long", status=400) if prompt.startswith("fra 2") else "No."

@@ -80,6 +80,11 @@ def test_no_more_requests_are_under_way_than_allowed(tmp_path):
         Answer(body=b"{ no json"),
         Answer(body=b'{"choices": []}'),
         Answer(body=b'{"choices": null}'),
+        Answer(body=b'{"choices": [{"message": {"content": 3}}]}'),
+        Answer(body=b"[" * 100_000),
+        Answer(body=b"no gzip", headers={"content-encoding": "gzip"}),
+        Answer("go there", status=307, headers={"location": "/v1/chat/completions"}),
+        Answer("the gateway waited for long enough", status=524),
         None,
     ],
 )
@@ -92,7 +97,13 @@ def test_what_can_heal_is_tried_again(tmp_path, trouble):
 
 @pytest.mark.parametrize(
     ("status", "advice"),
-    [(400, "see the log of the server"), (401, "set UNIVAR_API_KEY"), (403, "allowed to use this model"), (404, "URL")],
+    [
+        (400, "see the log of the server"),
+        (401, "set UNIVAR_API_KEY"),
+        (402, "credit"),
+        (403, "allowed to use this model"),
+        (404, "URL"),
+    ],
 )
 def test_what_cannot_heal_is_told_at_once(tmp_path, status, advice):
     with (
@@ -101,6 +112,62 @@ def test_what_cannot_heal_is_told_at_once(tmp_path, status, advice):
     ):
         asked_of(server.url, tmp_path / "j", ASKED[:1])
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "concerns"),
+    [(400, "request"), (451, "request"), (402, "endpoint"), (405, "endpoint"), (501, "endpoint"), (522, "moment")],
+)
+def test_an_error_concerns_the_request_the_endpoint_or_the_moment(tmp_path, status, concerns):
+    with (
+        serving(lambda _prompt, _number: Answer("no", status=status)) as server,
+        pytest.raises(EndpointError, match=f"HTTP {status}") as failed,
+    ):
+        asked_of(server.url, tmp_path / "j", ASKED[:1], attempts=2)
+    assert failed.value.concerns == concerns
+
+
+def reply(content, **others) -> Answer:
+    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+    return Answer(body=json.dumps({"model": "m", "choices": [{**choice, **others}], "usage": None}).encode())
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "reason"),
+    [
+        (reply([{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "N"}, {"text": "o."}]), "No.", "stop"),
+        (reply("No \ud83d."), "No ?.", "stop"),
+        (reply("No.", finish_reason=1), "No.", "1"),
+        (reply(None), "", "stop"),
+    ],
+)
+def test_odd_replies_become_text(tmp_path, said, text, reason):
+    with serving(lambda _prompt, _number: said) as server:
+        (found,) = asked_of(server.url, tmp_path / "j", ASKED[:1])
+    assert (found.text, found.finish_reason) == (text, reason)
+
+
+@pytest.mark.parametrize("count", ["5", 5.5, -1, 2**40, True, None])
+def test_a_number_of_tokens_that_is_none_is_not_taken(tmp_path, count):
+    usage = {"prompt_tokens": count, "completion_tokens": 3, "total_tokens": 8}
+    with serving(lambda _prompt, _number: Answer("No.", usage=usage)) as server:
+        (found,) = asked_of(server.url, tmp_path / "j", ASKED[:1])
+    assert (found.prompt_tokens, found.completion_tokens) == (None, 3)
+
+
+def test_requests_that_waited_for_a_slow_server_do_not_leave_all_at_once(tmp_path):
+    came, begun = [], time.monotonic()
+
+    def answer(_prompt, _number):
+        came.append(time.monotonic() - begun)
+        time.sleep(max(0.0, begun + 0.5 - time.monotonic()))
+        return "No."
+
+    requests = [ChatRequest(f"r{number}", "Question", number) for number in range(30)]
+    with serving(answer) as server:
+        asked_of(server.url, tmp_path / "j", requests, concurrency=8, requests_per_minute=1200)
+    # One each 50 ms is allowed, and 8 at once: in any tenth of a second two or three, not the 8 that waited.
+    assert max(sum(start <= other < start + 0.1 for other in came) for start in came) <= 4
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path):
@@ -138,6 +205,32 @@ def test_the_login_of_the_hub_goes_to_the_hub(monkeypatch):
             return client.token
 
     assert asyncio.run(token()) == "hf_secret"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://nothuggingface.co/v1", "http://router.huggingface.co/v1", "https://a-space.hf.space", "https://b.org"],
+)
+def test_the_login_of_the_hub_goes_to_nobody_who_is_not_the_hub(monkeypatch, url):
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_secret")
+
+    async def token() -> str | None:
+        async with Endpoint(url, "m").client() as client:
+            return client.token
+
+    assert asyncio.run(token()) == "none"
+
+
+def test_every_server_has_a_key_of_its_own_if_its_variable_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv(API_KEY, "sk-usual")
+    monkeypatch.setenv("VENDOR_KEY", "sk-vendor")
+    with serving(lambda _prompt, _number: "Yes.") as server:
+        asked_of(server.url, tmp_path / "j", ASKED[:1], key_variable="VENDOR_KEY")
+        asked_of(server.url, tmp_path / "k", ASKED[:1])
+        monkeypatch.delenv("VENDOR_KEY")
+        with pytest.raises(EndpointError, match="VENDOR_KEY, of the key for http"):
+            asked_of(server.url, tmp_path / "l", ASKED[:1], key_variable="VENDOR_KEY")
+    assert server.keys == ["Bearer sk-vendor", "Bearer sk-usual"]
 
 
 def test_a_provider_of_the_hub_is_asked_with_its_login(monkeypatch):

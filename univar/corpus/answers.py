@@ -129,8 +129,10 @@ class AnswerFolder:
             self.failed.add(row["request_id"] for row in _whole_lines(self.path / FAILURES))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
+            if kind is None or issubclass(kind, KeyboardInterrupt):
+                self.finish_shard()  # of which every reader knows
             with self._file:  # closing it writes what is left of a line, which a full disk refuses
                 self.sync()
             if not self._rows:

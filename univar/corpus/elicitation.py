@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from pydantic import ConfigDict, PositiveFloat, PositiveInt, TypeAdapter, Valida
 from pydantic.dataclasses import dataclass as validated
 
 from univar.corpus.answers import AnswerFolder, ElicitationError
-from univar.corpus.endpoints import ChatReply, ChatRequest, Endpoint, EndpointError, Lane, is_endpoint
+from univar.corpus.endpoints import API_KEY, ChatReply, ChatRequest, Endpoint, EndpointError, Lane, is_endpoint
 from univar.corpus.languages import language_code
 from univar.corpus.questions import Question
 
@@ -25,6 +25,7 @@ PROMPT_VERSION = "1"
 """Of how a question becomes a prompt: now it is the question itself."""
 
 _SECONDS_BETWEEN_SYNCS = 1.0
+_MOST_REFUSED = 20
 
 # What is asked
 
@@ -47,6 +48,7 @@ class LLM:
         tokenizer: Folder or Hub name by which tokens are counted beforehand; else they are guessed from characters.
         top_k: For servers that take it.
         timeout: Seconds until a request counts as failed and is sent again.
+        key_variable: The environment variable of the key of its server.
     """
 
     name: str
@@ -62,6 +64,7 @@ class LLM:
     tokenizer: str | None = None
     top_k: PositiveInt | None = None
     timeout: PositiveFloat = 300
+    key_variable: str = API_KEY
 
     def dollars(self, prompt_tokens: float, answer_tokens: float) -> float:
         """The price of so many tokens."""
@@ -171,6 +174,7 @@ class Plan:
             llm.model or llm.name,
             concurrency=llm.concurrency,
             timeout=llm.timeout,
+            key_variable=llm.key_variable,
             requests_per_minute=llm.requests_per_minute,
             tokens_per_minute=llm.tokens_per_minute,
             system=llm.system,
@@ -268,7 +272,7 @@ def elicit(plan: Plan, folder: AnswerFolder, *, watch: Watch = lambda _: None) -
     """Asks what the folder has no answer to; running it again goes on with what is missing.
 
     Every LLM has its own lane: a slow or broken server holds up no other. What a server refuses for good in one request
-    goes to failures.jsonl; a server that refuses all, or is gone after all attempts, is left for the next run.
+    goes to .failures.jsonl; a server that refuses all, or is gone after all attempts, is left for the next run.
 
     Args:
         plan: What to ask.
@@ -314,6 +318,13 @@ async def _lane(
     plan: Plan, llm: LLM, lane: Lane, folder: AnswerFolder, progress: dict[str, Progress], watch: Watch
 ) -> None:
     mine, before = progress[llm.name], -1
+    refused: list[dict[str, str]] = []  # before any answer: who refuses all is asked wrongly, and all of it again
+
+    def keep_refused() -> None:
+        mine.failed += len(refused)
+        for row in refused:
+            folder.append_failure(row)
+        refused.clear()
 
     async def answer(planned: Planned) -> None:
         answered_before = mine.done
@@ -321,14 +332,17 @@ async def _lane(
             reply = await lane.ask(planned.request)
         except EndpointError as error:
             if error.concerns == "request":
-                mine.failed += 1
-                name = planned.request.request_id
-                folder.append_failure({"request_id": name, "model": llm.name, "error": str(error)})
+                refused.append({"request_id": planned.request.request_id, "model": llm.name, "error": str(error)})
+                if mine.done:
+                    keep_refused()
+                elif len(refused) >= _MOST_REFUSED:
+                    mine.stopped = mine.stopped or f"{error}; it refused all of the first {len(refused)} requests"
             elif error.concerns == "endpoint" or mine.done == answered_before:
                 mine.stopped = mine.stopped or str(error)  # else others were answered meanwhile: it is asked again
         else:
             folder.append(_row(plan, llm, planned, reply))
             mine.done += 1
+            keep_refused()
             mine.prompt_tokens += reply.prompt_tokens or 0
             mine.answer_tokens += reply.completion_tokens or 0
             mine.dollars = llm.dollars(mine.prompt_tokens, mine.answer_tokens)
@@ -342,19 +356,21 @@ async def _lane(
         async with _at_most(2 * llm.concurrency) as start:
             for planned in plan.of(llm):
                 if mine.stopped is None and folder.lacks(planned.request.request_id):
-                    await start(answer(planned))
+                    await start(answer, planned)
+    if refused and mine.stopped is None:
+        mine.stopped = f"{refused[-1]['error']}; it refused all {len(refused)} requests"
     watch(progress)
 
 
 @asynccontextmanager
 async def _at_most(number: int) -> AsyncIterator[Any]:
-    """Yields what starts a task once fewer than `number` run; waits for all in the end."""
+    """Yields what starts work on something once fewer than `number` do; waits for all in the end."""
     room = asyncio.Semaphore(number)
     async with asyncio.TaskGroup() as group:
 
-        async def start(work: Any) -> None:
+        async def start(work: Callable[[Planned], Coroutine[Any, Any, None]], on: Planned) -> None:
             await room.acquire()
-            group.create_task(work).add_done_callback(lambda _: room.release())
+            group.create_task(work(on)).add_done_callback(lambda _: room.release())
 
         yield start
 

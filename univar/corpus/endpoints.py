@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 API_KEY = "UNIVAR_API_KEY"
-"""The environment variable of the key that servers other than the Hub's are given."""
+"""The environment variable of the key that servers are given for which no other is named."""
 
 PROVIDER = "provider:"
 """What an endpoint begins with that is a provider of the Hub and no URL."""
 
-_CAN_HEAL = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+# 501 and 505 are no failures of the moment; all else from 500 on is, those of gateways (520 and so on) among them.
+_CAN_HEAL = frozenset({408, 409, 425, 429, 500, 502, 503, 504, *range(506, 600)})
+_ABOUT_THE_REQUEST = frozenset({400, 413, 414, 422, 451})
 _LONGEST_WAIT = 60.0
 _CHARACTERS_A_TOKEN = 4
-_HUB_HOSTS = ("huggingface.co", ".huggingface.co", ".huggingface.cloud", ".hf.space")
+_MOST_TOKENS = 2**31
 
 
 class EndpointError(RuntimeError):
@@ -96,6 +98,7 @@ class Endpoint:
         temperature: 0 for the most likely reply.
         top_p: Nucleus of the sampling, in (0, 1].
         top_k: Most likely tokens to sample from, for servers that take it; None leaves it out.
+        key_variable: The environment variable of its key.
     """
 
     url: str
@@ -110,16 +113,23 @@ class Endpoint:
     temperature: float = 1.0
     top_p: float = 0.95
     top_k: int | None = None
+    key_variable: str = API_KEY
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator["AsyncInferenceClient"]:
-        """A client that gives its key to the server it is meant for: the Hub's login never goes elsewhere."""
+        """A client with the key of `key_variable`; without one the Hub, and no other server, is given the Hub's login.
+
+        Raises:
+            EndpointError: If another variable than the usual one is named and not set.
+        """
         from huggingface_hub import AsyncInferenceClient, get_token
 
         from univar.corpus.sessions import session
 
-        on_hub = self.url.startswith(PROVIDER) or (urlsplit(self.url).hostname or "").endswith(_HUB_HOSTS)
-        key = os.environ.get(API_KEY) or (get_token() if on_hub else None)
+        on_hub = _on_hub(self.url)
+        key = os.environ.get(self.key_variable) or (get_token() if on_hub else None)
+        if self.key_variable != API_KEY and not os.environ.get(self.key_variable):
+            raise EndpointError(f"{self.key_variable}, of the key for {self.url}, is not set in the environment")
         place: dict[str, Any] = {"base_url": self.url}
         if self.url.startswith(PROVIDER):
             place = {"provider": self.url.removeprefix(PROVIDER)}
@@ -246,17 +256,20 @@ class Lane:
         raise AssertionError("tenacity either returns or raises")
 
     async def _attempt(self, request: ChatRequest) -> ChatReply:
-        """One attempt, within the rates and in a slot."""
+        """One attempt, in a slot and within the rates.
+
+        The slot first: requests that had waited for their turn and then for a slot would leave all at once.
+        """
         estimate = len(request.prompt) / _CHARACTERS_A_TOKEN + self.endpoint.max_tokens
-        await self._requests.wait()
-        await self._tokens.wait(estimate)
         era = await self.slots.take()
-        self.sent += 1
         reply, overloaded = None, False
         try:
+            await self._requests.wait()
+            await self._tokens.wait(estimate)
+            self.sent += 1
             reply = await self._ask_once(request)
             return reply
-        except BaseException as error:
+        except Exception as error:
             self.errors[_kind(error)] += 1
             overloaded = _is_overload(error)
             raise
@@ -281,31 +294,32 @@ class Lane:
                 extra_body=None if endpoint.top_k is None else {"top_k": endpoint.top_k},
             )
             choice = output.choices[0]
-            text = choice.message.content or ""
-        except (httpx2.TransportError, json.JSONDecodeError) as error:
+            text = _text(choice.message.content)
+        except (httpx2.RequestError, json.JSONDecodeError, RecursionError) as error:
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
         except (IndexError, KeyError, TypeError, AttributeError) as error:
-            raise ConnectionError("a reply without choices") from error
+            raise ConnectionError("a reply without choices, or no text in them") from error
         return ChatReply(
             request.request_id,
             text,
-            choice.finish_reason or "",
-            output.model or endpoint.model,
-            getattr(output.usage, "prompt_tokens", None),
-            getattr(output.usage, "completion_tokens", None),
+            _text(str(choice.finish_reason or "")),
+            _text(str(output.model or endpoint.model)),
+            _tokens(getattr(output.usage, "prompt_tokens", None)),
+            _tokens(getattr(output.usage, "completion_tokens", None)),
             round(time.monotonic() - started, 3),
         )
 
     def _refused(self, status: int, text: str) -> EndpointError:
         next_step = {
-            401: f"set {API_KEY} in the environment",
-            403: f"is the key in {API_KEY} allowed to use this model?",
+            401: f"set {self.endpoint.key_variable} in the environment",
+            402: "is there credit left?",
+            403: f"is the key in {self.endpoint.key_variable} allowed to use this model?",
             404: "is the URL right, and the name of the model?",
         }.get(status, "see the log of the server")
         said = " ".join(text.split())
         return EndpointError(
             f"{self.endpoint.url} refused {self.endpoint.model!r} with HTTP {status} ({said:.200}); {next_step}",
-            concerns="moment" if status in _CAN_HEAL else "endpoint" if status in (401, 403, 404) else "request",
+            concerns="moment" if status in _CAN_HEAL else "request" if status in _ABOUT_THE_REQUEST else "endpoint",
         )
 
 
@@ -400,6 +414,33 @@ async def _ask_missing(
                     workers.create_task(work())
         except* EndpointError as failures:
             raise failures.exceptions[0] from None
+
+
+def _on_hub(url: str) -> bool:
+    """Whether a server belongs to the Hub itself; a Space does to whoever wrote it."""
+    place = urlsplit(url)
+    host = place.hostname or ""
+    return url.startswith(PROVIDER) or (
+        place.scheme == "https"
+        and (host == "huggingface.co" or host.endswith((".huggingface.co", ".huggingface.cloud")))
+    )
+
+
+def _text(content: Any) -> str:
+    """What a server gives as a text or as a list of parts, without halves of characters, which no file can hold.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if isinstance(content, list):
+        content = "".join(part["text"] for part in content if part.get("type", "text") == "text")
+    if not isinstance(content, str | None):
+        raise TypeError(f"no text: {content!r:.80}")
+    return (content or "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _tokens(count: Any) -> int | None:
+    return count if type(count) is int and 0 <= count < _MOST_TOKENS else None
 
 
 def _can_heal(error: BaseException) -> bool:
