@@ -19,6 +19,9 @@ from univar.files import replacing
 BASE = "base encoder, untouched"
 TFIDF = "TF-IDF"
 
+_FAR = 20
+"""Pixels from a point from which on a line leads to its number."""
+
 Run = Mapping[str, Any]
 
 
@@ -27,8 +30,11 @@ def page(runs: Sequence[Run]) -> str:
     template = (Path(__file__).parent / "ablations.md").read_text(encoding="utf-8")
     base = _base(runs)
     rows = [_row(name, found, base) for name, found in by_variant(seen(runs)).items()]
+    given = [_given_row(name, base["scores"][name]) for name in CORPORA]
     unseen = [_unseen_row(name, found) for name, found in by_variant(r for r in runs if r.get("unseen")).items()]
-    return template.replace("{{ rows }}", "\n".join(rows)).replace("{{ unseen }}", "\n".join(unseen))
+    for name, found in (("rows", rows), ("unseen", unseen), ("given", given)):
+        template = template.replace(f"{{{{ {name} }}}}", "\n".join(found))
+    return template
 
 
 def seen(runs: Iterable[Run]) -> list[Run]:
@@ -79,6 +85,15 @@ def _row(name: str, runs: Sequence[Run], base: Run) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _given_row(corpus: str, scores: Mapping[str, Mapping[str, float]]) -> str:
+    """What identification on a corpus is measured on."""
+    cells = [
+        f"{of['n']:,.0f} | {of['questions']:,.0f} | {100 * of['chance']:.1f}"
+        for of in (scores["values"], scores["control"])
+    ]
+    return f"| {corpus} | {' | '.join(cells)} |"
+
+
 def _unseen_row(name: str, runs: Sequence[Run]) -> str:
     wanted = [(kind, method) for kind in ("values", "control") for method in ("knn", "linear")]
     cells = [_spread([points(run, method, "speechmap", kind) for run in runs]) for kind, method in wanted]
@@ -99,7 +114,7 @@ def draw(runs: Sequence[Run], file: Path) -> None:
     for number, (name, found) in enumerate(places.items(), start=1):
         x, y = ([place[axis] for place in found] for axis in (0, 1))
         x_error, y_error = (statistics.stdev(values) if len(found) > 1 else None for values in (x, y))
-        note = ", which ships" if name == SHIPPED.name else ""
+        note = ", the recipe that ships" if name == SHIPPED.name else ""
         middles[name] = statistics.mean(x), statistics.mean(y)
         axes.errorbar(
             *middles[name], xerr=x_error, yerr=y_error, fmt="o", ms=4, color=_colour(name), elinewidth=0.6, alpha=0.6
@@ -125,7 +140,11 @@ def _number(figure: Figure, axes: Axes, middles: Mapping[str, tuple[float, float
     centres = axes.transData.transform(np.array(list(middles.values())))
     sizes = np.full_like(centres, 20)  # of two digits, in pixels
     places = places_beside(np.hstack([centres - 5, centres + 5]), sizes, np.asarray(axes.bbox.extents))
-    inside = axes.transData.inverted().transform(centres + 15 if places is None else places)
+    places = centres + 15 if places is None else places
+    far = np.linalg.norm(places - centres, axis=1) > _FAR
+    inside = axes.transData.inverted().transform(places)
     for number, (name, place) in enumerate(zip(middles, inside, strict=True), start=1):
+        if far[number - 1]:
+            axes.plot(*zip(middles[name], place, strict=True), color=_colour(name), linewidth=0.5, alpha=0.6)
         text = axes.text(*place, str(number), size=8, ha="center", va="center", color=_colour(name))
         text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])  # on the lines of the spreads

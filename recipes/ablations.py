@@ -103,7 +103,7 @@ def measured(corpora: Corpora, folder: Path) -> dict[str, Measured]:
 
 
 def scores(given: Mapping[str, Measured], encoder: Encoder) -> Scores:
-    """By corpus, and `values` or `control`: accuracy by k-NN and by a linear probe, in 0..1."""
+    """By corpus, and `values` or `control`: accuracy by k-NN and by a linear probe, in 0..1, with n, questions and chance."""
     return {
         name: {"values": both_ways(each.records, encoder), "control": both_ways(each.control, encoder)}
         for name, each in given.items()
@@ -111,15 +111,19 @@ def scores(given: Mapping[str, Measured], encoder: Encoder) -> Scores:
 
 
 def both_ways(records: Sequence[QARecord], encoder: Encoder) -> dict[str, float]:
-    """Accuracy by method; each half of the questions is the gallery once, without LLMs that have one QA in it."""
+    """Accuracy by method, and the queries, questions and chance that it is of.
+
+    Each half of the questions is the gallery once, without LLMs that have one QA in it.
+    """
     first, second = question_halves(records)
     found = []
     for gallery, query in ((first, second), (second, first)):
         answers = Counter(record.identity for record in gallery)
         known = [record for record in gallery if answers[record.identity] > 1]
         knn, linear = identified(known, query, encoder)
-        found.append({"knn": knn.accuracy, "linear": linear.accuracy})
-    return {method: statistics.mean(side[method] for side in found) for method in found[0]}
+        found.append({"knn": knn.accuracy, "linear": linear.accuracy, "chance": knn.chance, "n": 2 * knn.n})
+    questions = len({record.question_key for record in records})
+    return {**{name: statistics.mean(side[name] for side in found) for name in found[0]}, "questions": questions}
 
 
 def remembering(model: SentenceModel) -> Encoder:

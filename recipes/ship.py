@@ -30,7 +30,6 @@ from univar.model.training import train
 
 CORPORA = ("valuebench", "political_compass", "speechmap")
 CONTROLS = {"valuebench": "control_alpaca_eval", "political_compass": "control_matched", "speechmap": "control_matched"}
-CONTROL_QAS = 1_500
 TRAINED_CONTROLS = ("control_matched", "control_mt_bench")
 HELD_OUT_SOURCES = ("atlas", "misguided")
 """Of the controls: never trained on, so that what is measured on them tells of sources that are new."""
@@ -109,7 +108,7 @@ def measure(records: list[QARecord], models: dict[str, UniVaR], control: list[QA
     encoders |= {"base": sentence_encoder(load_model("base")), "tfidf": tfidf()}
     trained_on = frozenset(models["univar"].training_record["questions"])
     owners = {record.identity for record in records}
-    control = sample([record for record in control if record.identity in owners], CONTROL_QAS)
+    control = [record for record in control if record.identity in owners]
     return compare(records, encoders, control=control, trained_on=trained_on)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.ship import ATTRIBUTION, CONTROL_QAS, CORPORA, controls, sample, simulated, trained_controls
+from recipes.ship import ATTRIBUTION, CORPORA, controls, simulated, trained_controls
 from univar.analysis.comparison import MAX_CHARACTERS, compare, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash, split_of
@@ -103,7 +103,7 @@ def measured(student: UniVaR, records: list[QARecord], control: list[QARecord]) 
     return compare(
         records,
         {**{name: sentence_encoder(encoder) for name, encoder in encoders.items()}, "tfidf": tfidf()},
-        control=sample([record for record in control if record.identity in owners], CONTROL_QAS),
+        control=[record for record in control if record.identity in owners],
         trained_on=frozenset(student.training_record["questions"]),
     ).to_markdown()
 

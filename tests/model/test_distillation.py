@@ -129,17 +129,17 @@ def test_a_student_takes_views(student):
     np.testing.assert_allclose(encoded[0], mean / np.linalg.norm(mean), atol=1e-6)
 
 
-def test_a_student_computes_on_one_thread_and_leaves_torch_its_own(student):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    seen = []
-    hook = student[2].register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+def test_a_student_reads_many_texts_at_once_and_views_as_asked(student):
+    rows = []
+    hook = student[2].register_forward_hook(
+        lambda _module, _inputs, found: rows.append(len(found["sentence_embedding"]))
+    )
     try:
-        student.encode(TEXTS)
-        assert (set(seen), torch.get_num_threads()) == ({1}, 2)
+        student.encode(TEXTS * 6)
+        student.encode([[text] for text in TEXTS[:40]])
     finally:
         hook.remove()
-        torch.set_num_threads(threads)
+    assert rows == [256, 32, 32, 8]
 
 
 def test_what_does_not_fit_together_is_refused(targets):

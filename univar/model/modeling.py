@@ -4,7 +4,6 @@ import json
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,6 +35,9 @@ STATIC = "univar-static"
 _VIEW_POOLING_FOLDER = "view_pooling"
 # QAs that pass through the encoder at once, whatever the view size: small enough for any machine.
 _LEAST_QAS_AT_ONCE = 32
+# Texts that a static model reads at once, if not more are asked for: after each small step torch's threads stay busy for
+# a while and keep those of the tokenizer waiting. With 32 at once, two threads took more than twice as long.
+_STATIC_BATCH = 256
 _STOCK = {ViewTransformer.__name__: Transformer, ViewStaticEmbedding.__name__: StaticEmbedding}
 _HUB_KEYS = ("token", "cache_folder", "revision", "local_files_only")
 
@@ -111,20 +113,22 @@ class UniVaR(SentenceTransformer):
         qa_modules = modules.values() if isinstance(modules, OrderedDict) else modules
         return _with_views(qa_modules, pooling, self._view_pooling), module_kwargs
 
+    def _inference(self, inputs: list[Any], **kwargs: Any) -> Any:
+        # Private in sentence-transformers: without it `encode` gives the same embeddings, of static models more slowly.
+        if isinstance(self[0], ViewStaticEmbedding) and all(isinstance(text, str) for text in inputs):
+            kwargs["batch_size"] = max(kwargs["batch_size"], _STATIC_BATCH)
+        return super()._inference(inputs, **kwargs)
+
     def forward(self, input: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Runs the modules; without gradients, the QAs of large views pass through the encoder in several parts.
 
         A part holds as many QAs as the batch holds views, and at least 32, those of about one length together. With
         gradients it is `MultiViewInfoNCELoss` that takes them in parts.
         """
-        if torch.is_grad_enabled():
-            return super().forward(input, **kwargs)
-        if not isinstance(self[0], ViewTransformer):
-            # A static embedding keeps nothing a token, so that its views need no parts.
-            with _one_thread():
-                return super().forward(input, **kwargs)
         view_ids = input.get("view_ids")
-        if view_ids is None or not len(view_ids):
+        # A static embedding keeps nothing a token, so that its views need no parts.
+        whole = torch.is_grad_enabled() or not isinstance(self[0], ViewTransformer)
+        if whole or view_ids is None or not len(view_ids):
             return super().forward(input, **kwargs)
         part = max(int(view_ids.max()) + 1, _LEAST_QAS_AT_ONCE)
         if len(view_ids) <= part:
@@ -293,17 +297,6 @@ def _taking_views(module: nn.Module) -> ViewTransformer | ViewStaticEmbedding:
         name = type(module).__name__
         raise ValueError(f"the first module must be a Transformer or a StaticEmbedding, got {name}")
     return taking
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """For steps so small that torch's threads only wait for each other, and keep those of the tokenizer waiting."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _parts(features: dict[str, Any], size: int) -> Iterator[dict[str, Any]]:
