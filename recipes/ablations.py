@@ -103,7 +103,7 @@ def measured(corpora: Corpora, folder: Path) -> dict[str, Measured]:
 
 
 def scores(given: Mapping[str, Measured], encoder: Encoder) -> Scores:
-    """By corpus, and `values` or `control`: accuracy by k-NN and by a linear probe, in 0..1, with n, questions and chance."""
+    """By corpus, and `values` or `control`: accuracy by k-NN and by a linear probe in 0..1, n, questions and chance."""
     return {
         name: {"values": both_ways(each.records, encoder), "control": both_ways(each.control, encoder)}
         for name, each in given.items()

@@ -9,7 +9,8 @@ from univar.corpus.records import QARecord, question_fraction
 
 
 def run(variant: str, seed: int | None, values: float, control: float) -> dict[str, object]:
-    scores = {"values": {"knn": values, "linear": values}, "control": {"knn": control, "linear": control}}
+    of = {"n": 1200, "questions": 30, "chance": 0.125}
+    scores = {"values": {"knn": values, "linear": values, **of}, "control": {"knn": control, "linear": control, **of}}
     return {"variant": variant, "seed": seed, "seconds": 120, "scores": dict.fromkeys(CORPORA, scores)}
 
 
@@ -55,6 +56,7 @@ def test_the_page_has_a_row_a_variant_with_mean_and_deviation():
         "| minilm-controlled | 2 | 55.0 ± 7.1 | 55.0 ± 7.1 | 55.0 ± 7.1 | 55.0 ± 7.1 | 55.0 ± 7.1 | 1.0 ± 2.8 |" in text
     )
     assert "| no control answers | 1 | 70.0 |" in text
+    assert "| speechmap | 1,200 | 30 | 12.5 | 1,200 | 30 | 12.5 |" in text
     assert "{{" not in text
 
 
@@ -112,7 +114,8 @@ def test_targets_are_computed_once_for_the_same_answers():
 
 def test_who_always_answers_alike_is_always_identified():
     records = [QARecord(str(n), f"question {n}", letter, letter, "eng") for n in range(40) for letter in "abc"]
-    assert both_ways(records, remembering(Counting())) == {"knn": 1.0, "linear": 1.0}
+    found = both_ways(records, remembering(Counting()))
+    assert found == {"knn": 1.0, "linear": 1.0, "chance": pytest.approx(1 / 3), "n": 120, "questions": 40}
 
 
 def test_a_third_of_the_llms_is_left_out_by_a_number():

@@ -35,8 +35,8 @@ STATIC = "univar-static"
 _VIEW_POOLING_FOLDER = "view_pooling"
 # QAs that pass through the encoder at once, whatever the view size: small enough for any machine.
 _LEAST_QAS_AT_ONCE = 32
-# Texts that a static model reads at once, if not more are asked for: after each small step torch's threads stay busy for
-# a while and keep those of the tokenizer waiting. With 32 at once, two threads took more than twice as long.
+# Texts that a static model reads at once, if not more are asked for: after each small step torch's threads stay busy
+# for a while and keep those of the tokenizer waiting. With 32 at once, two threads took more than twice as long.
 _STATIC_BATCH = 256
 _STOCK = {ViewTransformer.__name__: Transformer, ViewStaticEmbedding.__name__: StaticEmbedding}
 _HUB_KEYS = ("token", "cache_folder", "revision", "local_files_only")
