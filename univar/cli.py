@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 import univar
 from univar.arguments import (
@@ -107,18 +108,21 @@ def demo(
     """
     in_writable_folder(out_folder)
     with err.status("Loading the models"):
-        from univar.analysis.demo import agreement_sentence, run_demo
+        from univar.analysis.demo import ONE_ANSWER, agreement_sentence, run_demo
     try:
         found = run_demo(out_folder, identities=identities, questions=questions, seed=seed, step=step, track=tracked)
     except FileExistsError as error:
         raise typer.BadParameter(str(error), param_hint="--out") from None
-    if not as_json:
-        show_identification(found.comparison)
     sentences = [agreement_sentence(name, agreement) for name, agreement in found.geometry.items()]
+    if not as_json:
+        out.print(Text("Do LLMs lie near each other that share values?", style="bold"))
+        out.print(*map(Text, sentences), sep="\n", soft_wrap=True)
+        out.print(Text("\nWho wrote this answer?", style="bold"), Text(f"{ONE_ANSWER}\n"), sep="\n", soft_wrap=True)
+        show_identification(found.comparison)
     result(
         {"folder": str(found.folder), **found.to_dict()},
-        *sentences,
-        f"\nThe report: {found.folder / 'README.md'}",
+        f"The report: {found.folder / 'README.md'}",
+        f"Distances over known ones, a picture: {found.folder / 'distances.png'}",
         f"The map, to open in a browser: {found.folder / 'map.html'}",
         as_json=as_json,
     )

@@ -12,14 +12,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from univar.analysis.agreement_figure import draw_agreement
 from univar.analysis.comparison import MAX_CHARACTERS, Comparison, SentenceModel, compare, sentence_encoder, tfidf
 from univar.analysis.figures import draw_map
-from univar.analysis.geometry import GeometryAgreement, geometry_agreement
+from univar.analysis.geometry import GeometryAgreement, geometry_agreement, identity_distances
 from univar.analysis.map_page import write_map_html
 from univar.analysis.statistics import Interval
 from univar.analysis.value_map import CAVEAT, build_map
 from univar.corpus.records import QARecord, question_hash, write_corpus
-from univar.corpus.simulation import Simulation, asked_questions, question_bank, simulate, simulate_controls
+from univar.corpus.simulation import (
+    Simulation,
+    asked_questions,
+    question_bank,
+    simulate,
+    simulate_controls,
+    stance_distances,
+    style_distances,
+)
 from univar.files import replacing
 from univar.model.modeling import load_model
 
@@ -27,14 +36,21 @@ MODELS = ("univar", "base")
 FILES = {
     "map.html": "the value map, to open in a browser",
     "map.png": "the same map, to put into a paper",
+    "distances.png": "distances between the LLMs over the known ones",
     "README.md": "this text",
-    "identification.md": "the first table with its notes",
+    "geometry.json": "the first table for programs",
+    "identification.md": "the second table with its notes",
     "identification.json": "the same numbers for programs",
-    "geometry.json": "the second table for programs",
     "answers.parquet": "the simulated answers, a corpus like your own would be",
     "controls.parquet": "simulated answers of the same LLMs that elicit no values",
 }
 """What a demo writes, and what each file is."""
+
+ONE_ANSWER = (
+    "One answer tells one stance, which several LLMs share, and words tell the style at once: on these answers a "
+    "representation of values alone is behind one of words, and is meant to be."
+)
+"""Why identification is low here where the geometry is good."""
 
 _FEWEST_QUESTIONS = 20
 _QAS_AT_ONCE = 64
@@ -113,6 +129,7 @@ def run_demo(
         value_map = build_map(simulation.records, vectors["univar"], seed=seed)
         write_map_html(value_map, temporary / "map.html", title="Simulated LLMs with known values")
         draw_map(value_map, temporary / "map.png", title="Simulated LLMs with known values")
+        _draw_distances(demo, vectors, simulation, temporary / "distances.png")
     return demo
 
 
@@ -167,10 +184,31 @@ def _simulated(identities: int, questions: int, trained_on: AbstractSet[str], se
 def _geometry(
     vectors: Mapping[str, npt.NDArray[np.float32]], simulation: Simulation, seed: int
 ) -> dict[str, GeometryAgreement]:
-    row_of = {identity: row for row, identity in enumerate(simulation.identities)}
-    labels = [row_of[record.identity] for record in simulation.records]
-    values = [record.value for record in simulation.records]
+    labels, values = _labels_and_values(simulation)
     return {name: geometry_agreement(rows, labels, values, simulation, seed=seed) for name, rows in vectors.items()}
+
+
+def _labels_and_values(simulation: Simulation) -> tuple[list[int], list[str | None]]:
+    """Of every answer, whose it is and what it is about."""
+    row_of = {identity: row for row, identity in enumerate(simulation.identities)}
+    return [row_of[record.identity] for record in simulation.records], [record.value for record in simulation.records]
+
+
+def _draw_distances(
+    demo: Demo, vectors: Mapping[str, npt.NDArray[np.float32]], simulation: Simulation, path: Path
+) -> None:
+    labels, values = _labels_and_values(simulation)
+    titles = {
+        (name, truth): f"{name}: {truth}, rho {_with_interval(agreement, truth)}, n = {agreement.n_pairs} pairs"
+        for name, agreement in demo.geometry.items()
+        for truth in ("stances", "style")
+    }
+    draw_agreement(
+        {name: identity_distances(rows, labels, values) for name, rows in vectors.items()},
+        {"stances": stance_distances(simulation), "style": style_distances(simulation)},
+        titles,
+        path,
+    )
 
 
 def _check_replaceable(folder: Path) -> None:
@@ -226,15 +264,6 @@ def _report(demo: Demo, simulation: Simulation, table: str) -> str:
             "",
             f"**Open [map.html](map.html):** every dot is an answer, every large mark one LLM. {CAVEAT}",
             "",
-            "## Who wrote this answer?",
-            "",
-            "How often an answer to a new question is recognised as that of its LLM, by three representations: "
-            "`univar`, `base` (the encoder that univar was trained from) and `tfidf` (words alone). The `control` rows "
-            "are answers to questions about arithmetic or cooking, which elicit no values: what is above chance there "
-            "is style. One answer tells one stance, which several LLMs share, and words tell the style at once: here a "
-            "representation of values alone is behind one of words.",
-            "",
-            table,
             "## Do LLMs lie near each other that share values?",
             "",
             f"Spearman's correlation of the distances between LLMs with the known ones, n = {pairs} pairs of "
@@ -247,6 +276,16 @@ def _report(demo: Demo, simulation: Simulation, table: str) -> str:
             "| --- | ---: | ---: |",
             *rows,
             "",
+            "![Distances between LLMs over the known ones](distances.png)",
+            "",
+            "## Who wrote this answer?",
+            "",
+            "How often an answer to a new question is recognised as that of its LLM, by three representations: "
+            "`univar`, `base` (the encoder that univar was trained from) and `tfidf` (words alone). The `control` rows "
+            "are answers to questions about arithmetic or cooking, which elicit no values: what is above chance there "
+            f"is style. {ONE_ANSWER}",
+            "",
+            table,
             "## Files",
             "",
             *(f"- `{name}`: {content}" for name, content in FILES.items()),
