@@ -156,3 +156,15 @@ def test_a_folder_of_something_else_is_not_replaced(univar, tmp_path):
     assert "holds something else than a corpus" in univar("corpus", "build", "answers", "--out", "mine").err
     assert "holds no elicited answers" in univar("corpus", "stats", "answers").err
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "three years"
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_project_that_holds_the_answers_is_not_replaced(univar, tmp_path):
+    with serving(lambda prompt, _: f"To {prompt}: no.") as server:
+        univar(*models(tmp_path, server.url), "--questions", "q.jsonl", "--out", "project/data/answers")
+    (tmp_path / "project" / ".git").mkdir()
+    run = univar("corpus", "build", "project/data/answers", "--out", "project")
+    assert run.code == 1
+    assert "lie in project, which is replaced; name another folder" in " ".join(run.err.split())
+    assert len(list(read_corpus(tmp_path / "project" / "data" / "answers"))) == 8
+    assert (tmp_path / "project" / ".git").is_dir()

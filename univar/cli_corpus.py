@@ -155,8 +155,6 @@ def build(
     from univar.model.cards import corpus_card
 
     in_writable_folder(out_folder)
-    if out_folder.exists() and any(out_folder.iterdir()) and not (out_folder / "data").is_dir():
-        raise typer.BadParameter(f"{out_folder} holds something else than a corpus; name another", param_hint="--out")
     reasons = [reason.value for reason in drop] if drop else list(DROPPED)
     told, refusing = list(reasons), frozenset[Identity]()
     if max_refusals is not None:
