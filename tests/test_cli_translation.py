@@ -65,6 +65,28 @@ def test_the_output_may_not_lie_among_the_answers(univar, answers, nllb):
     assert "would be read as answers" in ran.err
 
 
+@pytest.mark.parametrize("more", [["--dry-run"], []])
+def test_rejects_do_not_replace_the_answers(univar, answers, nllb, more):
+    before = answers.read_text()
+    ran = univar("corpus", "translate", answers, "--rejects", answers, "--out", "english", "--translator", nllb, *more)
+    assert ran.code == 2
+    assert "is the corpus itself" in ran.err
+    assert answers.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "out"), [("mine.jsonl", "mine.jsonl"), ("all.rejects.jsonl", "all.jsonl"), ("m.sqlite", "all.jsonl")]
+)
+def test_translations_do_not_replace_the_questions(univar, nllb, tmp_path, file, out):
+    write_questions([Question("a-1", HONESTY, HONESTY, "eng", "honesty", "opinion", "truth")], tmp_path / file)
+    before = (tmp_path / file).read_text()
+    options = ["--lang", "fr", "--translator", nllb, "--memory", "m.sqlite"]
+    ran = univar("questions", "translate", file, "--out", out, *options)
+    assert ran.code == 2
+    assert f"{file} is read by this command and would be lost" in " ".join(ran.err.split())
+    assert (tmp_path / file).read_text() == before
+
+
 def test_a_translator_that_cannot_be_had_is_named(univar, answers):
     ran = univar("corpus", "translate", answers, "--column", "question=q", "--out", "english", "--translator", NLLB)
     assert ran.code == 1

@@ -204,6 +204,13 @@ def spare_corpora(corpora: Sequence[Path | None], *outputs: Path | None) -> None
             raise typer.BadParameter(f"{output} lies in the corpus {corpus} and would be read as part of it")
 
 
+def spare_inputs(inputs: Sequence[Path | None], *outputs: Path | None) -> None:
+    """Refuses to write over a file that the same command reads."""
+    for given, output in product(inputs, outputs):
+        if given is not None and output is not None and output.exists() and output.samefile(given):
+            raise typer.BadParameter(f"{output} is read by this command and would be lost; name another file")
+
+
 def check_models(*names: str, option: str = "--model") -> None:
     """Refuses folders that do not exist, and makes models of a Hub out of reach fail at once and not in a minute.
 

@@ -23,6 +23,8 @@ from univar.arguments import (
     in_writable_folder,
     language_codes,
     output_file,
+    spare_corpora,
+    spare_inputs,
 )
 from univar.files import replacing
 from univar.terminal import CorpusReader, bar, err, out, result, say
@@ -112,6 +114,7 @@ def translate(
 
     if out_folder.resolve().is_relative_to(corpus.resolve()):
         raise typer.BadParameter(f"{out_folder} lies in {corpus} and would be read as answers", param_hint="--out")
+    spare_corpora([corpus], rejects, memory)
     in_writable_folder(out_folder)
     options = {"model": translator, "backend": backend, "device": device, "precision": precision}
     with (
@@ -161,6 +164,8 @@ def translate_question_set(
     from univar.corpus.questions import read_questions, write_questions
     from univar.corpus.translation import tallies, translate_questions
 
+    rejects = out_file.with_suffix(".rejects.jsonl")
+    spare_inputs([file], out_file, rejects, memory)
     english = [question for question in read_questions(file) if question.lang == "eng"]
     if not english:
         raise typer.BadParameter(f"{file} has no questions in English to translate from")
@@ -173,7 +178,7 @@ def translate_question_set(
     write_questions([*english, *(question for question, said in translated if not said.defects)], out_file)
     rejected = [{**asdict(question), **asdict(said)} for question, said in translated if said.defects]
     if rejected:
-        with replacing(out_file.with_suffix(".rejects.jsonl")) as temporary:
+        with replacing(rejects) as temporary:
             temporary.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected), "utf-8")
     _show(tallies((question.lang, said.defects) for question, said in translated), out_file, as_json=as_json)
 
