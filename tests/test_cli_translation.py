@@ -1,6 +1,7 @@
 """`univar corpus translate` and `univar questions translate`, with a tiny NLLB."""
 
 import json
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -93,6 +94,25 @@ def test_a_translator_that_cannot_be_had_is_named(univar, answers):
     assert f"cannot load the translator '{NLLB}'" in ran.err
     ran = univar("corpus", "translate", answers, "--out", "english", "--translator", "./nowhere")
     assert "no such folder: ./nowhere" in ran.err
+
+
+@pytest.mark.parametrize("command", [["corpus", "translate", "mine.jsonl"], ["questions", "translate", "mine.jsonl"]])
+def test_the_translator_is_the_smallest_by_default(univar, tmp_path, command):
+    write_questions([Question("a-1", HONESTY, HONESTY, "eng", "honesty", "opinion", "truth")], tmp_path / "mine.jsonl")
+    ran = univar(*command, "--out", "out.jsonl")
+    assert ran.code == 1
+    assert f"cannot load the translator '{NLLB}'" in ran.err
+    assert "unforeseen" not in ran.err
+
+
+def test_a_dry_run_needs_no_weights(univar, answers, nllb, tmp_path):
+    light = tmp_path / "light"
+    shutil.copytree(nllb, light, ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))
+    assert not list(light.glob("*.safetensors"))
+    options = ["--column", "question=q", "--out", "english", "--translator", light]
+    ran = univar("corpus", "translate", answers, *options, "--dry-run", "--json")
+    assert json.loads(ran.out)["sentences"] == 2
+    assert univar("corpus", "translate", answers, *options).code == 1
 
 
 def test_questions_are_translated_into_a_file_to_elicit_from(univar, nllb, tmp_path):

@@ -187,12 +187,13 @@ def translate_question_set(
 def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bool) -> "Iterator[Translating]":
     """A translator with its memory, which an interruption leaves as it is."""
     from univar.corpus.translation import Translating
-    from univar.corpus.translators import TranslationMemory, Translator
+    from univar.corpus.translators import NLLB, TranslationMemory, Translator
 
-    check_models(options["model"], option="--translator")
     given: dict[str, Any] = {
         name: choice.value if isinstance(choice, StrEnum) else choice for name, choice in options.items()
     }
+    given["model"] = given["model"] or NLLB
+    check_models(given["model"], option="--translator")
     with err.status("Loading the translator"):
         translator = Translator(**given)
     try:
