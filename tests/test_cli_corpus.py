@@ -78,6 +78,34 @@ def test_nothing_is_spent_without_a_yes(univar, tmp_path):
     assert len(server.asked) == 8
 
 
+@pytest.mark.usefixtures("asked")
+def test_a_price_that_nobody_gave_is_unknown(univar, tmp_path):
+    arguments = [*models(tmp_path, "provider:together"), "--questions", "q.jsonl"]
+    run = univar(*arguments, "--dry-run", "--json")
+    assert "at most 1,024 answer tokens, price unknown" in run.err
+    assert "dollars_per_million_answer_tokens in the models file" in run.err
+    assert json.loads(run.out)["aya"]["dollars"] is None
+    with serving(lambda _prompt, _number: "No.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl")
+    assert "8 requests sent, price unknown" in run.out
+    assert "Go on?" not in run.err
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("endpoint", ["provider:together", "https://api.example.org/v1"])
+def test_an_unknown_price_is_not_spent_without_a_yes(univar, tmp_path, monkeypatch, endpoint):
+    spent = []
+    monkeypatch.setattr("univar.corpus.elicitation.elicit", lambda plan, *_, **__: spent.append(plan) or {})
+    arguments = [*models(tmp_path, endpoint), "--questions", "q.jsonl"]
+    run = univar(*arguments)
+    assert (run.code, spent) == (1, [])
+    assert "Go on?" in run.err
+    assert univar(*arguments, "--yes").code == 0
+    assert len(spent) == 1
+    univar(*models(tmp_path, endpoint, dollars_per_million_prompt_tokens=0), "--questions", "q.jsonl")
+    assert len(spent) == 2  # free, says the models file
+
+
 def test_the_bank_is_asked_by_default(univar, tmp_path):
     with serving(lambda _prompt, _number: "Non.") as server:
         run = univar(*models(tmp_path, server.url), "--lang", "fra")

@@ -119,7 +119,7 @@ def elicit(
         if dry_run:
             result({name: asdict(found) for name, found in estimates.items()}, as_json=as_json)
             return
-        if not yes and sum(found.dollars for found in estimates.values()) > 0:
+        if not yes and any(_may_cost(llm, estimates[llm.name]) for llm in llms):
             typer.confirm("Go on?", abort=True, err=True)
         with _going_on(folder), _lanes(plan) as watch:
             progress = elicit_answers(plan, folder, watch=watch)
@@ -279,13 +279,30 @@ def _questions(file: Path | None, lang: Sequence[str] | None, llms: "Sequence[LL
     return found
 
 
+def _may_cost(llm: "LLM", found: "Estimate") -> bool:
+    """Whether money may be spent: without a price, nobody knows what any server but a local one takes."""
+    from univar.corpus.endpoints import is_local
+
+    return bool(found.requests) and (not is_local(llm.endpoint) if found.dollars is None else found.dollars > 0)
+
+
 def _show_estimates(estimates: "dict[str, Estimate]") -> None:
     for name, found in estimates.items():
         counted = "" if found.counted else "about "
         say(
             f"{name}: {found.requests:,} requests, {counted}{found.prompt_tokens:,} prompt tokens, at most "
-            f"{found.answer_tokens:,} answer tokens, at most ${found.dollars:,.2f}"
+            f"{found.answer_tokens:,} answer tokens, {'at most ' if found.dollars is not None else ''}"
+            f"{_money(found.dollars)}"
         )
+    if any(found.dollars is None for found in estimates.values()):
+        say(
+            "A price is dollars_per_million_prompt_tokens and dollars_per_million_answer_tokens in the models file.",
+            "dim",
+        )
+
+
+def _money(dollars: float | None) -> str:
+    return "price unknown" if dollars is None else f"${dollars:,.2f}"
 
 
 @contextmanager
@@ -319,7 +336,7 @@ def _lanes(plan: "Plan") -> "Iterator[Watch]":
         def watch(progress: "dict[str, Elicited]") -> None:
             for name, found in progress.items():
                 speed = bars.tasks[tasks[name]].speed or 0
-                told = f"{speed:,.1f}/s  {found.prompt_tokens + found.answer_tokens:,} tokens  ${found.dollars:,.2f}"
+                told = f"{speed:,.1f}/s  {found.prompt_tokens + found.answer_tokens:,} tokens  {_money(found.dollars)}"
                 told += "".join(f"  {kind} {count}" for kind, count in found.errors.most_common(3))
                 bars.update(tasks[name], completed=found.done + found.failed, told=told)
 
@@ -333,5 +350,5 @@ def _summary(progress: "dict[str, Elicited]", folder: Path) -> Iterator[str]:
         details: list[Any] = [f"{found.done:,} of {found.planned:,} answered"]
         details += [f"{found.failed:,} refused for good (.failures.jsonl)"] if found.failed else []
         details += [f"{kind} {count:,}" for kind, count in found.errors.most_common()]
-        yield f"{name}: {', '.join(details)}; {found.sent:,} requests sent, ${found.dollars:,.2f}"
+        yield f"{name}: {', '.join(details)}; {found.sent:,} requests sent, {_money(found.dollars)}"
     yield f"{totals['done']:,} of {totals['planned']:,} answers: {folder.resolve()}"

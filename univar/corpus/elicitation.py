@@ -42,8 +42,9 @@ class LLM:
         concurrency: Requests under way at once, at most.
         requests_per_minute: At most.
         tokens_per_minute: At most.
-        dollars_per_million_prompt_tokens: Its price.
-        dollars_per_million_answer_tokens: Its price.
+        dollars_per_million_prompt_tokens: Its price; where it alone is given, answers are free.
+        dollars_per_million_answer_tokens: Its price; where it alone is given, prompts are free. With neither, what it
+            costs is unknown.
         system: Its system prompt.
         tokenizer: Folder or Hub name by which tokens are counted beforehand; else they are guessed from characters.
         top_k: For servers that take it.
@@ -58,18 +59,20 @@ class LLM:
     concurrency: PositiveInt = 64
     requests_per_minute: PositiveFloat | None = None
     tokens_per_minute: PositiveFloat | None = None
-    dollars_per_million_prompt_tokens: Annotated[float, Ge(0)] = 0.0
-    dollars_per_million_answer_tokens: Annotated[float, Ge(0)] = 0.0
+    dollars_per_million_prompt_tokens: Annotated[float, Ge(0)] | None = None
+    dollars_per_million_answer_tokens: Annotated[float, Ge(0)] | None = None
     system: str | None = None
     tokenizer: str | None = None
     top_k: PositiveInt | None = None
     timeout: PositiveFloat = 300
     key_variable: str = API_KEY
 
-    def dollars(self, prompt_tokens: float, answer_tokens: float) -> float:
-        """The price of so many tokens."""
+    def dollars(self, prompt_tokens: float, answer_tokens: float) -> float | None:
+        """The price of so many tokens; None if it is unknown."""
         per_prompt, per_answer = self.dollars_per_million_prompt_tokens, self.dollars_per_million_answer_tokens
-        return (prompt_tokens * per_prompt + answer_tokens * per_answer) / 1e6
+        if per_prompt is None and per_answer is None:
+            return None
+        return (prompt_tokens * (per_prompt or 0) + answer_tokens * (per_answer or 0)) / 1e6
 
 
 def read_models(path: str | os.PathLike[str]) -> list[LLM]:
@@ -196,14 +199,14 @@ class Estimate:
         requests: Neither answered yet nor refused for good.
         prompt_tokens: Of these, counted by the tokenizer or guessed at four characters each.
         answer_tokens: If every answer is as long as it may be.
-        dollars: By the prices of the models file.
+        dollars: By the prices of the models file; None without one.
         counted: Whether a tokenizer counted.
     """
 
     requests: int
     prompt_tokens: int
     answer_tokens: int
-    dollars: float
+    dollars: float | None
     counted: bool
 
 
@@ -249,7 +252,7 @@ class Progress:
         sent: Requests sent in this run, retries included.
         prompt_tokens: As the server counts them, in this run.
         answer_tokens: As the server counts them, in this run.
-        dollars: Spent in this run, by the prices of the models file.
+        dollars: Spent in this run, by the prices of the models file; None without one.
         errors: By kind, in this run; most of them healed.
         stopped: Why nothing more is asked of it in this run, if so.
     """
@@ -260,7 +263,7 @@ class Progress:
     sent: int = 0
     prompt_tokens: int = 0
     answer_tokens: int = 0
-    dollars: float = 0.0
+    dollars: float | None = None
     errors: Counter[str] = field(default_factory=Counter)
     stopped: str | None = None
 
@@ -282,7 +285,7 @@ def elicit(plan: Plan, folder: AnswerFolder, *, watch: Watch = lambda _: None) -
     Returns:
         The progress by LLM.
     """
-    progress = {llm.name: Progress(plan.count(llm)) for llm in plan.llms}
+    progress = {llm.name: Progress(plan.count(llm), dollars=llm.dollars(0, 0)) for llm in plan.llms}
     try:
         asyncio.run(_all_lanes(plan, folder, progress, watch))
     except BaseExceptionGroup as group:
