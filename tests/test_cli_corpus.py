@@ -6,6 +6,7 @@ import pytest
 
 from tests.chat_server import Answer, serving
 from univar.corpus import endpoints
+from univar.corpus.questions import control_questions
 from univar.corpus.readers import read_corpus
 
 
@@ -106,12 +107,43 @@ def test_an_unknown_price_is_not_spent_without_a_yes(univar, tmp_path, monkeypat
     assert len(spent) == 2  # free, says the models file
 
 
+@pytest.mark.usefixtures("asked")
+def test_answers_to_another_plan_are_told_before_more_are_added(univar, tmp_path):
+    with serving(lambda _prompt, _number: "No.") as server:
+        arguments = [*models(tmp_path, server.url), "--questions", "q.jsonl"]
+        for more in ([], ["--samples", "2"], ["--samples", "2"]):  # the same sampling, more of it
+            assert "does not ask for" not in univar(*arguments, *more).err
+        changed = [*arguments, "--temperature", "0.5"]
+        run = univar(*changed, "--dry-run", "--json")
+        told = "answers holds 16 answers that this plan does not ask for (other questions, LLMs or sampling)"
+        assert told in " ".join(run.err.split())
+        assert json.loads(run.out)["aya"]["answered"] == 0
+        assert told in " ".join(univar(*changed).err.split())
+        assert "does not ask for" not in univar(*changed).err  # nothing is added
+
+
 def test_the_bank_is_asked_by_default(univar, tmp_path):
     with serving(lambda _prompt, _number: "Non.") as server:
         run = univar(*models(tmp_path, server.url), "--lang", "fra")
     assert run.code == 0
     assert "87 of 87 answers" in run.out
     assert len({record.value for record in read_corpus(tmp_path / "answers")}) == 87
+
+
+@pytest.mark.parametrize(("name", "number"), [("bank", 87), ("controls", len(control_questions()))])
+def test_question_sets_that_ship_are_asked_by_name(univar, tmp_path, name, number):
+    lang = "fra" if name == "bank" else "eng"
+    (tmp_path / name).mkdir()  # of the answers to them, say
+    run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", name, "--lang", lang, "--dry-run", "--json")
+    assert run.code == 0
+    assert json.loads(run.out)["aya"]["requests"] == number
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_file_with_the_name_of_a_question_set_comes_first(univar, tmp_path):
+    (tmp_path / "controls").write_bytes((tmp_path / "q.jsonl").read_bytes())
+    run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", "controls", "--dry-run", "--json")
+    assert json.loads(run.out)["aya"]["requests"] == 8
 
 
 @pytest.mark.usefixtures("asked")
@@ -133,6 +165,8 @@ def test_a_server_that_refuses_is_told_and_the_next_run_goes_on(univar, tmp_path
         (["--lang", "deu"], 2, "no LLM speaks deu; they speak eng, fra"),
         (["--models", "q.jsonl"], 1, "no YAML with a list under `models`"),
         (["--questions", "empty.jsonl"], 1, "holds no questions"),
+        (["--questions", "control"], 2, "no file 'control'; give one of JSON lines, or bank or controls"),
+        (["--questions", "controls", "--lang", "fra"], 2, "controls has no questions in fra"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(univar, tmp_path, more, code, message):

@@ -31,6 +31,9 @@ corpus_commands.add_typer(corpus_app)
 corpus_app.add_typer(answer_commands)
 
 
+_SHIPPED = ("bank", "controls")  # question sets, where no file has that name
+
+
 class ReasonName(StrEnum):
     """What may speak against an answer."""
 
@@ -71,6 +74,13 @@ MostRefusals = Annotated[
 ]
 
 
+def _question_file(named: Path) -> Path:
+    """Questions of one's own, or the name of a set that ships."""
+    if not named.is_file() and str(named) not in _SHIPPED:
+        raise typer.BadParameter(f"no file {str(named)!r}; give one of JSON lines, or {' or '.join(_SHIPPED)}")
+    return named
+
+
 @corpus_commands.command(
     epilog="Example:  univar elicit --models models.yaml --lang eng --lang fra --samples 2 --out answers/"
 )
@@ -83,11 +93,14 @@ def elicit(
         Path, typer.Option("--out", metavar="DIR", help="Folder of the answers; it is a corpus for the other commands.")
     ],
     questions: Annotated[
-        Path | None,
+        Path,
         typer.Option(
-            metavar="FILE", exists=True, dir_okay=False, help="Questions, as JSON lines.", show_default="the bank"
+            metavar="FILE",
+            callback=_question_file,
+            help="Questions, as JSON lines; or bank or controls, which ship. Control questions, in English, elicit no "
+            "values.",
         ),
-    ] = None,
+    ] = Path("bank"),
     lang: Languages = None,
     samples: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Answers to each question.")] = 1,
     max_tokens: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of an answer.")] = 128,
@@ -116,6 +129,7 @@ def elicit(
         with err.status("Counting what is to be asked"):
             estimates = {llm.name: estimate(plan, llm, folder) for llm in llms}
         _show_estimates(estimates)
+        _tell_of_others(folder, estimates)
         if dry_run:
             result({name: asdict(found) for name, found in estimates.items()}, as_json=as_json)
             return
@@ -258,10 +272,10 @@ def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -
     result({"identities": rows, "kept": kept, "answers": answers, **where}, sentence, as_json=as_json)
 
 
-def _questions(file: Path | None, lang: Sequence[str] | None, llms: "Sequence[LLM]") -> "list[Question]":
+def _questions(file: Path, lang: Sequence[str] | None, llms: "Sequence[LLM]") -> "list[Question]":
     """The questions in the languages asked for, by default in those that an LLM speaks."""
     from univar.corpus.languages import language_code
-    from univar.corpus.questions import bank_languages, questions_in, read_questions
+    from univar.corpus.questions import bank_languages, control_questions, questions_in, read_questions
 
     spoken = {language_code(code) for llm in llms for code in llm.languages}
     wanted = list(dict.fromkeys(lang or sorted(spoken)))
@@ -270,10 +284,12 @@ def _questions(file: Path | None, lang: Sequence[str] | None, llms: "Sequence[LL
             raise typer.BadParameter(
                 f"no LLM speaks {code}; they speak {', '.join(sorted(spoken))}", param_hint="--lang"
             )
-    if file is None:
+    shipped = not file.is_file()
+    if shipped and str(file) == "bank":
         known = [code for code in wanted if code in bank_languages() or lang]
         return [question for code in known for question in questions_in(code)]
-    found = [question for question in read_questions(file) if question.lang in wanted]
+    every = control_questions() if shipped else read_questions(file)
+    found = [question for question in every if question.lang in wanted]
     if not found:
         raise typer.BadParameter(f"{file} has no questions in {', '.join(wanted)}", param_hint="--questions")
     return found
@@ -298,6 +314,17 @@ def _show_estimates(estimates: "dict[str, Estimate]") -> None:
         say(
             "A price is dollars_per_million_prompt_tokens and dollars_per_million_answer_tokens in the models file.",
             "dim",
+        )
+
+
+def _tell_of_others(folder: "AnswerFolder", estimates: "dict[str, Estimate]") -> None:
+    """Answers of another plan in the same folder would be pooled with those to come."""
+    others = len(folder.answered) - sum(found.answered for found in estimates.values())
+    if others and any(found.requests for found in estimates.values()):
+        say(
+            f"{folder.path} holds {others:,} answers that this plan does not ask for (other questions, LLMs or "
+            "sampling); name another --out to keep them apart",
+            "yellow",
         )
 
 

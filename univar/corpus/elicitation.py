@@ -201,6 +201,7 @@ class Estimate:
         answer_tokens: If every answer is as long as it may be.
         dollars: By the prices of the models file; None without one.
         counted: Whether a tokenizer counted.
+        answered: Requests of the plan that the folder has an answer to.
     """
 
     requests: int
@@ -208,18 +209,21 @@ class Estimate:
     answer_tokens: int
     dollars: float | None
     counted: bool
+    answered: int
 
 
 def estimate(plan: Plan, llm: LLM, folder: AnswerFolder) -> Estimate:
     """What is still to be asked of an LLM, and what it will cost at most; `folder` is entered."""
     count = _token_counter(llm)
-    requests = tokens = 0
+    requests = tokens = answered = 0
     for planned in plan.of(llm):
+        answered += planned.request.request_id in folder.answered
         if folder.lacks(planned.request.request_id):
             requests += 1
             tokens += count(planned.request.prompt)
     answers = requests * plan.sampling.max_tokens
-    return Estimate(requests, tokens, answers, llm.dollars(tokens, answers), llm.tokenizer is not None)
+    dollars, counted = llm.dollars(tokens, answers), llm.tokenizer is not None
+    return Estimate(requests, tokens, answers, dollars, counted, answered)
 
 
 def _token_counter(llm: LLM) -> Callable[[str], int]:
