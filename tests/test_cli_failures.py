@@ -55,6 +55,11 @@ def test_a_column_option_names_what_the_file_has(univar):
     assert univar("info", "rows.csv", "--column", "answer=said", "--set", "lang=eng").code == 0
 
 
+def test_a_name_of_a_model_is_no_markup(univar, answers):
+    run = univar("encode", answers, "--model", "m[/x]", "--out", "e.parquet")
+    failed(run, "cannot load the model 'm[/x]'")
+
+
 def test_one_identity_cannot_be_told_apart(univar, records, tmp_path, recipe):
     write_corpus([record for record in records if record.model == "aya"], tmp_path / "one.parquet")
     before = files(tmp_path)

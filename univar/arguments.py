@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from univar.terminal import CorpusReader, err, problem
+from univar.terminal import CorpusReader, problem, working
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -246,14 +246,14 @@ def load_named(name: str, backend: Backend | None = None) -> "SentenceTransforme
         return model
     from univar.model.export import with_backend
 
-    with err.status(f"Preparing {name} for {backend}: a while, the first time"):
+    with working(f"Preparing {name} for {backend}: a while, the first time"):
         return with_backend(model, backend.value)
 
 
 @contextmanager
 def loading(name: str) -> Iterator[None]:
     """Tells in one line why a model cannot be loaded: what is in its folder may raise anything."""
-    with err.status(f"Loading {name}"):
+    with working(f"Loading {name}"):
         from univar.model.weights import WeightsError
 
         try:

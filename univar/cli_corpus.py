@@ -16,7 +16,7 @@ from rich.text import Text
 
 from univar.arguments import Json, Languages, Seed, in_writable_folder, output_file
 from univar.cli_translation import answer_commands
-from univar.terminal import bar, err, out, result, say
+from univar.terminal import bar, err, out, printable, result, say, working
 
 if TYPE_CHECKING:
     from univar.corpus.answers import AnswerFolder
@@ -126,7 +126,7 @@ def elicit(
     sampling = Sampling(samples=samples, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
     plan = Plan(_questions(questions, lang, llms), llms, sampling)
     with AnswerFolder(out_folder) as folder:
-        with err.status("Counting what is to be asked"):
+        with working("Counting what is to be asked"):
             estimates = {llm.name: estimate(plan, llm, folder) for llm in llms}
         _show_estimates(estimates)
         _tell_of_others(folder, estimates)
@@ -242,7 +242,7 @@ def push(
     """Publish a corpus on the Hub, private unless told otherwise; log in before with `hf auth login`."""
     from univar.corpus.building import push_corpus
 
-    with err.status(f"Uploading {folder}"):
+    with working(f"Uploading {folder}"):
         url = push_corpus(folder, repo, private=not public)
     result({"url": url}, f"Published: {url}", as_json=as_json)
 
@@ -259,7 +259,8 @@ def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -
         against = ", ".join(
             f"{reason} {count:,} ({count / found.answers:.0%})" for reason, count in found.reasons.most_common()
         )
-        table.add_row(Text(identity.model), identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, against)
+        name = Text(printable(identity.model))
+        table.add_row(name, identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, against)
     if not as_json:
         out.print(table)
     rows = [
@@ -358,7 +359,7 @@ def _lanes(plan: "Plan") -> "Iterator[Watch]":
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
-        tasks = {llm.name: bars.add_task(llm.name, total=plan.count(llm), told="") for llm in plan.llms}
+        tasks = {llm.name: bars.add_task(printable(llm.name), total=plan.count(llm), told="") for llm in plan.llms}
 
         def watch(progress: "dict[str, Elicited]") -> None:
             for name, found in progress.items():

@@ -27,7 +27,7 @@ from univar.arguments import (
     spare_inputs,
 )
 from univar.files import replacing
-from univar.terminal import CorpusReader, bar, err, out, result, say
+from univar.terminal import CorpusReader, bar, out, result, say, working
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,7 +125,7 @@ def translate(
             there_and_back=round_trip,
         ) as how,
     ):
-        with err.status("Counting what is to be translated"):
+        with working("Counting what is to be translated"):
             work = workload(_tables(corpus, reader, again=False), how)
         say(
             f"{work.sentences:,} sentences, {work.known:,} of them translated before; "
@@ -194,7 +194,7 @@ def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bo
     }
     given["model"] = given["model"] or NLLB
     check_models(given["model"], option="--translator")
-    with err.status("Loading the translator"):
+    with working("Loading the translator"):
         translator = Translator(**given)
     try:
         with TranslationMemory(memory) as known:
@@ -205,7 +205,7 @@ def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bo
 
 
 def _load(how: "Translating") -> None:
-    with err.status(f"Loading the weights of {how.translator.name}; the first time they are downloaded and converted"):
+    with working(f"Loading the weights of {how.translator.name}; the first time they are downloaded and converted"):
         how.translator.load()
 
 
