@@ -159,6 +159,18 @@ def test_a_server_that_refuses_is_told_and_the_next_run_goes_on(univar, tmp_path
 
 
 @pytest.mark.usefixtures("asked")
+def test_answers_and_corpora_are_folders(univar, tmp_path):
+    (tmp_path / "answers.csv").write_text("mine")
+    elicit = models(tmp_path, "http://127.0.0.1:1")
+    translate = ["corpus", "translate", "q.jsonl"]
+    for command in (elicit, translate):
+        run = univar(*command, "--out", "answers.csv")
+        assert run.code == 2
+        assert "answers.csv is a file; name a folder" in run.err
+    assert (tmp_path / "answers.csv").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [

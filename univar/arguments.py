@@ -79,6 +79,13 @@ def in_writable_folder(path: Path) -> Path:
         raise typer.BadParameter(f"cannot write in {folder} ({error.strerror}); choose another folder") from None
 
 
+def output_folder(path: Path) -> Path:
+    """Refuses, before any work, an output folder that could not be made."""
+    if path.exists() and not path.is_dir():
+        raise typer.BadParameter(f"{path} is a file; name a folder", param_hint="--out")
+    return in_writable_folder(path)
+
+
 def folder_above(path: Path) -> Path:
     """The nearest folder above a path that exists."""
     return next(folder for folder in path.resolve().parents if folder.exists())
@@ -266,5 +273,5 @@ def loading(name: str) -> Iterator[None]:
                 reason = "no folder here, and the Hub is out of reach"
             raise RuntimeError(
                 f"cannot load the model {name!r} ({reason}); give univar, univar-static, base, a folder that "
-                "`univar train` wrote, or the name of a SentenceTransformer on the Hub"
+                "`univar train` or `univar export` wrote, or the name of a SentenceTransformer on the Hub"
             ) from error

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from univar.arguments import Json, Languages, Seed, in_writable_folder, output_file
+from univar.arguments import Json, Languages, Seed, output_file, output_folder
 from univar.cli_translation import answer_commands
 from univar.terminal import bar, err, out, printable, result, say, working
 
@@ -121,7 +121,7 @@ def elicit(
     from univar.corpus.elicitation import Plan, Sampling, estimate, read_models
     from univar.corpus.elicitation import elicit as elicit_answers
 
-    in_writable_folder(out_folder)
+    output_folder(out_folder)
     llms = read_models(models)
     sampling = Sampling(samples=samples, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
     plan = Plan(_questions(questions, lang, llms), llms, sampling)
@@ -168,7 +168,7 @@ def build(
     from univar.corpus.records import Identity
     from univar.model.cards import corpus_card
 
-    in_writable_folder(out_folder)
+    output_folder(out_folder)
     reasons = [reason.value for reason in drop] if drop else list(DROPPED)
     told, refusing = list(reasons), frozenset[Identity]()
     if max_refusals is not None:

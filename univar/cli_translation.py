@@ -20,9 +20,9 @@ from univar.arguments import (
     RejectsFile,
     check_models,
     corpus_reader,
-    in_writable_folder,
     language_codes,
     output_file,
+    output_folder,
     spare_corpora,
     spare_inputs,
 )
@@ -115,7 +115,7 @@ def translate(
     if out_folder.resolve().is_relative_to(corpus.resolve()):
         raise typer.BadParameter(f"{out_folder} lies in {corpus} and would be read as answers", param_hint="--out")
     spare_corpora([corpus], rejects, memory)
-    in_writable_folder(out_folder)
+    output_folder(out_folder)
     options = {"model": translator, "backend": backend, "device": device, "precision": precision}
     with (
         corpus_reader(columns, constants, None, rejects) as reader,

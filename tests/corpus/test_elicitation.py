@@ -280,7 +280,12 @@ def test_models_are_read(tmp_path):
         ("name: solar", "name: aya", "different names"),
         ("[eng]", "[xyzzy]", "solar: unknown language 'xyzzy'"),
         ("concurrency: 4", "concurrency: 0", "models.0.concurrency: Input should be greater than 0"),
-        ("concurrency: 4", "api_key: sk-1", "models.0.api_key: "),
+        ("concurrency: 4", "api_key: sk-1", "models.0.api_key: no such field, there are name, endpoint, [^-]*$"),
+        (
+            "endpoint:",
+            "endpont:",
+            "models.0.endpoint: Field req.*; models.0.endpont: no such field, did you mean endp",
+        ),
         ('"https://example.org/v1"', "localhost", "solar: endpoint 'localhost' is no URL"),
         ("models:", "llms:", "no YAML with a list under `models`"),
     ],

@@ -1,12 +1,13 @@
 """Asks every LLM every question in every language, and keeps each answer the moment it comes."""
 
 import asyncio
+import difflib
 import hashlib
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,9 +94,8 @@ def read_models(path: str | os.PathLike[str]) -> list[LLM]:
     try:
         llms = TypeAdapter(list[LLM]).validate_python(entries)
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise ElicitationError(f"{file}: models.{place}: {problem['msg']}, got {problem['input']!r:.80}") from error
+        problems = "; ".join(_problem(one["type"], one["loc"], one["msg"], one["input"]) for one in error.errors())
+        raise ElicitationError(f"{file}: {problems}") from error
     names = Counter(llm.name for llm in llms)
     if not llms or max(names.values()) > 1:
         raise ElicitationError(f"{file}: models need at least one entry and different names, got {dict(names)}")
@@ -108,6 +108,19 @@ def read_models(path: str | os.PathLike[str]) -> list[LLM]:
             except ValueError as error:
                 raise ElicitationError(f"{file}: {llm.name}: {error}") from error
     return llms
+
+
+def _problem(kind: str, place: tuple[int | str, ...], message: str, got: object) -> str:
+    """One mistake in a models file, in words."""
+    where = ".".join(map(str, ("models", *place)))
+    if kind == "missing":
+        return f"{where}: {message}"
+    if kind != "unexpected_keyword_argument":
+        return f"{where}: {message}, got {got!r:.80}"
+    known = [one.name for one in fields(LLM)]
+    nearest = difflib.get_close_matches(str(place[-1]), known, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}"
+    return f"{where}: no such field, {hint}"
 
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
