@@ -182,7 +182,8 @@ ControlCorpora = Annotated[
     ),
 ]
 
-Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Same seed, same result.")]
+_LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn take
+Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, max=_LARGEST_SEED, help="Same seed, same result.")]
 
 
 def corpus_reader(

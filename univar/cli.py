@@ -219,6 +219,9 @@ def evaluate(
     from univar.files import replacing
 
     spare_corpora([corpus, control], out_file, rejects)
+    if control is not None and control.samefile(corpus):
+        message = f"{control} is the corpus itself; a control corpus holds answers that elicit no values"
+        raise typer.BadParameter(message, param_hint="--control")
     with corpus_reader(column, constant, lang, rejects) as reader:
         records = reader.read(corpus)
         controls = reader.read(control) if control is not None else None

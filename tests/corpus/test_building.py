@@ -96,6 +96,7 @@ def test_the_corpus_loads_without_univar_and_has_a_card(answers, tmp_path, monke
     found = datasets.load_dataset("univar-qa", "answers", data_dir=str(tmp_path / "corpus"))
     assert found["train"].num_rows == 2
     card = (tmp_path / "corpus" / "README.md").read_text()
+    assert "2 answers of 1 LLM in 1 language, elicited" in card
     assert "| aya | eng | 4 | 2 | 6 | 25% | 1 | 0 | 0 | 1 | 0 | 1 | 0 |" in card
     assert "Kept apart in `.dropped`, with their reasons: empty, refusal." in card
 
