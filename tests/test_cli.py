@@ -153,6 +153,18 @@ def test_evaluate_compares_models_by_name_and_by_folder_beside_tfidf(univar, ans
     assert "| values | tfidf |" in table
 
 
+@pytest.mark.parametrize("control", ["answers.parquet", "link.parquet"])
+def test_a_corpus_is_not_its_own_control(univar, answers, control):
+    Path("link.parquet").symlink_to(answers)
+    run = univar("evaluate", answers, "--model", "tfidf", "--control", control)
+    failed(run, "is the corpus itself; a control corpus holds answers that elicit no values", code=2)
+
+
+def test_a_seed_is_one_that_every_library_takes(univar, answers):
+    arguments = ["map", answers, "--out", "map.png", "--seed"]
+    failed(univar(*arguments, 2**32), "less than or equal to 4294967295", code=2)
+
+
 def test_evaluate_writes_json_with_a_control_corpus(univar, answers, records):
     control = [QARecord(r.question_id, f"Boil {r.question}", r.answer, r.model, r.lang) for r in records]
     write_corpus(control, Path("control.parquet"))

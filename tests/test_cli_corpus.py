@@ -6,6 +6,7 @@ import pytest
 
 from tests.chat_server import Answer, serving
 from univar.corpus import endpoints
+from univar.corpus.questions import control_questions
 from univar.corpus.readers import read_corpus
 
 
@@ -78,12 +79,71 @@ def test_nothing_is_spent_without_a_yes(univar, tmp_path):
     assert len(server.asked) == 8
 
 
+@pytest.mark.usefixtures("asked")
+def test_a_price_that_nobody_gave_is_unknown(univar, tmp_path):
+    arguments = [*models(tmp_path, "provider:together"), "--questions", "q.jsonl"]
+    run = univar(*arguments, "--dry-run", "--json")
+    assert "at most 1,024 answer tokens, price unknown" in run.err
+    assert "dollars_per_million_answer_tokens in the models file" in run.err
+    assert json.loads(run.out)["aya"]["dollars"] is None
+    with serving(lambda _prompt, _number: "No.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl")
+    assert "8 requests sent, price unknown" in run.out
+    assert "Go on?" not in run.err
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("endpoint", ["provider:together", "https://api.example.org/v1"])
+def test_an_unknown_price_is_not_spent_without_a_yes(univar, tmp_path, monkeypatch, endpoint):
+    spent = []
+    monkeypatch.setattr("univar.corpus.elicitation.elicit", lambda plan, *_, **__: spent.append(plan) or {})
+    arguments = [*models(tmp_path, endpoint), "--questions", "q.jsonl"]
+    run = univar(*arguments)
+    assert (run.code, spent) == (1, [])
+    assert "Go on?" in run.err
+    assert univar(*arguments, "--yes").code == 0
+    assert len(spent) == 1
+    univar(*models(tmp_path, endpoint, dollars_per_million_prompt_tokens=0), "--questions", "q.jsonl")
+    assert len(spent) == 2  # free, says the models file
+
+
+@pytest.mark.usefixtures("asked")
+def test_answers_to_another_plan_are_told_before_more_are_added(univar, tmp_path):
+    with serving(lambda _prompt, _number: "No.") as server:
+        arguments = [*models(tmp_path, server.url), "--questions", "q.jsonl"]
+        for more in ([], ["--samples", "2"], ["--samples", "2"]):  # the same sampling, more of it
+            assert "does not ask for" not in univar(*arguments, *more).err
+        changed = [*arguments, "--temperature", "0.5"]
+        run = univar(*changed, "--dry-run", "--json")
+        told = "answers holds 16 answers that this plan does not ask for (other questions, LLMs or sampling)"
+        assert told in " ".join(run.err.split())
+        assert json.loads(run.out)["aya"]["answered"] == 0
+        assert told in " ".join(univar(*changed).err.split())
+        assert "does not ask for" not in univar(*changed).err  # nothing is added
+
+
 def test_the_bank_is_asked_by_default(univar, tmp_path):
     with serving(lambda _prompt, _number: "Non.") as server:
         run = univar(*models(tmp_path, server.url), "--lang", "fra")
     assert run.code == 0
     assert "87 of 87 answers" in run.out
     assert len({record.value for record in read_corpus(tmp_path / "answers")}) == 87
+
+
+@pytest.mark.parametrize(("name", "number"), [("bank", 87), ("controls", len(control_questions()))])
+def test_question_sets_that_ship_are_asked_by_name(univar, tmp_path, name, number):
+    lang = "fra" if name == "bank" else "eng"
+    (tmp_path / name).mkdir()  # of the answers to them, say
+    run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", name, "--lang", lang, "--dry-run", "--json")
+    assert run.code == 0
+    assert json.loads(run.out)["aya"]["requests"] == number
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_file_with_the_name_of_a_question_set_comes_first(univar, tmp_path):
+    (tmp_path / "controls").write_bytes((tmp_path / "q.jsonl").read_bytes())
+    run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", "controls", "--dry-run", "--json")
+    assert json.loads(run.out)["aya"]["requests"] == 8
 
 
 @pytest.mark.usefixtures("asked")
@@ -99,12 +159,26 @@ def test_a_server_that_refuses_is_told_and_the_next_run_goes_on(univar, tmp_path
 
 
 @pytest.mark.usefixtures("asked")
+def test_answers_and_corpora_are_folders(univar, tmp_path):
+    (tmp_path / "answers.csv").write_text("mine")
+    elicit = models(tmp_path, "http://127.0.0.1:1")
+    translate = ["corpus", "translate", "q.jsonl"]
+    for command in (elicit, translate):
+        run = univar(*command, "--out", "answers.csv")
+        assert run.code == 2
+        assert "answers.csv is a file; name a folder" in run.err
+    assert (tmp_path / "answers.csv").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
         (["--lang", "deu"], 2, "no LLM speaks deu; they speak eng, fra"),
         (["--models", "q.jsonl"], 1, "no YAML with a list under `models`"),
         (["--questions", "empty.jsonl"], 1, "holds no questions"),
+        (["--questions", "control"], 2, "no file 'control'; give one of JSON lines, or bank or controls"),
+        (["--questions", "controls", "--lang", "fra"], 2, "controls has no questions in fra"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(univar, tmp_path, more, code, message):
@@ -156,3 +230,15 @@ def test_a_folder_of_something_else_is_not_replaced(univar, tmp_path):
     assert "holds something else than a corpus" in univar("corpus", "build", "answers", "--out", "mine").err
     assert "holds no elicited answers" in univar("corpus", "stats", "answers").err
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "three years"
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_project_that_holds_the_answers_is_not_replaced(univar, tmp_path):
+    with serving(lambda prompt, _: f"To {prompt}: no.") as server:
+        univar(*models(tmp_path, server.url), "--questions", "q.jsonl", "--out", "project/data/answers")
+    (tmp_path / "project" / ".git").mkdir()
+    run = univar("corpus", "build", "project/data/answers", "--out", "project")
+    assert run.code == 1
+    assert "lie in project, which is replaced; name another folder" in " ".join(run.err.split())
+    assert len(list(read_corpus(tmp_path / "project" / "data" / "answers"))) == 8
+    assert (tmp_path / "project" / ".git").is_dir()

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ BAD = {
     "wrong columns": (
         b"text,label\na,b\n",
         ["'text', 'label'", "needs question, answer, model, lang", "--column question=COLUMN", "--set question=VALUE"],
+    ),
+    "semicolons": (
+        HEADER.replace(",", ";").encode() + b"Why?;So.;aya;eng\n",
+        ["its header is one column, 'question;answer;model;lang'", "as .csv, or with tabs as .tsv, instead of ';'"],
     ),
     "no row that can be used": (
         HEADER.encode() + b"Why?,,aya,eng\nWhy?,So.,aya,klingon\n",
@@ -55,6 +60,11 @@ def test_a_column_option_names_what_the_file_has(univar):
     assert univar("info", "rows.csv", "--column", "answer=said", "--set", "lang=eng").code == 0
 
 
+def test_a_name_of_a_model_is_no_markup(univar, answers):
+    run = univar("encode", answers, "--model", "m[/x]", "--out", "e.parquet")
+    failed(run, "cannot load the model 'm[/x]'")
+
+
 def test_one_identity_cannot_be_told_apart(univar, records, tmp_path, recipe):
     write_corpus([record for record in records if record.model == "aya"], tmp_path / "one.parquet")
     before = files(tmp_path)
@@ -67,10 +77,24 @@ def test_one_identity_cannot_be_told_apart(univar, records, tmp_path, recipe):
 
 def test_one_qa_an_identity_is_too_little(univar, records, tmp_path):
     write_corpus(records[:3], tmp_path / "few.parquet")
-    failed(univar("evaluate", "few.parquet", "--model", "tfidf"), "values: no question is left on the", "add questions")
+    failed(
+        univar("evaluate", "few.parquet", "--model", "tfidf"),
+        "values: no question is left on the",
+        "add questions, of which",
+    )
     run = univar("train", "few.parquet", "--out", "model")
     assert run.code == 1
     assert "at least 2 identities with answers to at least 2 questions" in run.err.splitlines()[-1]
+
+
+def test_values_of_which_no_two_answers_can_be_compared_are_told_with_the_way_out(univar, records, tmp_path, recipe):
+    valued = [replace(record, value=f"v-{record.question_id}") for record in records]
+    write_corpus(valued, tmp_path / "valued.parquet")
+    run = univar("train", "valued.parquet", "--recipe", recipe, "--out", "model")
+    assert run.code == 1
+    assert "Training on" not in run.err
+    assert "valued: views on one value need two questions" in run.err
+    assert "or set same_value: false in a recipe" in run.err
 
 
 def test_a_map_of_one_identity_can_be_drawn(univar, records, tmp_path, tiny_encoder_folder):
@@ -203,7 +227,10 @@ def test_a_model_folder_that_cannot_be_loaded_ends_in_one_line(univar, answers, 
     DAMAGE[damage](tmp_path / "broken")
     for command in (["encode", answers, "--out", "e.parquet"], ["evaluate", answers]):
         failed(
-            univar(*command, "--model", "broken"), "cannot load the model 'broken'", "give univar, univar-static, base"
+            univar(*command, "--model", "broken"),
+            "cannot load the model 'broken'",
+            "give univar, univar-static, base",
+            "a folder that `univar train` or `univar export` wrote",
         )
     assert not Path("e.parquet").exists()
 

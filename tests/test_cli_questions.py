@@ -129,6 +129,31 @@ def test_the_judge_keeps_its_verdicts_and_a_failure_is_an_exit_code(univar, tmp_
     }  # fmt: skip
 
 
+ASKED = '{"question_id": "candour-01", "question": "Say all?", "value": "candour", "form": "opinion", "topic": "work"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("mine.jsonl", ["check", "mine.jsonl", "--verdicts", "mine.jsonl"]),
+        ("mine.replies.jsonl", ["check", "mine.replies.jsonl", "--verdicts", "mine.jsonl"]),
+        ("mine.jsonl", ["paraphrase", "mine.jsonl", "--out", "mine.jsonl"]),
+        ("core.replies.jsonl", ["paraphrase", "core.replies.jsonl", "--out", "core.jsonl"]),
+        ("core.rejects.jsonl", ["paraphrase", "core.rejects.jsonl", "--out", "core.jsonl"]),
+        ("items.jsonl", ["import", "items.jsonl", "--as", "wvs", "--text", "question", "--out", "items.jsonl"]),
+        ("t.jsonl", ["generate", "--taxonomy", "t.jsonl", "--out", "t.jsonl"]),
+    ],
+)
+def test_no_command_writes_over_what_it_reads(univar, tmp_path, name, command):
+    (tmp_path / "mine.replies.jsonl").write_text("")  # as an earlier command has left them
+    content = TAXONOMY if name == "t.jsonl" else ASKED
+    (tmp_path / name).write_text(content)
+    run = univar("questions", *command, "--endpoint", "http://127.0.0.1:1", "--model", "m")
+    assert run.code == 2
+    assert f"{name} is read by this command and would be lost" in " ".join(run.err.split())
+    assert (tmp_path / name).read_text() == content
+
+
 def test_items_of_an_instrument_become_questions(univar, tmp_path):
     (tmp_path / "mine.csv").write_text("item,value\nThey spare others.,Tact\n")
     with serving(lambda _prompt, _number: "1. Would you spare a friend the truth?") as server:

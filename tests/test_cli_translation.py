@@ -1,6 +1,7 @@
 """`univar corpus translate` and `univar questions translate`, with a tiny NLLB."""
 
 import json
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -65,12 +66,53 @@ def test_the_output_may_not_lie_among_the_answers(univar, answers, nllb):
     assert "would be read as answers" in ran.err
 
 
+@pytest.mark.parametrize("more", [["--dry-run"], []])
+def test_rejects_do_not_replace_the_answers(univar, answers, nllb, more):
+    before = answers.read_text()
+    ran = univar("corpus", "translate", answers, "--rejects", answers, "--out", "english", "--translator", nllb, *more)
+    assert ran.code == 2
+    assert "is the corpus itself" in ran.err
+    assert answers.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "out"), [("mine.jsonl", "mine.jsonl"), ("all.rejects.jsonl", "all.jsonl"), ("m.sqlite", "all.jsonl")]
+)
+def test_translations_do_not_replace_the_questions(univar, nllb, tmp_path, file, out):
+    write_questions([Question("a-1", HONESTY, HONESTY, "eng", "honesty", "opinion", "truth")], tmp_path / file)
+    before = (tmp_path / file).read_text()
+    options = ["--lang", "fr", "--translator", nllb, "--memory", "m.sqlite"]
+    ran = univar("questions", "translate", file, "--out", out, *options)
+    assert ran.code == 2
+    assert f"{file} is read by this command and would be lost" in " ".join(ran.err.split())
+    assert (tmp_path / file).read_text() == before
+
+
 def test_a_translator_that_cannot_be_had_is_named(univar, answers):
     ran = univar("corpus", "translate", answers, "--column", "question=q", "--out", "english", "--translator", NLLB)
     assert ran.code == 1
     assert f"cannot load the translator '{NLLB}'" in ran.err
     ran = univar("corpus", "translate", answers, "--out", "english", "--translator", "./nowhere")
     assert "no such folder: ./nowhere" in ran.err
+
+
+@pytest.mark.parametrize("command", [["corpus", "translate", "mine.jsonl"], ["questions", "translate", "mine.jsonl"]])
+def test_the_translator_is_the_smallest_by_default(univar, tmp_path, command):
+    write_questions([Question("a-1", HONESTY, HONESTY, "eng", "honesty", "opinion", "truth")], tmp_path / "mine.jsonl")
+    ran = univar(*command, "--out", "out.jsonl")
+    assert ran.code == 1
+    assert f"cannot load the translator '{NLLB}'" in ran.err
+    assert "unforeseen" not in ran.err
+
+
+def test_a_dry_run_needs_no_weights(univar, answers, nllb, tmp_path):
+    light = tmp_path / "light"
+    shutil.copytree(nllb, light, ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))
+    assert not list(light.glob("*.safetensors"))
+    options = ["--column", "question=q", "--out", "english", "--translator", light]
+    ran = univar("corpus", "translate", answers, *options, "--dry-run", "--json")
+    assert json.loads(ran.out)["sentences"] == 2
+    assert univar("corpus", "translate", answers, *options).code == 1
 
 
 def test_questions_are_translated_into_a_file_to_elicit_from(univar, nllb, tmp_path):

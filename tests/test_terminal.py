@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -51,3 +52,43 @@ def test_there_is_no_bar_where_there_is_no_terminal(monkeypatch):
     with terminal.bar("Reading") as advance:
         advance(1)
     assert shown.getvalue() == ""
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a terminal gets to see."""
+    shown = io.StringIO()
+    for name in ("err", "out"):
+        monkeypatch.setattr(terminal, name, Console(file=shown, force_terminal=True, width=200, color_system=None))
+    return shown
+
+
+@pytest.mark.parametrize("name", ["an{v1}.jsonl", "{0.x}", "m[/x]", "[bold]", "{"])
+def test_names_are_neither_markup_nor_formats(shown, name):
+    with terminal.bar(f"Reading {name}") as advance, terminal.bar(f"Encoding {name}", 3):
+        advance(1)
+    with terminal.working(f"Loading {name}"):
+        pass
+    terminal.say(name)
+    terminal.result({}, name, as_json=False)
+    for sentence in (f"Reading {name}", f"Loading {name}"):
+        assert sentence in shown.getvalue()
+    assert shown.getvalue().endswith(f"{name}\n{name}\n")
+
+
+EVIL = "a\x1b]0;owned\x07\x9b31mb\x7f\rc\n\td"
+
+
+def test_control_characters_do_not_reach_the_terminal(shown, capsys):
+    terminal.say(EVIL)
+    terminal.result({}, EVIL, as_json=False)
+    tame = "a\ufffd]0;owned\ufffd\ufffd31mb\ufffd\ufffdc\n"
+    assert shown.getvalue().count(tame) == 2
+    with terminal.bar(EVIL), terminal.working(EVIL):
+        pass
+    assert "]0;owned\ufffd" in shown.getvalue().split(tame)[-1]
+    assert "\x1b]0" not in shown.getvalue()
+    terminal.result({"name": EVIL}, as_json=True)
+    written = capsys.readouterr().out
+    assert not set(written) & set("\x1b\x07\x9b\x7f")
+    assert json.loads(written) == {"name": EVIL}

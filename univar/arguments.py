@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from univar.terminal import CorpusReader, err, problem
+from univar.terminal import CorpusReader, problem, working
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -77,6 +77,13 @@ def in_writable_folder(path: Path) -> Path:
             return path
     except OSError as error:
         raise typer.BadParameter(f"cannot write in {folder} ({error.strerror}); choose another folder") from None
+
+
+def output_folder(path: Path) -> Path:
+    """Refuses, before any work, an output folder that could not be made."""
+    if path.exists() and not path.is_dir():
+        raise typer.BadParameter(f"{path} is a file; name a folder", param_hint="--out")
+    return in_writable_folder(path)
 
 
 def folder_above(path: Path) -> Path:
@@ -175,7 +182,8 @@ ControlCorpora = Annotated[
     ),
 ]
 
-Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Same seed, same result.")]
+_LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn take
+Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, max=_LARGEST_SEED, help="Same seed, same result.")]
 
 
 def corpus_reader(
@@ -202,6 +210,13 @@ def spare_corpora(corpora: Sequence[Path | None], *outputs: Path | None) -> None
         inside = corpus.is_dir() and output.resolve().is_relative_to(corpus.resolve())
         if inside and output.suffix.lower() in _CORPUS_SUFFIXES and not output.stem.endswith(".rejects"):
             raise typer.BadParameter(f"{output} lies in the corpus {corpus} and would be read as part of it")
+
+
+def spare_inputs(inputs: Sequence[Path | None], *outputs: Path | None) -> None:
+    """Refuses to write over a file that the same command reads."""
+    for given, output in product(inputs, outputs):
+        if given is not None and output is not None and output.exists() and output.samefile(given):
+            raise typer.BadParameter(f"{output} is read by this command and would be lost; name another file")
 
 
 def check_models(*names: str, option: str = "--model") -> None:
@@ -239,14 +254,14 @@ def load_named(name: str, backend: Backend | None = None) -> "SentenceTransforme
         return model
     from univar.model.export import with_backend
 
-    with err.status(f"Preparing {name} for {backend}: a while, the first time"):
+    with working(f"Preparing {name} for {backend}: a while, the first time"):
         return with_backend(model, backend.value)
 
 
 @contextmanager
 def loading(name: str) -> Iterator[None]:
     """Tells in one line why a model cannot be loaded: what is in its folder may raise anything."""
-    with err.status(f"Loading {name}"):
+    with working(f"Loading {name}"):
         from univar.model.weights import WeightsError
 
         try:
@@ -259,5 +274,5 @@ def loading(name: str) -> Iterator[None]:
                 reason = "no folder here, and the Hub is out of reach"
             raise RuntimeError(
                 f"cannot load the model {name!r} ({reason}); give univar, univar-static, base, a folder that "
-                "`univar train` wrote, or the name of a SentenceTransformer on the Hub"
+                "`univar train` or `univar export` wrote, or the name of a SentenceTransformer on the Hub"
             ) from error

@@ -58,6 +58,7 @@ from univar.terminal import (
     show_identification,
     step,
     tracked,
+    working,
 )
 
 app = typer.Typer(
@@ -107,7 +108,7 @@ def demo(
     Takes two to three minutes on two processor cores.
     """
     in_writable_folder(out_folder)
-    with err.status("Loading the models"):
+    with working("Loading the models"):
         from univar.analysis.demo import ONE_ANSWER, agreement_sentence, run_demo
     try:
         found = run_demo(out_folder, identities=identities, questions=questions, seed=seed, step=step, track=tracked)
@@ -167,7 +168,7 @@ def train(
     with corpus_reader(column, constant, lang, rejects) as reader:
         named = {name: reader.read(path) for name, path in zip(corpus_names(corpora), corpora, strict=True)}
         controls = [record for path in control or [] for record in reader.read(path)]
-    with err.status("Loading the libraries"):
+    with working("Loading the libraries"):
         from univar.analysis.trained import train_and_measure
     _log("univar.model", quiet=err.is_terminal or not leads())  # where there is no bar
     with _told_how_to_go_on(out_folder), contextlib.redirect_stdout(sys.stderr):  # the Trainer prints what it logs
@@ -222,12 +223,15 @@ def evaluate(
     from univar.files import replacing
 
     spare_corpora([corpus, control], out_file, rejects)
+    if control is not None and control.samefile(corpus):
+        message = f"{control} is the corpus itself; a control corpus holds answers that elicit no values"
+        raise typer.BadParameter(message, param_hint="--control")
     with corpus_reader(column, constant, lang, rejects) as reader:
         records = reader.read(corpus)
         controls = reader.read(control) if control is not None else None
     names = dict.fromkeys(model or ("univar", "base", "tfidf"))
     check_models(*names)
-    with err.status("Loading the libraries"):
+    with working("Loading the libraries"):
         from univar.analysis.comparison import Encoder, compare, representations
     _log("univar.analysis", quiet=not err.is_terminal)
     encoders: dict[str, Encoder] = {}
@@ -312,7 +316,7 @@ def export(
     from univar.model.export import export_model
 
     try:
-        with err.status(f"Exporting {model}"):
+        with working(f"Exporting {model}"):
             fidelity = export_model(encoder, folder, file_format.value, source=model)
     except FileExistsError as error:
         raise typer.BadParameter(str(error), param_hint="DIR") from None
@@ -376,7 +380,7 @@ def info(
 ) -> None:
     """Say what is installed and where the weights come from, or what a corpus holds."""
     if corpus is None:
-        with err.status("Checking the weights"):
+        with working("Checking the weights"):
             from univar.model.weights import describe
 
             described = describe()

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from univar.arguments import Json, Languages, Seed, in_writable_folder, output_file
+from univar.arguments import Json, Languages, Seed, output_file, output_folder
 from univar.cli_translation import answer_commands
-from univar.terminal import bar, err, out, result, say
+from univar.terminal import bar, err, out, printable, result, say, working
 
 if TYPE_CHECKING:
     from univar.corpus.answers import AnswerFolder
@@ -29,6 +29,9 @@ corpus_commands = typer.Typer()
 corpus_app = typer.Typer(name="corpus", help="Elicited answers to a corpus.", no_args_is_help=True)
 corpus_commands.add_typer(corpus_app)
 corpus_app.add_typer(answer_commands)
+
+
+_SHIPPED = ("bank", "controls")  # question sets, where no file has that name
 
 
 class ReasonName(StrEnum):
@@ -71,6 +74,13 @@ MostRefusals = Annotated[
 ]
 
 
+def _question_file(named: Path) -> Path:
+    """Questions of one's own, or the name of a set that ships."""
+    if not named.is_file() and str(named) not in _SHIPPED:
+        raise typer.BadParameter(f"no file {str(named)!r}; give one of JSON lines, or {' or '.join(_SHIPPED)}")
+    return named
+
+
 @corpus_commands.command(
     epilog="Example:  univar elicit --models models.yaml --lang eng --lang fra --samples 2 --out answers/"
 )
@@ -83,11 +93,14 @@ def elicit(
         Path, typer.Option("--out", metavar="DIR", help="Folder of the answers; it is a corpus for the other commands.")
     ],
     questions: Annotated[
-        Path | None,
+        Path,
         typer.Option(
-            metavar="FILE", exists=True, dir_okay=False, help="Questions, as JSON lines.", show_default="the bank"
+            metavar="FILE",
+            callback=_question_file,
+            help="Questions, as JSON lines; or bank or controls, which ship. Control questions, in English, elicit no "
+            "values.",
         ),
-    ] = None,
+    ] = Path("bank"),
     lang: Languages = None,
     samples: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Answers to each question.")] = 1,
     max_tokens: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of an answer.")] = 128,
@@ -108,18 +121,19 @@ def elicit(
     from univar.corpus.elicitation import Plan, Sampling, estimate, read_models
     from univar.corpus.elicitation import elicit as elicit_answers
 
-    in_writable_folder(out_folder)
+    output_folder(out_folder)
     llms = read_models(models)
     sampling = Sampling(samples=samples, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
     plan = Plan(_questions(questions, lang, llms), llms, sampling)
     with AnswerFolder(out_folder) as folder:
-        with err.status("Counting what is to be asked"):
+        with working("Counting what is to be asked"):
             estimates = {llm.name: estimate(plan, llm, folder) for llm in llms}
         _show_estimates(estimates)
+        _tell_of_others(folder, estimates)
         if dry_run:
             result({name: asdict(found) for name, found in estimates.items()}, as_json=as_json)
             return
-        if not yes and sum(found.dollars for found in estimates.values()) > 0:
+        if not yes and any(_may_cost(llm, estimates[llm.name]) for llm in llms):
             typer.confirm("Go on?", abort=True, err=True)
         with _going_on(folder), _lanes(plan) as watch:
             progress = elicit_answers(plan, folder, watch=watch)
@@ -154,9 +168,7 @@ def build(
     from univar.corpus.records import Identity
     from univar.model.cards import corpus_card
 
-    in_writable_folder(out_folder)
-    if out_folder.exists() and any(out_folder.iterdir()) and not (out_folder / "data").is_dir():
-        raise typer.BadParameter(f"{out_folder} holds something else than a corpus; name another", param_hint="--out")
+    output_folder(out_folder)
     reasons = [reason.value for reason in drop] if drop else list(DROPPED)
     told, refusing = list(reasons), frozenset[Identity]()
     if max_refusals is not None:
@@ -230,7 +242,7 @@ def push(
     """Publish a corpus on the Hub, private unless told otherwise; log in before with `hf auth login`."""
     from univar.corpus.building import push_corpus
 
-    with err.status(f"Uploading {folder}"):
+    with working(f"Uploading {folder}"):
         url = push_corpus(folder, repo, private=not public)
     result({"url": url}, f"Published: {url}", as_json=as_json)
 
@@ -247,7 +259,8 @@ def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -
         against = ", ".join(
             f"{reason} {count:,} ({count / found.answers:.0%})" for reason, count in found.reasons.most_common()
         )
-        table.add_row(Text(identity.model), identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, against)
+        name = Text(printable(identity.model))
+        table.add_row(name, identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, against)
     if not as_json:
         out.print(table)
     rows = [
@@ -260,10 +273,10 @@ def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -
     result({"identities": rows, "kept": kept, "answers": answers, **where}, sentence, as_json=as_json)
 
 
-def _questions(file: Path | None, lang: Sequence[str] | None, llms: "Sequence[LLM]") -> "list[Question]":
+def _questions(file: Path, lang: Sequence[str] | None, llms: "Sequence[LLM]") -> "list[Question]":
     """The questions in the languages asked for, by default in those that an LLM speaks."""
     from univar.corpus.languages import language_code
-    from univar.corpus.questions import bank_languages, questions_in, read_questions
+    from univar.corpus.questions import bank_languages, control_questions, questions_in, read_questions
 
     spoken = {language_code(code) for llm in llms for code in llm.languages}
     wanted = list(dict.fromkeys(lang or sorted(spoken)))
@@ -272,13 +285,22 @@ def _questions(file: Path | None, lang: Sequence[str] | None, llms: "Sequence[LL
             raise typer.BadParameter(
                 f"no LLM speaks {code}; they speak {', '.join(sorted(spoken))}", param_hint="--lang"
             )
-    if file is None:
+    shipped = not file.is_file()
+    if shipped and str(file) == "bank":
         known = [code for code in wanted if code in bank_languages() or lang]
         return [question for code in known for question in questions_in(code)]
-    found = [question for question in read_questions(file) if question.lang in wanted]
+    every = control_questions() if shipped else read_questions(file)
+    found = [question for question in every if question.lang in wanted]
     if not found:
         raise typer.BadParameter(f"{file} has no questions in {', '.join(wanted)}", param_hint="--questions")
     return found
+
+
+def _may_cost(llm: "LLM", found: "Estimate") -> bool:
+    """Whether money may be spent: without a price, nobody knows what any server but a local one takes."""
+    from univar.corpus.endpoints import is_local
+
+    return bool(found.requests) and (not is_local(llm.endpoint) if found.dollars is None else found.dollars > 0)
 
 
 def _show_estimates(estimates: "dict[str, Estimate]") -> None:
@@ -286,8 +308,29 @@ def _show_estimates(estimates: "dict[str, Estimate]") -> None:
         counted = "" if found.counted else "about "
         say(
             f"{name}: {found.requests:,} requests, {counted}{found.prompt_tokens:,} prompt tokens, at most "
-            f"{found.answer_tokens:,} answer tokens, at most ${found.dollars:,.2f}"
+            f"{found.answer_tokens:,} answer tokens, {'at most ' if found.dollars is not None else ''}"
+            f"{_money(found.dollars)}"
         )
+    if any(found.dollars is None for found in estimates.values()):
+        say(
+            "A price is dollars_per_million_prompt_tokens and dollars_per_million_answer_tokens in the models file.",
+            "dim",
+        )
+
+
+def _tell_of_others(folder: "AnswerFolder", estimates: "dict[str, Estimate]") -> None:
+    """Answers of another plan in the same folder would be pooled with those to come."""
+    others = len(folder.answered) - sum(found.answered for found in estimates.values())
+    if others and any(found.requests for found in estimates.values()):
+        say(
+            f"{folder.path} holds {others:,} answers that this plan does not ask for (other questions, LLMs or "
+            "sampling); name another --out to keep them apart",
+            "yellow",
+        )
+
+
+def _money(dollars: float | None) -> str:
+    return "price unknown" if dollars is None else f"${dollars:,.2f}"
 
 
 @contextmanager
@@ -316,12 +359,12 @@ def _lanes(plan: "Plan") -> "Iterator[Watch]":
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
-        tasks = {llm.name: bars.add_task(llm.name, total=plan.count(llm), told="") for llm in plan.llms}
+        tasks = {llm.name: bars.add_task(printable(llm.name), total=plan.count(llm), told="") for llm in plan.llms}
 
         def watch(progress: "dict[str, Elicited]") -> None:
             for name, found in progress.items():
                 speed = bars.tasks[tasks[name]].speed or 0
-                told = f"{speed:,.1f}/s  {found.prompt_tokens + found.answer_tokens:,} tokens  ${found.dollars:,.2f}"
+                told = f"{speed:,.1f}/s  {found.prompt_tokens + found.answer_tokens:,} tokens  {_money(found.dollars)}"
                 told += "".join(f"  {kind} {count}" for kind, count in found.errors.most_common(3))
                 bars.update(tasks[name], completed=found.done + found.failed, told=told)
 
@@ -335,5 +378,5 @@ def _summary(progress: "dict[str, Elicited]", folder: Path) -> Iterator[str]:
         details: list[Any] = [f"{found.done:,} of {found.planned:,} answered"]
         details += [f"{found.failed:,} refused for good (.failures.jsonl)"] if found.failed else []
         details += [f"{kind} {count:,}" for kind, count in found.errors.most_common()]
-        yield f"{name}: {', '.join(details)}; {found.sent:,} requests sent, ${found.dollars:,.2f}"
+        yield f"{name}: {', '.join(details)}; {found.sent:,} requests sent, {_money(found.dollars)}"
     yield f"{totals['done']:,} of {totals['planned']:,} answers: {folder.resolve()}"

@@ -1,7 +1,7 @@
 """The commands below `univar questions`: check a question set, or have an LLM write one."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from univar.arguments import Json, Seed, load_named, output_file
+from univar.arguments import Json, Seed, load_named, output_file, spare_inputs
 from univar.cli_translation import question_commands
 from univar.terminal import bar, encoding_bar, result, say, step
 
@@ -27,6 +27,9 @@ questions_app = typer.Typer(
     rich_markup_mode="rich",
 )
 questions_app.add_typer(question_commands)
+
+
+_REPLIES = ".replies.jsonl"
 
 
 class InstrumentName(StrEnum):
@@ -101,6 +104,8 @@ def check(
 
     if endpoint is not None and (verdicts is None or not model):
         raise typer.BadParameter("a judge needs --model NAME and --verdicts FILE", param_hint="--endpoint")
+    if verdicts is not None:
+        spare_inputs([file, taxonomy_file, prompt], verdicts, verdicts.with_suffix(_REPLIES))
     taxonomy = _taxonomy(taxonomy_file)
     questions = [*question_bank(), *control_questions()] if file is None else read_questions(file)
     with _known_values(file):
@@ -175,7 +180,7 @@ def generate(
             advance=advance,
         )
 
-    _stage(write, out_file, model, asked, as_json=as_json)
+    _stage(write, out_file, model, asked, inputs=[taxonomy_file, prompt, control_prompt], as_json=as_json)
 
 
 @questions_app.command(
@@ -205,7 +210,7 @@ def paraphrase(
             questions, server, journal, number=number, prompt=prompt, seed=seed, advance=advance
         )
 
-    _stage(write, out_file, model, len(questions), as_json=as_json)
+    _stage(write, out_file, model, len(questions), inputs=[file, prompt], as_json=as_json)
 
 
 @questions_app.command(
@@ -247,7 +252,7 @@ def import_(
             advance=advance,
         )
 
-    _stage(write, out_file, model, len(items), as_json=as_json)
+    _stage(write, out_file, model, len(items), inputs=[file, prompt], as_json=as_json)
 
 
 def _stage(
@@ -256,6 +261,7 @@ def _stage(
     model: str,
     total: int,
     *,
+    inputs: Sequence[Path | None],
     as_json: bool,
 ) -> None:
     """Runs a stage with its journal beside its output, and writes what it made: all of it or nothing."""
@@ -264,7 +270,9 @@ def _stage(
     from univar.corpus.questions import write_questions
     from univar.files import replacing
 
-    replies = out_file.with_suffix(".replies.jsonl")
+    replies = out_file.with_suffix(_REPLIES)
+    rejects = out_file.with_suffix(".rejects.jsonl")
+    spare_inputs(inputs, out_file, replies, rejects)
     if out_file.exists() and not replies.exists():
         raise typer.BadParameter(f"{out_file} was not written by this command; name another file", param_hint="--out")
     step(f"About {total:,} requests to {model}; the replies are kept in {replies}")
@@ -274,7 +282,6 @@ def _stage(
         example = written.rejected[0] if written.rejected else None
         said = f"; the first: {example.reason} ({example.text[:120]!r})" if example else ""
         raise RuntimeError(f"no reply of {len(written.rejected)} holds a usable question{said}")
-    rejects = out_file.with_suffix(".rejects.jsonl")
     with replacing(rejects) as temporary:
         temporary.write_text(rows(written.rejected), encoding="utf-8")
     write_questions(written.questions, out_file)
@@ -325,7 +332,7 @@ def _judged(
     from univar.corpus.generation import judge, rows
     from univar.files import replacing
 
-    replies = verdicts.with_suffix(".replies.jsonl")
+    replies = verdicts.with_suffix(_REPLIES)
     with _going_on(replies), Journal(replies) as journal, bar("Judging", len(questions), "questions") as advance:
         judged = judge(questions, taxonomy, endpoint, journal, prompt=prompt, advance=advance)
     with replacing(verdicts) as temporary:

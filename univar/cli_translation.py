@@ -20,12 +20,14 @@ from univar.arguments import (
     RejectsFile,
     check_models,
     corpus_reader,
-    in_writable_folder,
     language_codes,
     output_file,
+    output_folder,
+    spare_corpora,
+    spare_inputs,
 )
 from univar.files import replacing
-from univar.terminal import CorpusReader, bar, err, out, result, say
+from univar.terminal import CorpusReader, bar, out, result, say, working
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,7 +114,8 @@ def translate(
 
     if out_folder.resolve().is_relative_to(corpus.resolve()):
         raise typer.BadParameter(f"{out_folder} lies in {corpus} and would be read as answers", param_hint="--out")
-    in_writable_folder(out_folder)
+    spare_corpora([corpus], rejects, memory)
+    output_folder(out_folder)
     options = {"model": translator, "backend": backend, "device": device, "precision": precision}
     with (
         corpus_reader(columns, constants, None, rejects) as reader,
@@ -122,7 +125,7 @@ def translate(
             there_and_back=round_trip,
         ) as how,
     ):
-        with err.status("Counting what is to be translated"):
+        with working("Counting what is to be translated"):
             work = workload(_tables(corpus, reader, again=False), how)
         say(
             f"{work.sentences:,} sentences, {work.known:,} of them translated before; "
@@ -161,6 +164,8 @@ def translate_question_set(
     from univar.corpus.questions import read_questions, write_questions
     from univar.corpus.translation import tallies, translate_questions
 
+    rejects = out_file.with_suffix(".rejects.jsonl")
+    spare_inputs([file], out_file, rejects, memory)
     english = [question for question in read_questions(file) if question.lang == "eng"]
     if not english:
         raise typer.BadParameter(f"{file} has no questions in English to translate from")
@@ -173,7 +178,7 @@ def translate_question_set(
     write_questions([*english, *(question for question, said in translated if not said.defects)], out_file)
     rejected = [{**asdict(question), **asdict(said)} for question, said in translated if said.defects]
     if rejected:
-        with replacing(out_file.with_suffix(".rejects.jsonl")) as temporary:
+        with replacing(rejects) as temporary:
             temporary.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected), "utf-8")
     _show(tallies((question.lang, said.defects) for question, said in translated), out_file, as_json=as_json)
 
@@ -182,13 +187,14 @@ def translate_question_set(
 def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bool) -> "Iterator[Translating]":
     """A translator with its memory, which an interruption leaves as it is."""
     from univar.corpus.translation import Translating
-    from univar.corpus.translators import TranslationMemory, Translator
+    from univar.corpus.translators import NLLB, TranslationMemory, Translator
 
-    check_models(options["model"], option="--translator")
     given: dict[str, Any] = {
         name: choice.value if isinstance(choice, StrEnum) else choice for name, choice in options.items()
     }
-    with err.status("Loading the translator"):
+    given["model"] = given["model"] or NLLB
+    check_models(given["model"], option="--translator")
+    with working("Loading the translator"):
         translator = Translator(**given)
     try:
         with TranslationMemory(memory) as known:
@@ -199,7 +205,7 @@ def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bo
 
 
 def _load(how: "Translating") -> None:
-    with err.status(f"Loading the weights of {how.translator.name}; the first time they are downloaded and converted"):
+    with working(f"Loading the weights of {how.translator.name}; the first time they are downloaded and converted"):
         how.translator.load()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -30,17 +31,30 @@ err = Console(stderr=True)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LONGEST_PROBLEM = 800
 _LONGEST_LIST = 10
+_HIGHER_CONTROLS = range(0x7F, 0xA0)
+_REPLACED = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *_HIGHER_CONTROLS) if chr(code) not in "\n\t"}
+_ESCAPED = {code: f"\\u{code:04x}" for code in _HIGHER_CONTROLS}
+
+
+def printable(text: str) -> str:
+    """A text whose control characters, which a terminal would obey, are replaced; newlines and tabs stay."""
+    return text.translate(_REPLACED)
 
 
 def say(sentence: str, style: str = "") -> None:
     """A sentence on standard error, as it is and in one line."""
-    err.print(sentence, style=style, highlight=False, markup=False, soft_wrap=True)
+    err.print(printable(sentence), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def step(sentence: str) -> None:
     """What is being done."""
     if leads():
         say(sentence, "dim")
+
+
+def working(sentence: str) -> Status:
+    """What is being done, while it is and where there is a terminal; to be entered."""
+    return err.status(Text(printable(sentence)))  # no str, which would be markup
 
 
 def leads() -> bool:
@@ -51,10 +65,12 @@ def leads() -> bool:
 def result(described: Mapping[str, Any], *sentences: str, as_json: bool) -> None:
     """The result of a command: to be read, or JSON and nothing else."""
     if as_json:
-        sys.stdout.write(json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        # Of the control characters JSON escapes only those below the space.
+        text = json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False).translate(_ESCAPED)
+        sys.stdout.write(text + "\n")
         return
     for sentence in sentences:
-        out.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        out.print(printable(sentence), highlight=False, markup=False, soft_wrap=True)
 
 
 def problem(error: BaseException) -> str:
@@ -75,14 +91,14 @@ def bar(description: str, total: int | None = None, unit: str = "QAs") -> Iterat
 
     Yields what is to be told how many more are done.
     """
-    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn(description, markup=False)]
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
     if total is None:
         columns += [TextColumn(f"{{task.completed:,.0f}} {unit}")]
     else:
         counts = TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {unit}")
         columns += [BarColumn(), counts, TimeRemainingColumn()]
     with Progress(*columns, console=err, transient=True, disable=not (err.is_terminal and leads())) as progress:
-        task = progress.add_task("", total=total)
+        task = progress.add_task(printable(description), total=total)
         yield lambda number: progress.advance(task, number)
 
 
@@ -200,10 +216,10 @@ def show_identification(comparison: "Comparison", heading: str = "") -> None:
         for column in (f"k-NN, k = {knn.k}", "linear probe", *depths):
             table.add_column(column, justify="right", no_wrap=True)
         for row in rows:
-            _, name, *_, neighbours, _, probe, at_5, at_10 = row.cells()
+            _, name, *_, neighbours, _, probe, at_5, at_10 = map(printable, row.cells())
             # Text, not str: a representation called "[base]" is a name and no markup.
             table.add_row(*map(Text, (name, neighbours, probe, at_5, at_10)[: 3 + len(depths)]))
-        out.print(Text(title, style="bold"), soft_wrap=True)
+        out.print(Text(printable(title), style="bold"), soft_wrap=True)
         out.print(table)
 
 

@@ -96,6 +96,7 @@ def test_the_corpus_loads_without_univar_and_has_a_card(answers, tmp_path, monke
     found = datasets.load_dataset("univar-qa", "answers", data_dir=str(tmp_path / "corpus"))
     assert found["train"].num_rows == 2
     card = (tmp_path / "corpus" / "README.md").read_text()
+    assert "2 answers of 1 LLM in 1 language, elicited" in card
     assert "| aya | eng | 4 | 2 | 6 | 25% | 1 | 0 | 0 | 1 | 0 | 1 | 0 |" in card
     assert "Kept apart in `.dropped`, with their reasons: empty, refusal." in card
 
@@ -156,3 +157,40 @@ def test_what_is_no_folder_of_answers_is_refused(answers, tmp_path):
     with pytest.raises(ElicitationError, match="it lacks seed"):
         build_corpus(answers, tmp_path / "corpus")
     assert not (tmp_path / "corpus").exists()
+
+
+def test_a_corpus_is_replaced_and_an_empty_folder_filled(answers, tmp_path):
+    (tmp_path / "corpus").mkdir()
+    build_corpus(answers, tmp_path / "corpus", card=lambda _: "# Answers\n")
+    build_corpus(answers, tmp_path / "corpus", drop=["empty"])
+    assert len(list(read_corpus(tmp_path / "corpus"))) == 3
+
+
+@pytest.mark.parametrize("thing", [".git", "thesis.txt", "data/mine.csv", ".dropped/notes"])
+def test_a_folder_with_anything_but_a_corpus_is_not_replaced(answers, tmp_path, thing):
+    build_corpus(answers, tmp_path / "corpus")
+    (tmp_path / "corpus" / thing).write_text("three years")
+    with pytest.raises(ElicitationError, match=rf"holds something else than a corpus \({thing}\)"):
+        build_corpus(answers, tmp_path / "corpus")
+    assert (tmp_path / "corpus" / thing).read_text() == "three years"
+
+
+def test_a_project_with_data_and_a_readme_is_no_corpus(answers, tmp_path):
+    data = tmp_path / "project" / "data"
+    data.mkdir(parents=True)
+    (data / "answers.parquet").write_bytes((answers / "part-00000.parquet").read_bytes())
+    (tmp_path / "project" / "README.md").write_text("# Mine\n")
+    with pytest.raises(ElicitationError, match="holds something else than a corpus"):
+        build_corpus(answers, tmp_path / "project")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ElicitationError, match="is a file; name a folder"):
+        build_corpus(answers, tmp_path / "file")
+
+
+def test_a_folder_that_holds_the_answers_is_not_replaced(answers, tmp_path):
+    inside = tmp_path / "project" / "data" / "answers"
+    inside.parent.mkdir(parents=True)
+    answers.rename(inside)
+    with pytest.raises(ElicitationError, match=r"lie in .*project, which is replaced; name another folder"):
+        build_corpus(inside, tmp_path / "project")
+    assert count_answers(inside)

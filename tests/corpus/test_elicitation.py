@@ -93,6 +93,15 @@ def test_an_estimate_counts_what_is_not_answered_yet(tmp_path):
         assert estimate(plan, llms[0], folder).requests == 1
 
 
+def test_a_price_is_unknown_only_where_neither_part_of_it_is_given(tmp_path):
+    assert llm("a", "http://a").dollars(10, 10) is None
+    assert llm("a", "http://a", dollars_per_million_prompt_tokens=0).dollars(10, 10) == 0
+    assert llm("a", "http://a", dollars_per_million_answer_tokens=1e6).dollars(10, 10) == 10
+    plan = Plan(questions(2, ("eng",)), [llm("a", "http://a")], Sampling())
+    with AnswerFolder(tmp_path) as folder:
+        assert estimate(plan, plan.llms[0], folder).dollars is None
+
+
 def test_an_estimate_leaves_out_what_was_refused_for_good(tmp_path):
     llms = [llm("a", "http://a")]
     plan = Plan(questions(3, ("eng",)), llms, Sampling())
@@ -271,7 +280,12 @@ def test_models_are_read(tmp_path):
         ("name: solar", "name: aya", "different names"),
         ("[eng]", "[xyzzy]", "solar: unknown language 'xyzzy'"),
         ("concurrency: 4", "concurrency: 0", "models.0.concurrency: Input should be greater than 0"),
-        ("concurrency: 4", "api_key: sk-1", "models.0.api_key: "),
+        ("concurrency: 4", "api_key: sk-1", "models.0.api_key: no such field, there are name, endpoint, [^-]*$"),
+        (
+            "endpoint:",
+            "endpont:",
+            "models.0.endpoint: Field req.*; models.0.endpont: no such field, did you mean endp",
+        ),
         ('"https://example.org/v1"', "localhost", "solar: endpoint 'localhost' is no URL"),
         ("models:", "llms:", "no YAML with a list under `models`"),
     ],

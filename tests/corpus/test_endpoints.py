@@ -325,3 +325,22 @@ def test_a_second_process_is_refused_and_a_crash_leaves_no_lock(tmp_path):
         other.wait()
     with Journal(tmp_path / "j") as journal:
         assert journal.replies == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://127.0.0.1:8000", True),
+        ("http://[::1]:8000/v1", True),
+        ("http://localhost:8000", True),
+        ("http://10.0.0.7", True),
+        ("http://192.168.1.2:8080/v1", True),
+        ("http://gpu-node-3:8000", True),
+        ("http://llm.lan", True),
+        ("https://api.example.org/v1", False),
+        ("http://8.8.8.8:8000", False),
+        ("provider:together", False),
+    ],
+)
+def test_local_servers_are_those_of_this_machine_and_of_private_networks(url, local):
+    assert endpoints.is_local(url) is local

@@ -207,11 +207,18 @@ ROW = {"question_id": "a-1", "question": "Is it so?", "value": "a", "form": "adv
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        (
+            "{}",
+            "line 2: no question, it lacks 'question_id', 'question', 'form', 'topic'; a question has",
+        ),
         ("{", r"line 2: no question \(JSONDecodeError"),
         ("[]", "line 2: no question"),
         (json.dumps({**ROW, "form": "song"}), r"line 2: form: Input should be 'advice'.*got 'song'"),
         (json.dumps({**ROW, "question_id": None}), "line 2: question_id: Input should be a valid string"),
-        (json.dumps({key: ROW[key] for key in ("question_id", "question", "value")}), r"line 2: no question.*'form'"),
+        (
+            json.dumps({key: ROW[key] for key in ("question_id", "question", "value")}),
+            "line 2: .* lacks 'form', 'topic'; ",
+        ),
         (json.dumps(ROW), "line 2: the id 'a-1' occurs a second time"),
     ],
 )

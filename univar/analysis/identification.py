@@ -92,7 +92,7 @@ def gallery_query_masks(
         if not mask.any():
             raise ValueError(
                 f"no question is left on the {side} side of {threshold} ({len(np.unique(places))} questions in all); "
-                "add questions or move the threshold"
+                "add questions, of which each falls on a side by its text"
             )
     return gallery, ~gallery
 

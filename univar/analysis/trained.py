@@ -21,7 +21,7 @@ from univar.files import replacing
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
 from univar.model.recipes import Recipe, read_recipe
-from univar.model.training import check_complete, train
+from univar.model.training import check_complete, check_views, train
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +120,7 @@ def train_and_measure(
     measured = IdentificationEvaluator(corpora, control)
     evaluator = measured if measured.corpora else None
     check_complete(chosen, control, evaluator)  # `train` would say so too, but only after it was announced
+    check_views(corpora, chosen)
     checkpoints = checkpoint_folder(out)
     step(_training_sentence(corpora, chosen, measured, None if restart else last_checkpoint(out)))
     try:

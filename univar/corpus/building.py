@@ -20,6 +20,8 @@ KEPT, APART = "data", ".dropped"
 REFUSING = "refusing identity"
 """The reason against all answers of an LLM in a language in which it refuses too often."""
 
+_FILE = "answers.parquet"  # the one in each of these folders
+_CARD = "README.md"
 _APART = pa.schema([*ANSWERS, pa.field("reasons", pa.list_(pa.string()), nullable=False)])
 _UNTRANSLATED = dict.fromkeys(("answer_eng", *TRANSLATION.names))
 _ROWS_AT_ONCE = 5_000
@@ -116,18 +118,18 @@ def build_corpus(
         advance: Is told how many more answers are done.
 
     Raises:
-        ElicitationError: If there are no such answers, or `out` is or lies in `folder`.
+        ElicitationError: If there are no such answers, one of the two folders lies in the other, or `out` holds
+            something else than a corpus, which would be lost.
     """
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise ElicitationError(f"{out} lies in {folder} and would be read as answers; name another folder")
+    _check_out(folder, out)
     counts: Counts = defaultdict(IdentityCounts)
     with replacing(out) as temporary:
         kept, apart = temporary / KEPT, temporary / APART
         kept.mkdir(parents=True)
         apart.mkdir()
         with (
-            pq.ParquetWriter(kept / "answers.parquet", ANSWERS) as usable,
-            pq.ParquetWriter(apart / "answers.parquet", _APART) as others,
+            pq.ParquetWriter(kept / _FILE, ANSWERS) as usable,
+            pq.ParquetWriter(apart / _FILE, _APART) as others,
         ):
             for rows in _batches(folder):
                 if not translated:
@@ -138,7 +140,7 @@ def build_corpus(
                 advance(len(rows))
         found = dict(sorted(counts.items()))
         if card is not None:
-            (temporary / "README.md").write_text(card(found), encoding="utf-8")
+            (temporary / _CARD).write_text(card(found), encoding="utf-8")
     return found
 
 
@@ -160,7 +162,7 @@ def push_corpus(folder: Path, repo: str, *, private: bool = True, endpoint: str 
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-    if not (folder / KEPT).is_dir() or not (folder / "README.md").is_file():
+    if not (folder / KEPT).is_dir() or not (folder / _CARD).is_file():
         raise ElicitationError(f"{folder} is no corpus with a card; make one with `univar corpus build`")
     api = HfApi(endpoint=endpoint)
     try:
@@ -182,6 +184,29 @@ def push_corpus(folder: Path, repo: str, *, private: bool = True, endpoint: str 
             f"the Hub refused to take {repo!r}: {reason:.300}; is the name yours, and may your token write?"
         ) from error
     return str(commit.commit_url)
+
+
+def _check_out(folder: Path, out: Path) -> None:
+    """Refuses to replace anything but a corpus, and folders of which one lies in the other."""
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise ElicitationError(f"{out} lies in {folder} and would be read as answers; name another folder")
+    if folder.resolve().is_relative_to(out.resolve()):
+        raise ElicitationError(f"the answers of {folder} lie in {out}, which is replaced; name another folder")
+    if out.exists() and not out.is_dir():
+        raise ElicitationError(f"{out} is a file; name a folder, which will hold the corpus")
+    if other := _something_else(out):
+        raise ElicitationError(
+            f"{out} holds something else than a corpus ({other}), which would be lost; name another folder"
+        )
+
+
+def _something_else(out: Path) -> Path | None:
+    """The first thing in a folder that `build_corpus` has not put there, from the folder; None if there is none."""
+    ours = {Path(name) / file for name in (KEPT, APART) for file in (".", _FILE)} | {Path(_CARD)}
+    found = [path.relative_to(out) for name in (".", KEPT, APART) for path in sorted((out / name).glob("*"))]
+    if Path(APART, _FILE) not in found:  # which a corpus has always, and a project with data and a README.md has not
+        return next(iter(found), None)
+    return next((path for path in found if path not in ours), None)
 
 
 def _judged(

@@ -1,12 +1,13 @@
 """Asks every LLM every question in every language, and keeps each answer the moment it comes."""
 
 import asyncio
+import difflib
 import hashlib
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,8 +43,9 @@ class LLM:
         concurrency: Requests under way at once, at most.
         requests_per_minute: At most.
         tokens_per_minute: At most.
-        dollars_per_million_prompt_tokens: Its price.
-        dollars_per_million_answer_tokens: Its price.
+        dollars_per_million_prompt_tokens: Its price; where it alone is given, answers are free.
+        dollars_per_million_answer_tokens: Its price; where it alone is given, prompts are free. With neither, what it
+            costs is unknown.
         system: Its system prompt.
         tokenizer: Folder or Hub name by which tokens are counted beforehand; else they are guessed from characters.
         top_k: For servers that take it.
@@ -58,18 +60,20 @@ class LLM:
     concurrency: PositiveInt = 64
     requests_per_minute: PositiveFloat | None = None
     tokens_per_minute: PositiveFloat | None = None
-    dollars_per_million_prompt_tokens: Annotated[float, Ge(0)] = 0.0
-    dollars_per_million_answer_tokens: Annotated[float, Ge(0)] = 0.0
+    dollars_per_million_prompt_tokens: Annotated[float, Ge(0)] | None = None
+    dollars_per_million_answer_tokens: Annotated[float, Ge(0)] | None = None
     system: str | None = None
     tokenizer: str | None = None
     top_k: PositiveInt | None = None
     timeout: PositiveFloat = 300
     key_variable: str = API_KEY
 
-    def dollars(self, prompt_tokens: float, answer_tokens: float) -> float:
-        """The price of so many tokens."""
+    def dollars(self, prompt_tokens: float, answer_tokens: float) -> float | None:
+        """The price of so many tokens; None if it is unknown."""
         per_prompt, per_answer = self.dollars_per_million_prompt_tokens, self.dollars_per_million_answer_tokens
-        return (prompt_tokens * per_prompt + answer_tokens * per_answer) / 1e6
+        if per_prompt is None and per_answer is None:
+            return None
+        return (prompt_tokens * (per_prompt or 0) + answer_tokens * (per_answer or 0)) / 1e6
 
 
 def read_models(path: str | os.PathLike[str]) -> list[LLM]:
@@ -90,9 +94,8 @@ def read_models(path: str | os.PathLike[str]) -> list[LLM]:
     try:
         llms = TypeAdapter(list[LLM]).validate_python(entries)
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise ElicitationError(f"{file}: models.{place}: {problem['msg']}, got {problem['input']!r:.80}") from error
+        problems = "; ".join(_problem(one["type"], one["loc"], one["msg"], one["input"]) for one in error.errors())
+        raise ElicitationError(f"{file}: {problems}") from error
     names = Counter(llm.name for llm in llms)
     if not llms or max(names.values()) > 1:
         raise ElicitationError(f"{file}: models need at least one entry and different names, got {dict(names)}")
@@ -105,6 +108,19 @@ def read_models(path: str | os.PathLike[str]) -> list[LLM]:
             except ValueError as error:
                 raise ElicitationError(f"{file}: {llm.name}: {error}") from error
     return llms
+
+
+def _problem(kind: str, place: tuple[int | str, ...], message: str, got: object) -> str:
+    """One mistake in a models file, in words."""
+    where = ".".join(map(str, ("models", *place)))
+    if kind == "missing":
+        return f"{where}: {message}"
+    if kind != "unexpected_keyword_argument":
+        return f"{where}: {message}, got {got!r:.80}"
+    known = [one.name for one in fields(LLM)]
+    nearest = difflib.get_close_matches(str(place[-1]), known, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}"
+    return f"{where}: no such field, {hint}"
 
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
@@ -196,27 +212,31 @@ class Estimate:
         requests: Neither answered yet nor refused for good.
         prompt_tokens: Of these, counted by the tokenizer or guessed at four characters each.
         answer_tokens: If every answer is as long as it may be.
-        dollars: By the prices of the models file.
+        dollars: By the prices of the models file; None without one.
         counted: Whether a tokenizer counted.
+        answered: Requests of the plan that the folder has an answer to.
     """
 
     requests: int
     prompt_tokens: int
     answer_tokens: int
-    dollars: float
+    dollars: float | None
     counted: bool
+    answered: int
 
 
 def estimate(plan: Plan, llm: LLM, folder: AnswerFolder) -> Estimate:
     """What is still to be asked of an LLM, and what it will cost at most; `folder` is entered."""
     count = _token_counter(llm)
-    requests = tokens = 0
+    requests = tokens = answered = 0
     for planned in plan.of(llm):
+        answered += planned.request.request_id in folder.answered
         if folder.lacks(planned.request.request_id):
             requests += 1
             tokens += count(planned.request.prompt)
     answers = requests * plan.sampling.max_tokens
-    return Estimate(requests, tokens, answers, llm.dollars(tokens, answers), llm.tokenizer is not None)
+    dollars, counted = llm.dollars(tokens, answers), llm.tokenizer is not None
+    return Estimate(requests, tokens, answers, dollars, counted, answered)
 
 
 def _token_counter(llm: LLM) -> Callable[[str], int]:
@@ -249,7 +269,7 @@ class Progress:
         sent: Requests sent in this run, retries included.
         prompt_tokens: As the server counts them, in this run.
         answer_tokens: As the server counts them, in this run.
-        dollars: Spent in this run, by the prices of the models file.
+        dollars: Spent in this run, by the prices of the models file; None without one.
         errors: By kind, in this run; most of them healed.
         stopped: Why nothing more is asked of it in this run, if so.
     """
@@ -260,7 +280,7 @@ class Progress:
     sent: int = 0
     prompt_tokens: int = 0
     answer_tokens: int = 0
-    dollars: float = 0.0
+    dollars: float | None = None
     errors: Counter[str] = field(default_factory=Counter)
     stopped: str | None = None
 
@@ -282,7 +302,7 @@ def elicit(plan: Plan, folder: AnswerFolder, *, watch: Watch = lambda _: None) -
     Returns:
         The progress by LLM.
     """
-    progress = {llm.name: Progress(plan.count(llm)) for llm in plan.llms}
+    progress = {llm.name: Progress(plan.count(llm), dollars=llm.dollars(0, 0)) for llm in plan.llms}
     try:
         asyncio.run(_all_lanes(plan, folder, progress, watch))
     except BaseExceptionGroup as group:

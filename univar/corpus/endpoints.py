@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -477,6 +478,16 @@ def _wait(state: "RetryCallState") -> float:
 
 def _described(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def is_local(url: str) -> bool:
+    """Whether a server is on this machine or in a network of one's own, so that nobody bills for what it answers."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_private  # loopback too
+    except ValueError:
+        named = "." not in host or host.endswith((".localhost", ".local", ".lan", ".internal"))
+        return named and not url.startswith(PROVIDER)
 
 
 def is_endpoint(url: str) -> bool:

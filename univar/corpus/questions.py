@@ -33,6 +33,7 @@ _LEADING = re.compile(
     r"|everyone knows|as we all know)\b|, (right|isn't it|don't they|aren't they)\?$",
     re.IGNORECASE,
 )
+_NEEDED = ("question_id", "question", "form", "topic")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 Embed = Callable[[list[str]], npt.NDArray[np.float32]]
@@ -169,14 +170,21 @@ def read_questions(path: str | os.PathLike[str]) -> list[Question]:
         if not line.strip():
             continue
         try:
-            question = _QUESTION.validate_python(asdict(_read_row(json.loads(line))))
+            row = json.loads(line)
+            question = _QUESTION.validate_python(asdict(_read_row(row)))
         except ValidationError as error:
             problem = error.errors()[0]
             field = ".".join(map(str, problem["loc"]))
             raise QuestionsError(
                 f"{file}, line {number}: {field}: {problem['msg']}, got {problem['input']!r:.80}"
             ) from error
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except KeyError as error:
+            missing = ", ".join(repr(field) for field in _NEEDED if field not in row)
+            raise QuestionsError(
+                f"{file}, line {number}: no question, it lacks {missing}; a question has {', '.join(_NEEDED)} and, "
+                "unless it is a control question, value"
+            ) from error
+        except (ValueError, TypeError, AttributeError) as error:
             raise QuestionsError(
                 f"{file}, line {number}: no question ({type(error).__name__}: {error}); expected a JSON object with "
                 "question_id, question, form, topic and, unless it is a control question, value"

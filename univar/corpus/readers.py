@@ -205,12 +205,22 @@ def _places(origin: str, found: list[str], columns: dict[str, str], constants: d
                 break
     missing = [field for field in _REQUIRED if field not in places and field not in constants]
     if missing:
+        if other := _separator(found):
+            raise CorpusError(
+                f"{origin} is no corpus: its header is one column, {found[0]!r:.80}. Save it with commas between the "
+                f"columns as .csv, or with tabs as .tsv, instead of {other!r}"
+            )
         raise CorpusError(
             f"{origin} is no corpus: it has the columns {', '.join(map(repr, found)) or '(none)'} and needs "
             f"{', '.join(_REQUIRED)}; missing: {', '.join(missing)}. Name the column with --column "
             f"{missing[0]}=COLUMN, or give one value for all rows with --set {missing[0]}=VALUE"
         )
     return places
+
+
+def _separator(found: list[str]) -> str | None:
+    """What seems to separate the columns of a file that was read with another separator; None if nothing does."""
+    return next((mark for mark in ";\t|," if mark in found[0]), None) if len(found) == 1 else None
 
 
 def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str, str]) -> QARecord:

@@ -34,7 +34,7 @@ from univar.model.controls import control_pairs
 from univar.model.losses import ControlledInfoNCELoss, MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
-from univar.model.views import InOrderBatchSampler, same_value_view_pairs, view_pairs
+from univar.model.views import InOrderBatchSampler, check_same_value, same_value_view_pairs, view_pairs
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +133,17 @@ def check_complete(recipe: Recipe, control: Sequence[QARecord], evaluator: BaseE
             f"patience is {recipe.patience}, but nothing is measured on the way; add answers to more questions, of "
             "which a tenth is for validation, or leave patience out of the recipe"
         )
+
+
+def check_views(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> None:
+    """Raises ValueError if a corpus names the values of its questions and too few answers share one."""
+    for name, records in corpora.items():
+        seen = _to_train_on(records)
+        if _on_one_value(seen, recipe):
+            try:
+                check_same_value(seen)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
 
 
 def _to_train_on(records: Sequence[QARecord]) -> list[QARecord]:
@@ -289,8 +300,12 @@ def _cut(model: UniVaR, datasets: Mapping[str, Dataset]) -> dict[str, int]:
     }
 
 
+def _on_one_value(records: Sequence[QARecord], recipe: Recipe) -> bool:
+    return recipe.same_value and bool(records) and all(record.value is not None for record in records)
+
+
 def _view_pairs(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dataset:
-    if recipe.same_value and records and all(record.value is not None for record in records):
+    if _on_one_value(records, recipe):
         return same_value_view_pairs(
             records, pairs, batch_pairs=recipe.batch_pairs, max_qas=recipe.max_qas, seed=recipe.seed
         )

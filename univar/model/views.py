@@ -154,6 +154,11 @@ def same_value_view_pairs(
     return Dataset.from_dict(rows)
 
 
+def check_same_value(records: Sequence[QARecord]) -> None:
+    """Raises ValueError if `same_value_view_pairs` cannot make views of these QAs."""
+    _answers_by_value(records, lambda _: "")
+
+
 AnswersByQuestion = dict[str, dict[Identity, list[str]]]
 
 
@@ -166,8 +171,8 @@ def _answers_by_value(records: Sequence[QARecord], text: Callable[[QARecord], st
     usable = {value: answers for value, answers in grouped.items() if _comparable(answers)}
     if not usable:
         raise ValueError(
-            f"views on one value need two questions about it that two identities answered; "
-            f"none of {len(grouped)} values has them"
+            f"views on one value need two questions about it that two identities answered; none of {len(grouped)} "
+            "values has them; add such answers, or set same_value: false in a recipe of your own"
         )
     return usable
 
