@@ -41,6 +41,13 @@ def test_every_format_gives_the_same_records(tmp_path, suffix):
     ]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json"])
+def test_a_byte_order_mark_is_passed_over(tmp_path, suffix):
+    path = write_rows(tmp_path / f"c{suffix}", [ROW])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [record.question for record in read_corpus(path)] == [ROW["question"]]
+
+
 def test_a_folder_is_read_in_the_order_of_names_without_hidden_files_and_rejects(tmp_path):
     for name, answer in [("b.csv", "2"), ("a.jsonl", "1"), (".hidden.csv", "x"), ("a.rejects.jsonl", "y")]:
         write_rows(tmp_path / name, [{**ROW, "answer": answer}])
@@ -60,6 +67,27 @@ def test_columns_are_mapped_by_known_names_by_option_and_by_constant(tmp_path):
     assert (record.question, record.answer, record.model, record.lang) == ("Why?", "So.", "aya", "eng")
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_columns_that_only_later_rows_have_are_read(tmp_path, suffix):
+    english = [{**ROW, "answer": f"No. {number}"} for number in range(150)]
+    french = {"question": "Est-il juste de mentir ?", "answer": "Non.", "model": "aya", "lang": "fra"}
+    more = {"question_en": "Is it right to lie?", "answer_eng": "No.", "value": "honesty", "sample": 2}
+    path = write_rows(tmp_path / f"c{suffix}", [*english, {**french, **more}, {**french, "source": "own"}])
+    *_, translated, other = read_corpus(path)
+    assert (translated.question_eng, translated.answer_eng) == ("Is it right to lie?", "No.")
+    assert (translated.value, translated.sample, translated.source) == ("honesty", 2, None)
+    assert (other.question_eng, other.source) == (None, "own")
+
+
+def test_a_column_of_later_rows_takes_no_place_of_another(tmp_path):
+    asked = [{**ROW, "prompt": f"Why? {number}"} for number in range(150)]
+    for row in asked:
+        del row["question"]
+    path = write_rows(tmp_path / "c.jsonl", [*asked, {**ROW, "prompt": "How?", "llm": "other"}])
+    *_, last = read_corpus(path)
+    assert (last.question, last.model) == ("How?", "aya")
+
+
 def test_languages_are_filtered_by_any_of_their_codes(tmp_path):
     path = write_rows(tmp_path / "c.csv", [ROW, {**ROW, "lang": "fra"}])
     assert [r.lang for r in read_corpus(path, lang=["fr"])] == ["fra"]
@@ -72,7 +100,7 @@ UNUSABLE = {
     "no model": {"model": None},
     "no question": {"question": ""},
     "no lang": {"lang": None},
-    "unknown language": {"lang": "klingon"},
+    "unknown language": {"lang": "x-foo"},
     "answer too long": {"answer": "x" * 1_000_000},
     "question too long": {"question": "x" * 30_000},
     "model too long": {"model": "x" * 300},

@@ -3,6 +3,7 @@
 A file is streamed: memory holds one batch of rows and one 64-bit number a row (to find duplicates).
 """
 
+import codecs
 import csv
 import itertools
 import json
@@ -42,6 +43,9 @@ _ALIASES = {
     "answer_eng": ("answer_eng", "answer_en"),
 }
 _PREVIEWED_ROWS = 100
+
+# Each reader yields one mapping a row, or the reason why there is none.
+_Rows = Iterator[Mapping[str, Any] | str]
 
 Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
@@ -159,13 +163,7 @@ def _read(
     kept = skipped = 0
     name = "the rows given"
     for name, rows in _sources(source):
-        places: dict[str, str] | None = None
-        stream = enumerate(rows, start=1)
-        preview = list(itertools.islice(stream, _PREVIEWED_ROWS))
-        found = dict.fromkeys(key for _, row in preview if isinstance(row, Mapping) for key in row)
-        if preview and (found or all(isinstance(row, Mapping) for _, row in preview)):
-            places = _places(name, [str(key) for key in found], columns, constants)
-        for number, row in itertools.chain(preview, stream):
+        for number, (row, places) in enumerate(_placed(name, rows, columns, constants), start=1):
             try:
                 if not isinstance(row, Mapping) or places is None:
                     raise _UnusableRowError(row if isinstance(row, str) else "not a row of named columns")
@@ -188,6 +186,27 @@ def _read(
         if skipped:
             why = "; ".join(filter(None, [why, f"{skipped:,} rows are not in {', '.join(sorted(wanted or ()))}"]))
         raise CorpusError(f"no usable row in {os.fspath(where)}: {why}")
+
+
+def _placed(
+    origin: str, rows: _Rows, columns: dict[str, str], constants: dict[str, str]
+) -> Iterator[tuple[Mapping[str, Any] | str, dict[str, str] | None]]:
+    """Every row with the columns of its fields, or None where no row of the preview has any columns.
+
+    A row of JSON may bring a column that none before it had: what has a place by then keeps it.
+    """
+    preview = list(itertools.islice(rows, _PREVIEWED_ROWS))
+    found = dict.fromkeys(str(key) for row in preview if isinstance(row, Mapping) for key in row)
+    places = None
+    if preview and (found or all(isinstance(row, Mapping) for row in preview)):
+        places = _places(origin, list(found), columns, constants)
+    awaited = {name for field in SCHEMA.names for name in _ALIASES.get(field, (field,))} - found.keys()
+    for row in itertools.chain(preview, rows):
+        if places is not None and isinstance(row, Mapping) and not awaited.isdisjoint(row):
+            found |= dict.fromkeys(name for name in row if name in awaited)
+            awaited -= found.keys()
+            places = {**_places(origin, list(found), columns, constants), **places}
+        yield row, places
 
 
 def _places(origin: str, found: list[str], columns: dict[str, str], constants: dict[str, str]) -> dict[str, str]:
@@ -281,10 +300,6 @@ def _shortened(content: object, limit: int = 500) -> object:
     return text if text is None or len(text) <= limit else f"{text[:limit]} … ({len(text):,} characters)"
 
 
-# Each reader yields one mapping a row, or the reason why there is none.
-_Rows = Iterator[Mapping[str, Any] | str]
-
-
 def _sources(source: Source) -> Iterator[tuple[str, _Rows]]:
     if not isinstance(source, str | os.PathLike):
         if isinstance(source, Mapping):  # a DatasetDict: every split
@@ -349,11 +364,11 @@ def _json_lines(file: Path) -> _Rows:
 
 def _json_array(file: Path) -> _Rows:
     with file.open("rb") as content:
-        first = content.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-        if first != b"[":
+        start = content.read(64)
+        if start.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:1] != b"[":
             yield from _json_lines(file)  # many tools write JSON lines under this suffix
             return
-        content.seek(0)
+        content.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)  # the parser refuses the mark
         try:
             for row in ijson.items(content, "item", use_float=True):
                 yield row if isinstance(row, dict) else "not a row of named columns"
