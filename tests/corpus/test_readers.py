@@ -91,7 +91,7 @@ def test_a_column_of_later_rows_takes_no_place_of_another(tmp_path):
 def test_languages_are_filtered_by_any_of_their_codes(tmp_path):
     path = write_rows(tmp_path / "c.csv", [ROW, {**ROW, "lang": "fra"}])
     assert [r.lang for r in read_corpus(path, lang=["fr"])] == ["fra"]
-    with pytest.raises(CorpusError, match=r"no usable row .* 2 rows are not in deu"):
+    with pytest.raises(CorpusError, match=r"no usable row .*: 2 rows: not in deu"):
         list(read_corpus(path, lang=["deu"]))
 
 
@@ -115,7 +115,7 @@ def test_unusable_rows_are_counted_and_kept_with_their_reason(tmp_path, reason, 
     with Rejects(tmp_path / "rejects.jsonl") as rejects:
         assert len(list(read_corpus(path, rejects=rejects))) == 1
     assert rejects.counts == {reason: 1}
-    assert f"1 row rejected: {reason} 1" in rejects.summary()
+    assert rejects.summary().startswith(f"1 row rejected (1 row: {reason}")
     (line,) = (tmp_path / "rejects.jsonl").read_text().splitlines()
     kept = json.loads(line)
     assert (kept["row"], kept["reason"]) == (2, reason)
@@ -125,7 +125,7 @@ def test_unusable_rows_are_counted_and_kept_with_their_reason(tmp_path, reason, 
 def test_rejects_that_nobody_asked_for_are_warned_of(tmp_path, caplog):
     path = write_rows(tmp_path / "c.csv", [ROW, {**ROW, "answer": ""}])
     assert len(list(read_corpus(path))) == 1
-    assert "1 row rejected: no answer 1" in caplog.text
+    assert "1 row rejected (1 row: no answer)" in caplog.text
 
 
 def test_not_a_number_is_no_answer(tmp_path):
@@ -202,7 +202,29 @@ def test_what_is_no_corpus_is_refused_with_the_next_step(tmp_path):
 
 def test_a_file_with_no_usable_row_says_why(tmp_path):
     path = write_rows(tmp_path / "c.csv", [{**ROW, "answer": ""}, {**ROW, "lang": "??"}])
-    refused(path, "2 rows rejected: no answer 1, unknown language 1")
+    refused(
+        path, r"c\.csv: 1 row: no answer; 1 row: unknown language '\?\?'\. Use an ISO 639-3 code such as eng, or --set"
+    )
+
+
+def test_unknown_languages_are_named_but_not_all_of_them(tmp_path):
+    path = write_rows(tmp_path / "c.csv", [{**ROW, "lang": f"English {number}" * 9} for number in range(60)])
+    rejects = Rejects(tmp_path / "c.rejects.jsonl")
+    with (
+        rejects,
+        pytest.raises(CorpusError, match=r"60 rows: unknown language 'English 0[^']{21}…', 'E[^']+', …; see "),
+    ):
+        list(read_corpus(path, rejects=rejects))
+    assert rejects.counts == {"unknown language": 60}
+    assert len(rejects.examples["unknown language"]) == 3
+
+
+def test_what_is_told_of_a_corpus_is_not_of_the_one_before(tmp_path):
+    rejects = Rejects()
+    for lang in ("English", "French"):
+        path = write_rows(tmp_path / f"{lang}.csv", [{**ROW, "lang": lang}])
+        refused(path, f"csv: 1 row: unknown language '{lang}'\\. Use", rejects=rejects)
+    assert rejects.counts == {"unknown language": 2}
 
 
 def test_samples_are_whole_numbers(tmp_path):

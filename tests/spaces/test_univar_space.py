@@ -118,7 +118,7 @@ def test_pasted_answers_may_have_several_lines(app: ModuleType) -> None:
 
 def test_rejected_rows_are_counted(client: Client) -> None:
     reading = client.predict("Q: is it right\nA: no\nQ: should one\nQ: is it wrong\nA: yes", api_name="/paste")[0]
-    assert "rejected: no answer 1" in reading
+    assert "1 row rejected (1 row: no answer)" in reading
     assert "2 QAs are few" in reading
 
 
