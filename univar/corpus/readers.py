@@ -57,6 +57,10 @@ class CorpusError(ValueError):
     """A file or folder that cannot be read as a corpus; the message says what was found and what to do."""
 
 
+class NoUsableRowError(CorpusError):
+    """A corpus that can be read, of which no row can be used."""
+
+
 class _UnusableRowError(Exception):
     """A row that cannot be used; the message is the reason that is counted, `value` what the row had."""
 
@@ -142,7 +146,8 @@ def read_corpus(
         rejects: Where rows that cannot be used go. Without it they are logged as a warning at the end.
 
     Raises:
-        CorpusError: If this is no corpus: no such file, another format, needed columns missing, no usable row.
+        CorpusError: If this is no corpus: no such file, another format, needed columns missing, and
+            `NoUsableRowError`, one of its kinds: no usable row.
     """
     known = {field.name for field in SCHEMA}
     for name in [*(columns or {}), *(constants or {})]:
@@ -205,7 +210,7 @@ def _read(
     if not kept:
         where = os.fspath(source) if isinstance(source, str | os.PathLike) else name
         others = [f"{_row_count(skipped)}: not in {', '.join(sorted(wanted or ()))}"] if skipped else []
-        raise CorpusError(f"no usable row in {where}: {_told(rejects, rejects.counts - before, others)}")
+        raise NoUsableRowError(f"no usable row in {where}: {_told(rejects, rejects.counts - before, others)}")
 
 
 def _told(rejects: Rejects, found: Counter[str], others: list[str]) -> str:
