@@ -36,7 +36,7 @@ BAD = {
     ),
     "no row that can be used": (
         HEADER.encode() + b"Why?,,aya,eng\nWhy?,So.,aya,klingon\n",
-        ["2 rows rejected: no answer 1, unknown language 1", "see rows.rejects.jsonl"],
+        ["1 row: no answer; 1 row: unknown language 'klingon'; see rows.rejects.jsonl", "or --set lang=eng"],
     ),
     "binary": (b"\x00\xff\xfe" * 50, ["rows.csv"]),
     "UTF-16": (HEADER.encode("utf-16"), ["UTF-16; save it as UTF-8"]),
@@ -175,7 +175,7 @@ def test_a_folder_without_the_right_to_write_is_told_before_the_work(univar):
 
 
 def test_a_language_that_the_corpus_lacks(univar, answers):
-    failed(univar("info", answers, "--lang", "deu"), "no usable row", "120 rows are not in deu")
+    failed(univar("info", answers, "--lang", "deu"), "no usable row", "120 rows: not in deu")
 
 
 # Models

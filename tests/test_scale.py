@@ -19,12 +19,12 @@ from univar.corpus.answers import AnswerFolder, ElicitationError, shards
 from univar.corpus.elicitation import LLM, Plan, Sampling, elicit
 from univar.corpus.endpoints import EndpointError
 from univar.corpus.questions import Question
-from univar.corpus.readers import read_corpus
+from univar.corpus.readers import CorpusError, read_corpus
 from univar.corpus.translation import MEMORY, Translating, elicited_tables, translate_answers
 from univar.corpus.translators import TranslationMemory, Translator
 from univar.model.encoding import write_embeddings
 from univar.model.modeling import load_model
-from univar.scale import Elicit, Encode, Translate
+from univar.scale import Elicit, Encode, Translate, share
 
 pytestmark = pytest.mark.usefixtures("converted_models")
 
@@ -130,6 +130,71 @@ def test_another_number_of_tasks_would_ask_twice_and_is_refused(tmp_path):
         run_all(step, tasks=2)
         with pytest.raises(ElicitationError, match="was begun with 2 tasks, not 3; name another folder"):
             run_all(step, tasks=3)
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in shards(folder)}
+
+
+def test_answers_that_grow_only_add_files(nllb, tiny_encoder_folder, tmp_path):
+    folders = [tmp_path / name for name in ("answers", "english", "vectors")]
+    before: list[dict[Path, int]] = [{}, {}, {}]
+    with serving(say) as server:
+        for number, grown in ((4, 3), (10, 6)):
+            run_all(Elicit(questions(number), llms(server.url), Sampling(), folders[0]), tasks=3)
+            run_all(Translate(folders[0], folders[1], translator={"model": nllb, **TRANSLATOR}), tasks=2)
+            run_all(Encode(folders[1], folders[2], model=str(tiny_encoder_folder)), tasks=4)
+            found = [stamps(folder) for folder in folders]
+            assert [len(files) for files in found] == [grown] * 3
+            assert all(files.items() >= earlier.items() for files, earlier in zip(found, before, strict=True))
+            before = found
+            of_answers, of_vectors = (rows(folders[0]), vectors(folders[2])[0])
+            assert len(set(of_vectors)) == len(of_vectors) == len(of_answers) == number * 5
+
+
+def test_the_share_of_a_task_does_not_depend_on_other_shards(tmp_path):
+    def shares(tasks: int) -> list[list[str]]:
+        return [list(share(tmp_path, rank, tasks)) for rank in range(tasks)]
+
+    for task in range(4):
+        (tmp_path / f"{task:05d}").mkdir()
+        for part in range(2):
+            (tmp_path / f"{task:05d}" / f"part-{part:05d}.parquet").touch()
+    assert [len(of) for of in shares(4)] == [2, 2, 2, 2]
+    assert shares(2)[1][0] == "part-00000-00001.parquet"
+    before = shares(2)
+    (tmp_path / "00000" / "part-00002.parquet").touch()
+    (tmp_path / "part-00007.parquet").touch()
+    assert shares(2) == [
+        sorted([*before[0], "part-00000-00002.parquet"]),
+        [*before[1], "part-00007.parquet"],
+    ]
+
+
+def test_a_shard_without_a_usable_answer_gives_no_vectors_and_holds_nothing_up(tiny_encoder_folder, tmp_path, caplog):
+    with serving(say) as server:
+        run_all(Elicit(questions(2), llms(server.url), Sampling(), tmp_path / "answers"), tasks=2)
+    first, _ = shards(tmp_path / "answers")
+    table = pq.read_table(first)
+    place = table.column_names.index("answer")
+    empty = table.set_column(place, table.schema.field(place), [[""] * table.num_rows])
+    pq.write_table(empty, first)
+    step = Encode(tmp_path / "answers", tmp_path / "vectors", model=str(tiny_encoder_folder))
+    run_all(step, tasks=2)
+    assert "5 rows: no answer" in caplog.text
+    assert [pq.read_table(shard).num_rows for shard in shards(tmp_path / "vectors")] == [0, 5]
+    first.write_bytes(b"PAR1 and no more")
+    with pytest.raises(CorpusError, match="not a parquet file"):
+        run_all(step, tasks=2)
+
+
+def test_vectors_of_another_model_do_not_go_into_the_same_folder(tiny_encoder_folder, tmp_path):
+    with serving(say) as server:
+        run_all(Elicit(questions(1), llms(server.url), Sampling(), tmp_path / "answers"), tasks=1)
+    run_all(Encode(tmp_path / "answers", tmp_path / "vectors", model=str(tiny_encoder_folder)), tasks=1)
+    with pytest.raises(ElicitationError, match=r"was begun with the model .*, not univar-static; name"):
+        run_all(Encode(tmp_path / "answers", tmp_path / "vectors", model="univar-static"), tasks=1)
+    assert (tmp_path / "vectors" / ".tasks").read_text() == "1"
 
 
 def test_vectors_are_made_again_where_answers_changed(tiny_encoder_folder, tmp_path):

@@ -225,6 +225,7 @@ def import_(
     model: LlmName,
     out_file: OutFile,
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of the items.")] = None,
+    value: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of their values.")] = None,
     number: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Questions an item.")] = 1,
     prompt: PromptFile = None,
     concurrency: Concurrency = 8,
@@ -236,7 +237,7 @@ def import_(
     from univar.corpus.instruments import INSTRUMENTS, read_items
 
     described = INSTRUMENTS[instrument.value]
-    items = read_items(file, described, text=text)
+    items = read_items(file, described, text=text, value=value)
 
     def write(journal: "Journal", advance: Callable[[int], None]) -> "Written":
         server = _endpoint(endpoint, model, concurrency)

@@ -2,9 +2,12 @@
 
 Every task of an executor works in a folder of its own below the output, `00003` for the fourth, so that tasks share
 nothing; the next stage, and every command that takes a folder of answers, reads all of them. A task that was killed
-goes on where it was when the executor is run again; a finished one is not run again. See docs/scale.md.
+goes on where it was when the executor is run again; a finished one is not run again. Which task a shard falls to
+and how what is made of it is called follow from its own name, so that later shards change neither. See docs/scale.md.
 """
 
+import logging
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,12 +21,34 @@ from univar.corpus.answers import AnswerFolder, ElicitationError, shards
 from univar.corpus.elicitation import LLM, Plan, Sampling, elicit
 from univar.corpus.endpoints import EndpointError
 from univar.corpus.questions import Question
-from univar.corpus.readers import read_corpus
+from univar.corpus.readers import NoUsableRowError, read_corpus
 from univar.corpus.translation import MEMORY, Translating, translate_answers
 from univar.corpus.translators import TranslationMemory, Translator
 from univar.files import replacing
 
-_TASKS = ".tasks"
+logger = logging.getLogger(__name__)
+
+# What a folder was begun with, by the file that says so.
+_TASKS, _MODEL = ".tasks", ".model"
+_IN_WORDS = {_TASKS: "{} tasks", _MODEL: "the model {}"}
+
+
+def share(folder: Path, rank: int, world_size: int) -> dict[str, Path]:
+    """The shards of a folder that fall to task `rank`, by the file name of what is made of each.
+
+    A shard is named after the task and the part that it was first, `part-00003-00001.parquet` for the second of the
+    fourth task, in every later stage too. It falls to the task that is the sum of both, modulo the number of tasks.
+    """
+    named = {_first_name(shard, folder): shard for shard in shards(folder)}
+    return {
+        name: shard for name, shard in named.items() if sum(map(int, re.findall("[0-9]+", name))) % world_size == rank
+    }
+
+
+def _first_name(shard: Path, folder: Path) -> str:
+    if shard.parent == folder or shard.stem.count("-") > 1:
+        return shard.name
+    return f"part-{shard.parent.name}-{shard.name.removeprefix('part-')}"
 
 
 class Stage(PipelineStep):  # type: ignore[misc]  # datatrove has no type information
@@ -40,11 +65,13 @@ class Stage(PipelineStep):  # type: ignore[misc]  # datatrove has no type inform
         """Does the share of task `rank` of `world_size`.
 
         Raises:
-            ElicitationError: If the folder was begun with another number of tasks, whose shares were others.
+            ElicitationError: If the folder was begun with another number of tasks, whose shares were others, or
+                otherwise than `notes` says.
         """
         if data:
             yield from data
-        self._same_shares(world_size)
+        for name, content in self.notes(world_size).items():
+            self._as_begun(self.out / name, content)
         with self.track_time("task"):
             for name, count in self.work(self.out / f"{rank:05d}", rank, world_size).items():
                 self.stat_update(name, value=count)
@@ -53,14 +80,18 @@ class Stage(PipelineStep):  # type: ignore[misc]  # datatrove has no type inform
     def work(self, folder: Path, rank: int, world_size: int) -> Mapping[str, int]:
         """Does a share in a folder of its own; gives counts for the statistics."""
 
-    def _same_shares(self, world_size: int) -> None:
-        note = self.out / _TASKS
+    def notes(self, world_size: int) -> dict[str, str]:
+        """What cannot change once the folder is begun, by the file in it that says so."""
+        return {_TASKS: str(world_size)}
+
+    def _as_begun(self, note: Path, content: str) -> None:
         if not note.exists():
             with replacing(note) as temporary:
-                temporary.write_text(str(world_size), encoding="utf-8")
+                temporary.write_text(content, encoding="utf-8")
         begun = note.read_text(encoding="utf-8")
-        if begun != str(world_size):
-            raise ElicitationError(f"{self.out} was begun with {begun} tasks, not {world_size}; name another folder")
+        if begun != content:
+            before = _IN_WORDS[note.name].format(begun)
+            raise ElicitationError(f"{self.out} was begun with {before}, not {content}; name another folder")
 
 
 class Elicit(Stage):
@@ -92,7 +123,7 @@ class Elicit(Stage):
 
 
 class Translate(Stage):
-    """Gives every `world_size`-th shard of answers an English version, with a memory for each task."""
+    """Gives its `share` of the shards of answers an English version, with a memory for each task."""
 
     name = "translation"
 
@@ -109,10 +140,10 @@ class Translate(Stage):
         Raises:
             TranslationError: As `translate_answers` does.
         """
-        tables = map(pq.read_table, shards(self.folder)[rank::world_size])
+        mine = share(self.folder, rank, world_size)
         with TranslationMemory(folder / MEMORY) as memory:
             how = Translating(Translator(**self.translator), memory, self.there_and_back)
-            found = translate_answers(tables, folder, how)
+            found = translate_answers(map(pq.read_table, mine.values()), folder, how, names=list(mine))
         return {
             "translations": sum(tally.translations for tally in found.values()),
             "good translations": sum(tally.good for tally in found.values()),
@@ -120,7 +151,7 @@ class Translate(Stage):
 
 
 class Encode(Stage):
-    """Turns every `world_size`-th shard of answers into vectors."""
+    """Turns its `share` of the shards of answers into vectors."""
 
     name = "encoding"
 
@@ -129,14 +160,26 @@ class Encode(Stage):
         super().__init__(out)
         self.folder, self.model, self.batch_size = Path(folder), model, batch_size
 
+    def notes(self, world_size: int) -> dict[str, str]:
+        """The number of tasks and the model: vectors of two models do not go together."""
+        return {**super().notes(world_size), _MODEL: self.model}
+
     def work(self, folder: Path, rank: int, world_size: int) -> Mapping[str, int]:
-        """Encodes the shards whose vectors are not there or older than the shard."""
+        """Encodes the shards whose vectors are not there or older than the shard.
+
+        A shard without a usable answer gives a file without rows.
+        """
         from univar.model.encoding import write_embeddings
         from univar.model.modeling import load_model
 
         model, written = load_model(self.model), 0
-        for number, shard in enumerate(shards(self.folder)[rank::world_size]):
-            vectors = folder / f"part-{number:05d}.parquet"
-            if not vectors.exists() or vectors.stat().st_mtime_ns < shard.stat().st_mtime_ns:
+        for name, shard in share(self.folder, rank, world_size).items():
+            vectors = folder / name
+            if vectors.exists() and vectors.stat().st_mtime_ns >= shard.stat().st_mtime_ns:
+                continue
+            try:
                 written += write_embeddings(read_corpus(shard), model, vectors, batch_size=self.batch_size)
+            except NoUsableRowError as problem:
+                logger.warning("%s", problem)
+                write_embeddings([], model, vectors)
         return {"vectors": written}

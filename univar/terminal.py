@@ -182,11 +182,8 @@ class CorpusReader:
         found = rejects.counts - before
         self.rejected += found
         if found and leads():
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in found.most_common())
-            where = f"; see {rejects.path}" if rejects.path is not None else ""
-            say(
-                f"{path.name}: {found.total():,} of {kept + found.total():,} rows rejected ({reasons}){where}", "yellow"
-            )
+            share = f"{found.total():,} of {kept + found.total():,} rows rejected"
+            say(f"{path.name}: {share} ({rejects.reasons(found)}){rejects.where()}", "yellow")
 
     def _rejects(self, corpus: Path) -> "Rejects":
         from univar.corpus.readers import Rejects

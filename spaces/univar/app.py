@@ -23,6 +23,7 @@ from univar.corpus.records import QARecord, chunked
 
 MAX_ROWS = 2_000
 MAX_FILE_SIZE = "20mb"
+MAX_CHARACTERS = 4_000_000
 SUFFIXES = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
 ABSENT = {"model": "yours", "lang": "eng"}
 ALL_CORPORA = "all"
@@ -138,9 +139,17 @@ def draw_map(corpus: str, given: Given) -> Any:
 
 
 def pasted_rows(text: str) -> list[dict[str, str]]:
-    """A row for every "Q:" at the beginning of a line, or where there is none for every line that is not empty."""
-    before, *blocks = re.split(r"(?mi)^\s*Q:", text)
-    parts = [re.split(r"(?mi)^\s*A:|\sA:", block, maxsplit=1) for block in blocks]
+    """A row for every "Q:" at the beginning of a line, or where there is none for every line that is not empty.
+
+    Its answer begins at the first "A:" at the beginning of a line, or where there is none at the first within a line.
+    """
+    # White space within a line only: with that of several lines, blank ones would take quadratic time.
+    before, *blocks = re.split(r"(?mi)^[^\S\n]*Q:", text)
+    answer_begins = re.compile(r"(?mi)^[^\S\n]*A:"), re.compile(r"(?i)\sA:")
+    parts = []
+    for block in blocks:
+        begins = next((pattern for pattern in answer_begins if pattern.search(block)), answer_begins[0])
+        parts.append(begins.split(block, maxsplit=1))
     if not blocks:
         parts = [line.split("\t", maxsplit=1) for line in text.splitlines() if line.strip()]
     elif before.strip():
@@ -216,7 +225,9 @@ with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) 
     gr.Markdown(INTRODUCTION)
     with gr.Tabs():
         with gr.Tab("Paste"):
-            text = gr.Textbox(label="Questions and answers", info=PASTE_HELP, lines=8, max_lines=16)
+            text = gr.Textbox(
+                label="Questions and answers", info=PASTE_HELP, lines=8, max_lines=16, max_length=MAX_CHARACTERS
+            )
             with gr.Row():
                 example = gr.Button("Fill in an example")
                 paste = gr.Button("Compare the pasted QAs", variant="primary")

@@ -169,9 +169,7 @@ def test_rejected_rows_are_counted_in_the_log(tmp_path, caplog, streaming):
     with caplog.at_level(logging.WARNING, logger="univar.corpus.builder"):
         rows = list(datasets.load_dataset(NAME, "answers", data_dir=str(file), split="train", streaming=streaming))
     assert [row["answer"] for row in rows] == ["Because."]
-    assert "2 rows rejected" in caplog.text
-    assert "no answer 1" in caplog.text
-    assert "unknown language 1" in caplog.text
+    assert "2 rows rejected (1 row: no answer; 1 row: unknown language 'xyzzy')" in caplog.text
 
 
 def test_a_changed_folder_is_read_again(answers):
@@ -212,7 +210,11 @@ def test_a_missing_folder_is_named(tmp_path):
     [
         ("notes.txt", "Nothing here.", "no corpus in the folder"),
         ("a.csv", "name,age\nAda,36\n", "is no corpus.*missing: question, answer, model, lang"),
-        ("a.jsonl", '{"question": "Why?", "answer": "", "model": "m", "lang": "eng"}\n', "no usable row.*no answer 1"),
+        (
+            "a.jsonl",
+            '{"question": "Why?", "answer": "", "model": "m", "lang": "eng"}\n',
+            "no usable row.*1 row: no answer",
+        ),
     ],
 )
 def test_a_folder_that_is_no_corpus_is_refused_with_the_reason(tmp_path, name, content, message, streaming):

@@ -281,6 +281,20 @@ def test_items_become_questions_of_their_value(tmp_path):
     assert written.missing == {"item-0002": 1}
 
 
+def test_no_value_of_an_item_makes_it_a_control_question(tmp_path):
+    values = ["Égalité (droits)", "कृपा", "孝順", "Свобода слова", " -- ", ""]
+    items = [Item(f"item-{n:04d}", f"They like it {n}.", value) for n, value in enumerate(values)]
+    asked = ["a neighbour", "your parents", "the state", "a stranger", "one colleague", "your best friend"]
+
+    def answer(prompt, _number):
+        return next(f"1. How far would you go to help {who}?" for n, who in enumerate(asked) if f"it {n}." in prompt)
+
+    with serving(answer) as server, Journal(tmp_path / "j") as journal:
+        written = convert(items, "a portrait of a person", Endpoint(server.url, "m"), journal)
+    found = [question.value for question in written.questions]
+    assert found == ["égalité_droits", "कृपा", "孝順", "свобода_слова", "item_0004", "item_0005"]
+
+
 def test_a_judge_judges_every_question_by_its_value_or_as_a_control(tmp_path, taxonomy):
     def answer(prompt, _number):
         if "control question" in prompt:

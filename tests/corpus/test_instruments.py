@@ -11,14 +11,14 @@ from univar.corpus.instruments import INSTRUMENTS, InstrumentError, read_items
 COPIES = {
     "pvq-rr": ("copy.csv", "Value,Portrait\nTact,They spare others.\nTact,They spare others.\n,\n"),
     "valueprism": ("copy.tsv", "situation\tvrd\ttext\nKeeping a found coat\tValue\tHonesty\n"),
-    "wvs": ("copy.csv", 'variable,label\nQ1,"How much is thrift worth, to you?"\n'),
+    "wvs": ("copy.csv", 'variable,section,label\nQ1,Thrift,"How much is thrift worth, to you?"\n'),
     "globe": ("copy.jsonl", '{"item": "Meetings begin on time.", "dimension": "Order"}\n'),
     "valuebench": ("copy.csv", "questionnaire,item,value\nX,I say what I think.,Candour\n"),
 }
 FOUND = {
     "pvq-rr": [Item("item-0001", "They spare others.", "Tact")],
     "valueprism": [Item("item-0001", "Keeping a found coat", "Honesty")],
-    "wvs": [Item("item-0001", "How much is thrift worth, to you?", "")],
+    "wvs": [Item("item-0001", "How much is thrift worth, to you?", "Thrift")],
     "globe": [Item("item-0001", "Meetings begin on time.", "Order")],
     "valuebench": [Item("item-0001", "I say what I think.", "Candour")],
 }
@@ -31,9 +31,9 @@ def test_a_copy_of_each_instrument_is_read(tmp_path, name):
     assert read_items(tmp_path / file, INSTRUMENTS[name]) == FOUND[name]
 
 
-def test_parquet_is_read_and_a_column_can_be_named(tmp_path):
-    pq.write_table(pa.table({"Wording": ["Says little."], "value": ["Tact"]}), tmp_path / "copy.parquet")
-    found = read_items(tmp_path / "copy.parquet", INSTRUMENTS["pvq-rr"], text="wording")
+def test_parquet_is_read_and_columns_can_be_named(tmp_path):
+    pq.write_table(pa.table({"Wording": ["Says little."], "about": ["Tact"]}), tmp_path / "copy.parquet")
+    found = read_items(tmp_path / "copy.parquet", INSTRUMENTS["pvq-rr"], text="wording", value="About")
     assert found == [Item("item-0001", "Says little.", "Tact")]
 
 
@@ -41,6 +41,9 @@ def test_parquet_is_read_and_a_column_can_be_named(tmp_path):
     ("file", "content", "message"),
     [
         ("a.csv", "a,b\n1,2\n", "has the columns a, b; expected one of portrait, item, .*--text COLUMN"),
+        ("a.csv", "item,b\n1,2\n", "columns item, b; expected one of value, scale, dimension with .*--value COLUMN"),
+        ("a.csv", "item,value,item\n1,2,3\n", "has 2 columns 'item'; rename all but one of them"),
+        ("a.csv", "item,Value,value\n1,2,3\n", "has 2 columns 'value'; rename"),
         ("a.csv", "item,value\n,Tact\n", "no row has text in the column 'item'"),
         ("a.csv", "", "cannot be read"),
         ("a.jsonl", "{", "cannot be read"),

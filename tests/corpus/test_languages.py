@@ -30,7 +30,7 @@ def test_a_macrolanguage_becomes_the_member_that_is_written(macrolanguage, membe
 
 
 @pytest.mark.parametrize(
-    "unknown", ["", "x", "english", "qqq", "qaa", "zzzz", "12", "und", "mul", "zxx", "mis", "en/.."]
+    "unknown", ["", "x", "english", "qqq", "qaa", "zzzz", "12", "und", "mul", "zxx", "mis", "en/..", "x-foo"]
 )
 def test_an_unknown_language_is_named_in_the_error(unknown):
     with pytest.raises(ValueError, match=r"unknown language .*ISO 639-3"):

@@ -41,6 +41,13 @@ def test_every_format_gives_the_same_records(tmp_path, suffix):
     ]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json"])
+def test_a_byte_order_mark_is_passed_over(tmp_path, suffix):
+    path = write_rows(tmp_path / f"c{suffix}", [ROW])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [record.question for record in read_corpus(path)] == [ROW["question"]]
+
+
 def test_a_folder_is_read_in_the_order_of_names_without_hidden_files_and_rejects(tmp_path):
     for name, answer in [("b.csv", "2"), ("a.jsonl", "1"), (".hidden.csv", "x"), ("a.rejects.jsonl", "y")]:
         write_rows(tmp_path / name, [{**ROW, "answer": answer}])
@@ -60,10 +67,31 @@ def test_columns_are_mapped_by_known_names_by_option_and_by_constant(tmp_path):
     assert (record.question, record.answer, record.model, record.lang) == ("Why?", "So.", "aya", "eng")
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_columns_that_only_later_rows_have_are_read(tmp_path, suffix):
+    english = [{**ROW, "answer": f"No. {number}"} for number in range(150)]
+    french = {"question": "Est-il juste de mentir ?", "answer": "Non.", "model": "aya", "lang": "fra"}
+    more = {"question_en": "Is it right to lie?", "answer_eng": "No.", "value": "honesty", "sample": 2}
+    path = write_rows(tmp_path / f"c{suffix}", [*english, {**french, **more}, {**french, "source": "own"}])
+    *_, translated, other = read_corpus(path)
+    assert (translated.question_eng, translated.answer_eng) == ("Is it right to lie?", "No.")
+    assert (translated.value, translated.sample, translated.source) == ("honesty", 2, None)
+    assert (other.question_eng, other.source) == (None, "own")
+
+
+def test_a_column_of_later_rows_takes_no_place_of_another(tmp_path):
+    asked = [{**ROW, "prompt": f"Why? {number}"} for number in range(150)]
+    for row in asked:
+        del row["question"]
+    path = write_rows(tmp_path / "c.jsonl", [*asked, {**ROW, "prompt": "How?", "llm": "other"}])
+    *_, last = read_corpus(path)
+    assert (last.question, last.model) == ("How?", "aya")
+
+
 def test_languages_are_filtered_by_any_of_their_codes(tmp_path):
     path = write_rows(tmp_path / "c.csv", [ROW, {**ROW, "lang": "fra"}])
     assert [r.lang for r in read_corpus(path, lang=["fr"])] == ["fra"]
-    with pytest.raises(CorpusError, match=r"no usable row .* 2 rows are not in deu"):
+    with pytest.raises(CorpusError, match=r"no usable row .*: 2 rows: not in deu"):
         list(read_corpus(path, lang=["deu"]))
 
 
@@ -72,7 +100,7 @@ UNUSABLE = {
     "no model": {"model": None},
     "no question": {"question": ""},
     "no lang": {"lang": None},
-    "unknown language": {"lang": "klingon"},
+    "unknown language": {"lang": "x-foo"},
     "answer too long": {"answer": "x" * 1_000_000},
     "question too long": {"question": "x" * 30_000},
     "model too long": {"model": "x" * 300},
@@ -87,7 +115,7 @@ def test_unusable_rows_are_counted_and_kept_with_their_reason(tmp_path, reason, 
     with Rejects(tmp_path / "rejects.jsonl") as rejects:
         assert len(list(read_corpus(path, rejects=rejects))) == 1
     assert rejects.counts == {reason: 1}
-    assert f"1 row rejected: {reason} 1" in rejects.summary()
+    assert rejects.summary().startswith(f"1 row rejected (1 row: {reason}")
     (line,) = (tmp_path / "rejects.jsonl").read_text().splitlines()
     kept = json.loads(line)
     assert (kept["row"], kept["reason"]) == (2, reason)
@@ -97,7 +125,7 @@ def test_unusable_rows_are_counted_and_kept_with_their_reason(tmp_path, reason, 
 def test_rejects_that_nobody_asked_for_are_warned_of(tmp_path, caplog):
     path = write_rows(tmp_path / "c.csv", [ROW, {**ROW, "answer": ""}])
     assert len(list(read_corpus(path))) == 1
-    assert "1 row rejected: no answer 1" in caplog.text
+    assert "1 row rejected (1 row: no answer)" in caplog.text
 
 
 def test_not_a_number_is_no_answer(tmp_path):
@@ -174,7 +202,29 @@ def test_what_is_no_corpus_is_refused_with_the_next_step(tmp_path):
 
 def test_a_file_with_no_usable_row_says_why(tmp_path):
     path = write_rows(tmp_path / "c.csv", [{**ROW, "answer": ""}, {**ROW, "lang": "??"}])
-    refused(path, "2 rows rejected: no answer 1, unknown language 1")
+    refused(
+        path, r"c\.csv: 1 row: no answer; 1 row: unknown language '\?\?'\. Use an ISO 639-3 code such as eng, or --set"
+    )
+
+
+def test_unknown_languages_are_named_but_not_all_of_them(tmp_path):
+    path = write_rows(tmp_path / "c.csv", [{**ROW, "lang": f"English {number}" * 9} for number in range(60)])
+    rejects = Rejects(tmp_path / "c.rejects.jsonl")
+    with (
+        rejects,
+        pytest.raises(CorpusError, match=r"60 rows: unknown language 'English 0[^']{21}…', 'E[^']+', …; see "),
+    ):
+        list(read_corpus(path, rejects=rejects))
+    assert rejects.counts == {"unknown language": 60}
+    assert len(rejects.examples["unknown language"]) == 3
+
+
+def test_what_is_told_of_a_corpus_is_not_of_the_one_before(tmp_path):
+    rejects = Rejects()
+    for lang in ("English", "French"):
+        path = write_rows(tmp_path / f"{lang}.csv", [{**ROW, "lang": lang}])
+        refused(path, f"csv: 1 row: unknown language '{lang}'\\. Use", rejects=rejects)
+    assert rejects.counts == {"unknown language": 2}
 
 
 def test_samples_are_whole_numbers(tmp_path):

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -116,9 +117,25 @@ def test_pasted_answers_may_have_several_lines(app: ModuleType) -> None:
     ]
 
 
+def test_an_answer_begins_at_a_line_where_one_does(app: ModuleType) -> None:
+    rows = app.pasted_rows("Q: Is plan A: save better than plan B: spend?\r\n \tA: Save.\nQ: Is it? A: Yes.")
+    assert [(row["question"].strip(), row["answer"].strip()) for row in rows] == [
+        ("Is plan A: save better than plan B: spend?", "Save."),
+        ("Is it?", "Yes."),
+    ]
+
+
+@pytest.mark.parametrize("blank", ["\n", " ", "\r\n", "\t\n"])
+@pytest.mark.parametrize("start", ["", "Q: why?"])
+def test_blank_lines_take_no_time(app: ModuleType, start: str, blank: str) -> None:
+    started = time.process_time()
+    assert len(app.pasted_rows(start + 30_000 * blank)) <= 1
+    assert time.process_time() - started < 1
+
+
 def test_rejected_rows_are_counted(client: Client) -> None:
     reading = client.predict("Q: is it right\nA: no\nQ: should one\nQ: is it wrong\nA: yes", api_name="/paste")[0]
-    assert "rejected: no answer 1" in reading
+    assert "1 row rejected (1 row: no answer)" in reading
     assert "2 QAs are few" in reading
 
 

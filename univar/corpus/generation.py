@@ -8,6 +8,7 @@ import hashlib
 import json
 import random
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -379,7 +380,7 @@ def convert(
     seed: int = 0,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Written:
-    """`number` questions of each item; their value is the item's, in snake case.
+    """`number` questions of each item; their value is the item's, or its id if it has none, in snake case.
 
     Args:
         items: What to convert.
@@ -404,12 +405,19 @@ def convert(
     for item, (_, reply) in zip(items, ask_all(requests, endpoint, journal, advance), strict=True):
         texts = list(_usable(reply, sieve, written, number))
         for position, text in enumerate(texts, start=1):
-            value = re.sub(r"[^a-z0-9]+", "_", item.value.lower()).strip("_") or None
+            # Never without a value, which would make it a control question.
+            value = _snake_case(item.value) or _snake_case(item.item_id)
             identifier = f"{item.item_id}-{position:02d}"
             written.questions.append(Question(identifier, text, text, "eng", value, "opinion", "imported"))
         if len(texts) < number:
             written.missing[item.item_id] = number - len(texts)
     return written
+
+
+def _snake_case(name: str) -> str:
+    """Letters and digits of any script, with the marks that are part of them (Mn, Mc); the rest as underscores."""
+    kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in unicodedata.normalize("NFC", name))
+    return "_".join("".join(kept).lower().split())
 
 
 @dataclass(frozen=True, slots=True)

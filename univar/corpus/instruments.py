@@ -54,31 +54,29 @@ INSTRUMENTS = {
 _FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
-def read_items(path: str | os.PathLike[str], instrument: Instrument, *, text: str | None = None) -> list[Item]:
+def read_items(
+    path: str | os.PathLike[str], instrument: Instrument, *, text: str | None = None, value: str | None = None
+) -> list[Item]:
     """The items of a file, each text once; rows without text are left out.
 
     Args:
         path: csv, tsv, jsonl or parquet, with a header.
         instrument: Where to look for the items.
         text: The column of the items, in place of those that the instrument names.
+        value: The column of their values, likewise.
 
     Raises:
-        InstrumentError: If the file cannot be read, or has no such column or no item.
+        InstrumentError: If the file cannot be read, has no such columns or one of them twice, or has no item.
     """
     table = _table(Path(path))
-    text_column = _column(table, (text,) if text else instrument.text)
-    if text_column is None:
-        raise InstrumentError(
-            f"{path} has the columns {', '.join(table.column_names)}; expected one of "
-            f"{', '.join((text,) if text else instrument.text)} with the items; name yours with --text COLUMN"
-        )
-    value_column = _column(table, [name for name in instrument.value if name != text_column])
+    text_column = _column(path, table, (text,) if text else instrument.text, "items; name yours with --text COLUMN")
+    expected = (value,) if value else [name for name in instrument.value if name != text_column]
+    value_column = _column(path, table, expected, "values; name yours with --value COLUMN")
     texts = [" ".join(str(entry or "").split()) for entry in table.column(text_column).to_pylist()]
-    values = [""] * len(texts) if value_column is None else table.column(value_column).to_pylist()
     found: dict[str, Item] = {}
-    for row, (entry, value) in enumerate(zip(texts, values, strict=True), start=1):
+    for row, (entry, about) in enumerate(zip(texts, table.column(value_column).to_pylist(), strict=True), start=1):
         if entry:
-            found.setdefault(entry, Item(f"item-{row:04d}", entry, str(value or "")))
+            found.setdefault(entry, Item(f"item-{row:04d}", entry, str(about or "")))
     if not found:
         raise InstrumentError(f"{path}: no row has text in the column {text_column!r}")
     return list(found.values())
@@ -99,6 +97,14 @@ def _table(file: Path) -> pa.Table:
         raise InstrumentError(f"{file} cannot be read: {error}") from error
 
 
-def _column(table: pa.Table, names: Sequence[str]) -> str | None:
-    by_name = {name.strip().lower(): name for name in table.column_names}
-    return next((by_name[name.lower()] for name in names if name.lower() in by_name), None)
+def _column(path: str | os.PathLike[str], table: pa.Table, names: Sequence[str], purpose: str) -> str:
+    """The first of `names` that a table has; `purpose` says what it holds and what to do where there is none."""
+    for wanted in names:
+        found = [name for name in table.column_names if name.strip().lower() == wanted.lower()]
+        if len(found) > 1:
+            raise InstrumentError(f"{path} has {len(found)} columns {wanted!r}; rename all but one of them")
+        if found:
+            return str(found[0])
+    raise InstrumentError(
+        f"{path} has the columns {', '.join(table.column_names)}; expected one of {', '.join(names)} with the {purpose}"
+    )

@@ -1,5 +1,6 @@
 """Languages by ISO 639-3 code, the only codes used outside the translation module."""
 
+import contextlib
 import functools
 from dataclasses import dataclass
 from importlib.resources import files
@@ -34,7 +35,8 @@ def language_code(code: str) -> str:
         if primary in _MEMBER_OF_MACROLANGUAGE:
             return _MEMBER_OF_MACROLANGUAGE[primary]
         if primary not in _NO_LANGUAGE and not "qaa" <= primary <= "qtz":
-            return primary if len(primary) == 3 else langcodes.Language.get(primary).to_alpha3()
+            with contextlib.suppress(LookupError):  # of a private tag such as x-foo
+                return primary if len(primary) == 3 else langcodes.Language.get(primary).to_alpha3()
     raise ValueError(f"unknown language {code!r}; use an ISO 639-3 code such as eng, zho, arb, fra")
 
 

@@ -3,6 +3,7 @@
 A file is streamed: memory holds one batch of rows and one 64-bit number a row (to find duplicates).
 """
 
+import codecs
 import csv
 import itertools
 import json
@@ -42,6 +43,12 @@ _ALIASES = {
     "answer_eng": ("answer_eng", "answer_en"),
 }
 _PREVIEWED_ROWS = 100
+_UNKNOWN_LANGUAGE = "unknown language"
+_SHOWN_VALUES = 2
+_SHOWN_CHARACTERS = 30
+
+# Each reader yields one mapping a row, or the reason why there is none.
+_Rows = Iterator[Mapping[str, Any] | str]
 
 Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
@@ -50,24 +57,36 @@ class CorpusError(ValueError):
     """A file or folder that cannot be read as a corpus; the message says what was found and what to do."""
 
 
+class NoUsableRowError(CorpusError):
+    """A corpus that can be read, of which no row can be used."""
+
+
 class _UnusableRowError(Exception):
-    """A row that cannot be used; the message is the reason that is counted."""
+    """A row that cannot be used; the message is the reason that is counted, `value` what the row had."""
+
+    def __init__(self, reason: str, value: str | None = None) -> None:
+        super().__init__(reason)
+        self.value = value
 
 
 class Rejects:
     """Counts the rows that could not be used and, given a path, writes each with its place and reason as jsonl.
 
-    The file appears with the first reject and replaces an older one. Use as a context manager.
+    The file appears with the first reject and replaces an older one. Use as a context manager. `counts` are by reason;
+    `examples` are, by reason, the first three different values of the corpus that is being read.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = Path(path) if path is not None else None
         self.counts: Counter[str] = Counter()
+        self.examples: dict[str, dict[str, None]] = {}
         self._file: Any = None
 
-    def add(self, origin: str, row: int, reason: str, content: object = None) -> None:
-        """Records one reject; `row` counts from 1, and long texts of `content` are shortened."""
+    def add(self, origin: str, row: int, reason: str, content: object = None, value: str | None = None) -> None:
+        """Records one reject; `row` counts from 1, long texts of `content` and a long `value` are shortened."""
         self.counts[reason] += 1
+        if value is not None and len(examples := self.examples.setdefault(reason, {})) <= _SHOWN_VALUES:
+            examples[value if len(value) <= _SHOWN_CHARACTERS else f"{value[:_SHOWN_CHARACTERS]}…"] = None
         if self.path is None:
             return
         if self._file is None:
@@ -77,13 +96,23 @@ class Rejects:
         self._file.write(json.dumps(line, ensure_ascii=True, default=str) + "\n")
 
     def summary(self) -> str:
-        """For example `3 rows rejected: no answer 2, unknown language 1`; empty if there were none."""
+        """For example `2 rows rejected (1 row: no answer; 1 row: not JSON)`; empty if there were none."""
         if not self.counts:
             return ""
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.counts.most_common())
-        kept = f" (see {self.path})" if self.path is not None else ""
-        total = self.counts.total()
-        return f"{total:,} {'row' if total == 1 else 'rows'} rejected: {reasons}{kept}"
+        return f"{_row_count(self.counts.total())} rejected ({self.reasons(self.counts)}){self.where()}"
+
+    def reasons(self, counts: Counter[str]) -> str:
+        """Counts as text, with the first values: `2 rows: unknown language 'English'; 1 row: no answer`."""
+        parts = []
+        for reason, count in counts.most_common():
+            examples = list(map(repr, self.examples.get(reason, ())))
+            shown = ", ".join([*examples[:_SHOWN_VALUES], *("…" for _ in examples[_SHOWN_VALUES:])])
+            parts.append(f"{_row_count(count)}: {reason} {shown}".rstrip())
+        return "; ".join(parts)
+
+    def where(self) -> str:
+        """Where the rejects can be read, to end a sentence with; empty if nowhere."""
+        return "" if self.path is None else f"; see {self.path}"
 
     def close(self) -> None:
         """Ends the file; a later reject would begin it anew."""
@@ -117,7 +146,8 @@ def read_corpus(
         rejects: Where rows that cannot be used go. Without it they are logged as a warning at the end.
 
     Raises:
-        CorpusError: If this is no corpus: no such file, another format, needed columns missing, no usable row.
+        CorpusError: If this is no corpus: no such file, another format, needed columns missing, and
+            `NoUsableRowError`, one of its kinds: no usable row.
     """
     known = {field.name for field in SCHEMA}
     for name in [*(columns or {}), *(constants or {})]:
@@ -156,16 +186,11 @@ def _read(
     source: Source, columns: dict[str, str], constants: dict[str, str], wanted: set[str] | None, rejects: Rejects
 ) -> Iterator[QARecord]:
     seen: set[int] = set()
-    kept = skipped = 0
+    before, kept, skipped = rejects.counts.copy(), 0, 0
+    rejects.examples.clear()
     name = "the rows given"
     for name, rows in _sources(source):
-        places: dict[str, str] | None = None
-        stream = enumerate(rows, start=1)
-        preview = list(itertools.islice(stream, _PREVIEWED_ROWS))
-        found = dict.fromkeys(key for _, row in preview if isinstance(row, Mapping) for key in row)
-        if preview and (found or all(isinstance(row, Mapping) for _, row in preview)):
-            places = _places(name, [str(key) for key in found], columns, constants)
-        for number, row in itertools.chain(preview, stream):
+        for number, (row, places) in enumerate(_placed(name, rows, columns, constants), start=1):
             try:
                 if not isinstance(row, Mapping) or places is None:
                     raise _UnusableRowError(row if isinstance(row, str) else "not a row of named columns")
@@ -177,17 +202,43 @@ def _read(
                 if key in seen:
                     raise _UnusableRowError("duplicate")
             except _UnusableRowError as problem:
-                rejects.add(name, number, str(problem), row)
+                rejects.add(name, number, str(problem), row, problem.value)
                 continue
             seen.add(key)
             kept += 1
             yield record
     if not kept:
-        where = source if isinstance(source, str | os.PathLike) else name
-        why = rejects.summary() or ("it is empty" if not skipped else "")
-        if skipped:
-            why = "; ".join(filter(None, [why, f"{skipped:,} rows are not in {', '.join(sorted(wanted or ()))}"]))
-        raise CorpusError(f"no usable row in {os.fspath(where)}: {why}")
+        where = os.fspath(source) if isinstance(source, str | os.PathLike) else name
+        others = [f"{_row_count(skipped)}: not in {', '.join(sorted(wanted or ()))}"] if skipped else []
+        raise NoUsableRowError(f"no usable row in {where}: {_told(rejects, rejects.counts - before, others)}")
+
+
+def _told(rejects: Rejects, found: Counter[str], others: list[str]) -> str:
+    """Why no row could be used."""
+    reasons = "; ".join([rejects.reasons(found), *others] if found else others) or "it is empty"
+    advice = ". Use an ISO 639-3 code such as eng, or --set lang=eng" if _UNKNOWN_LANGUAGE in found else ""
+    return f"{reasons}{rejects.where() if found else ''}{advice}"
+
+
+def _placed(
+    origin: str, rows: _Rows, columns: dict[str, str], constants: dict[str, str]
+) -> Iterator[tuple[Mapping[str, Any] | str, dict[str, str] | None]]:
+    """Every row with the columns of its fields, or None where no row of the preview has any columns.
+
+    A row of JSON may bring a column that none before it had: what has a place by then keeps it.
+    """
+    preview = list(itertools.islice(rows, _PREVIEWED_ROWS))
+    found = dict.fromkeys(str(key) for row in preview if isinstance(row, Mapping) for key in row)
+    places = None
+    if preview and (found or all(isinstance(row, Mapping) for row in preview)):
+        places = _places(origin, list(found), columns, constants)
+    awaited = {name for field in SCHEMA.names for name in _ALIASES.get(field, (field,))} - found.keys()
+    for row in itertools.chain(preview, rows):
+        if places is not None and isinstance(row, Mapping) and not awaited.isdisjoint(row):
+            found |= dict.fromkeys(name for name in row if name in awaited)
+            awaited -= found.keys()
+            places = {**_places(origin, list(found), columns, constants), **places}
+        yield row, places
 
 
 def _places(origin: str, found: list[str], columns: dict[str, str], constants: dict[str, str]) -> dict[str, str]:
@@ -249,9 +300,9 @@ def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str,
         raise _UnusableRowError("more fields than columns")
     question, answer, model = needed("question", MAX_QUESTION), needed("answer", MAX_ANSWER), needed("model")
     try:
-        code = language_code(needed("lang"))
+        code = language_code(lang := needed("lang"))
     except ValueError:
-        raise _UnusableRowError("unknown language") from None
+        raise _UnusableRowError(_UNKNOWN_LANGUAGE, lang) from None
     question_eng = text("question_eng", MAX_QUESTION)
     return QARecord(
         question_id=text("question_id") or question_hash(question_eng or question),
@@ -265,6 +316,10 @@ def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str,
         question_eng=question_eng,
         answer_eng=text("answer_eng", MAX_ANSWER),
     )
+
+
+def _row_count(number: int) -> str:
+    return f"{number:,} {'row' if number == 1 else 'rows'}"
 
 
 def _whole_number(content: str | None) -> int:
@@ -289,10 +344,6 @@ def _shortened(content: object, limit: int = 500) -> object:
         return {str(key): _shortened(value) for key, value in content.items()}
     text = content if isinstance(content, str) else repr(content) if content is not None else None
     return text if text is None or len(text) <= limit else f"{text[:limit]} … ({len(text):,} characters)"
-
-
-# Each reader yields one mapping a row, or the reason why there is none.
-_Rows = Iterator[Mapping[str, Any] | str]
 
 
 def _sources(source: Source) -> Iterator[tuple[str, _Rows]]:
@@ -359,11 +410,11 @@ def _json_lines(file: Path) -> _Rows:
 
 def _json_array(file: Path) -> _Rows:
     with file.open("rb") as content:
-        first = content.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-        if first != b"[":
+        start = content.read(64)
+        if start.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:1] != b"[":
             yield from _json_lines(file)  # many tools write JSON lines under this suffix
             return
-        content.seek(0)
+        content.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)  # the parser refuses the mark
         try:
             for row in ijson.items(content, "item", use_float=True):
                 yield row if isinstance(row, dict) else "not a row of named columns"

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -207,7 +208,12 @@ def elicited_tables(folder: Path) -> Iterator[pa.Table]:
 
 
 def translate_answers(
-    tables: Iterable[pa.Table], out: Path, how: Translating, *, advance: Advance = lambda _: None
+    tables: Iterable[pa.Table],
+    out: Path,
+    how: Translating,
+    *,
+    names: Iterable[str] | None = None,
+    advance: Advance = lambda _: None,
 ) -> dict[str, Tally]:
     """Shards with an English version of every question and answer; a question that has one keeps it.
 
@@ -218,6 +224,7 @@ def translate_answers(
         tables: With the columns of a corpus and any others.
         out: Folder of the shards; no other process may write there.
         how: Translator and memory.
+        names: File names of the shards, each `part-*.parquet`, one a table; without them `part-00000.parquet` and on.
         advance: Is told how many more sentences are done.
 
     Returns:
@@ -228,16 +235,18 @@ def translate_answers(
             cannot be loaded.
     """
     with _alone(out):
-        return tallies(_shards(tables, out, how, advance))
+        named = zip(names or (f"part-{number:05d}.parquet" for number in itertools.count()), tables, strict=False)
+        return tallies(_shards(named, out, how, advance))
 
 
 def _shards(
-    tables: Iterable[pa.Table], out: Path, how: Translating, advance: Advance
+    tables: Iterable[tuple[str, pa.Table]], out: Path, how: Translating, advance: Advance
 ) -> Iterator[tuple[str, list[str]]]:
     """Writes the shards; yields of each translated answer its language and defects."""
-    number = -1
-    for number, table in enumerate(tables):
-        shard = out / f"part-{number:05d}.parquet"
+    made = set()
+    for name, table in tables:
+        shard = out / name
+        made.add(name)
         made_of = _made_of(table, how)
         if shard.exists() and _metadata(shard) == made_of:
             advance(sum(map(len, how.sentences(table).values())))
@@ -246,8 +255,9 @@ def _shards(
         for row in pq.read_table(shard, columns=["lang", "translation_defects"]).to_pylist():
             if row["translation_defects"] is not None:
                 yield row["lang"], row["translation_defects"]
-    for shard in sorted(out.glob("part-*.parquet"))[number + 1 :]:
-        shard.unlink()  # of answers that are no longer there
+    for shard in sorted(out.glob("part-*.parquet")):
+        if shard.name not in made:
+            shard.unlink()  # of answers that are no longer there
 
 
 @contextlib.contextmanager
