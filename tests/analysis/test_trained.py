@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 
 from univar.analysis import trained
-from univar.analysis.trained import IdentificationEvaluator, checkpoint_folder, last_checkpoint, train_and_measure
-from univar.corpus.records import QARecord, split_of
+from univar.analysis.trained import (
+    IdentificationEvaluator,
+    checkpoint_folder,
+    last_checkpoint,
+    measure,
+    train_and_measure,
+)
+from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model.modeling import UniVaR
 
 
@@ -117,6 +123,14 @@ def test_a_corpus_too_small_to_be_measured_does_not_lose_the_training(records, r
     assert "small was not measured: values: no QA is left" in caplog.text
     assert said[0].endswith("Too few validation questions to help choose the checkpoint: small.")
     assert "Not measured." in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_questions_that_the_base_was_trained_on_are_not_measured_on(tiny_model, tmp_path):
+    records = corpus(("ada", "bob"))
+    tiny_model.training_record = {"questions": [question_hash(r.question) for r in records[:20]]}
+    tiny_model.save_pretrained(str(tmp_path / "base"))
+    tiny_model.training_record = {"recipe": {"base": str(tmp_path / "base")}, "questions": []}
+    assert measure(tiny_model, {"one": records}, [])["one"].selections[0].trained_on == 20
 
 
 def test_too_few_identities_are_refused_and_leave_nothing(records, recipe, tmp_path):

@@ -269,6 +269,22 @@ def test_views_can_be_joined_and_what_is_cut_is_told(recipe, tmp_path, caplog):
     assert model.view_pooling.pooling_mode == "concat"
 
 
+def test_training_on_from_a_trained_model_remembers_what_that_has_seen(records, recipe, tmp_path):
+    few = dataclasses.replace(recipe, pairs=24)
+    train({"first": records}, tmp_path / "first", recipe=few).save_pretrained(str(tmp_path / "saved"))
+    others = [dataclasses.replace(record, question=f"should one help {record.question_id}") for record in records]
+    again = dataclasses.replace(few, base=str(tmp_path / "saved"))
+    model = train({"second": others}, tmp_path / "second", recipe=again)
+    seen = {record.question for record in [*records, *others] if split_of(record.question) == "train"}
+    assert model.training_record["questions"] == sorted(map(question_hash, seen))
+    assert model.training_record["corpora"].keys() == {"second"}
+
+
+def test_training_on_from_the_weights_that_ship_remembers_what_they_have_seen(shipped, records, recipe, tmp_path):
+    model = train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, pairs=24, base="univar"))
+    assert set(shipped.training_record["questions"]) < set(model.training_record["questions"])
+
+
 # The best checkpoint
 
 
@@ -444,6 +460,11 @@ def test_a_base_that_cannot_be_loaded_is_an_error_before_any_work(base, tmp_path
     # Even the missing corpora are told later.
     with pytest.raises(ValueError, match=f"cannot load the base '{base}'; set base to univar-base, a Sent"):
         train({}, tmp_path, recipe=Recipe(base=base))
+
+
+def test_a_static_base_is_an_error_that_says_what_to_give_instead(records):
+    with pytest.raises(ValueError, match=r"'univar-static' is a static model, .* set base to univar-base, univar, or"):
+        train({"tiny": records}, "out", recipe=Recipe(base="univar-static"))
 
 
 @pytest.mark.parametrize(

@@ -151,12 +151,14 @@ def measure(
 ) -> dict[str, Comparison]:
     """Identification by a trained model, the base it started from and TF-IDF, on each corpus that allows it.
 
-    A corpus with too few test questions is left out with a warning, so that hours of training are not lost for it.
+    Questions that the model or its base was trained on are left out. So is, with a warning, a corpus with too few
+    others, so that hours of training are not lost for it.
     """
     recipe: dict[str, Any] = model.training_record["recipe"]
     base = load_model("base" if recipe["base"] == "univar-base" else recipe["base"])
     encoders = {"univar": sentence_encoder(model), "base": sentence_encoder(base), "tfidf": tfidf()}
-    trained_on = frozenset(model.training_record["questions"])
+    known = getattr(base, "training_record", {}).get("questions", ())  # models of earlier versions do not hold these
+    trained_on = frozenset([*model.training_record["questions"], *known])
     comparisons = {}
     for name, records in corpora.items():
         controls = _of_the_same(control, records) or None

@@ -33,6 +33,7 @@ from univar.model.cards import model_card
 from univar.model.controls import control_pairs
 from univar.model.losses import ControlledInfoNCELoss, MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
+from univar.model.modules import ViewTransformer
 from univar.model.recipes import Recipe
 from univar.model.views import InOrderBatchSampler, same_value_view_pairs, view_pairs
 
@@ -58,6 +59,9 @@ def train(
     to the square root of their QAs. Questions of the other splits are never seen. Where `torchrun` or `accelerate
     launch` started several processes, each takes its share of every batch: the training is that of one process.
 
+    The training record of the model names the questions that were seen, and where the base is a UniVaR model, those
+    that it has seen.
+
     Args:
         corpora: Records by the name of their corpus.
         out: Folder of checkpoints; a run that was interrupted goes on from the last one if `resume`.
@@ -74,12 +78,13 @@ def train(
         ValueError: If the corpora leave fewer than two identities to tell apart, if the checkpoints in `out` are of
             another recipe or of other corpora, if the recipe asks for more tokens than the base encoder reads, for
             control answers or an early end where there are none or nothing is measured, or if the processes that
-            train cannot share a batch equally; also if the base encoder cannot be loaded.
+            train cannot share a batch equally; also if the base encoder cannot be loaded or is a static model.
         RuntimeError: If a step takes more memory than there is; the message names what in the recipe would help.
     """
     recipe, out = recipe or Recipe(), Path(out)
     check_complete(recipe, control, evaluator)
     model = _untrained(recipe)
+    known = model.training_record.get("questions", ())  # of a base that is a UniVaR model itself
     seen = {name: _to_train_on(records) for name, records in corpora.items()}
     seen_control = _to_train_on(control) if recipe.control_share else []
     datasets = _datasets(seen, recipe)
@@ -87,7 +92,7 @@ def train(
     model.training_record = {
         "recipe": recipe.to_dict(),
         "corpora": {name: corpus_record(records, seen[name]) for name, records in corpora.items()},
-        "questions": _hashes([*seen.values(), seen_control]),
+        "questions": sorted({*known, *_hashes([*seen.values(), seen_control])}),
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
     if recipe.view_encoder == "concat":
@@ -139,8 +144,8 @@ def _to_train_on(records: Sequence[QARecord]) -> list[QARecord]:
     return [record for record in records if split_of(record.question_key) == "train"]
 
 
-def _hashes(corpora: Iterable[Iterable[QARecord]]) -> list[str]:
-    return sorted({question_hash(record.question_key) for records in corpora for record in records})
+def _hashes(corpora: Iterable[Iterable[QARecord]]) -> set[str]:
+    return {question_hash(record.question_key) for records in corpora for record in records}
 
 
 def _loss(model: UniVaR, recipe: Recipe) -> MultiViewInfoNCELoss:
@@ -234,6 +239,11 @@ def _untrained(recipe: Recipe) -> UniVaR:
             f"cannot load the base {recipe.base!r}; set base to univar-base, a SentenceTransformer folder or a name on "
             f"the Hub ({type(error).__name__}: {error})"
         ) from error
+    if not isinstance(model[0], ViewTransformer):
+        raise ValueError(
+            f"the base {recipe.base!r} is a static model, which has no transformer to train; set base to univar-base, "
+            "univar, or a SentenceTransformer folder or name on the Hub that has one"
+        )
     if recipe.max_tokens is not None:
         window = getattr(model.encoder.config, "max_position_embeddings", recipe.max_tokens)
         if recipe.max_tokens > window:
