@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,17 @@ def test_questions_that_the_base_was_trained_on_are_not_measured_on(tiny_model, 
     tiny_model.save_pretrained(str(tmp_path / "base"))
     tiny_model.training_record = {"recipe": {"base": str(tmp_path / "base")}, "questions": []}
     assert measure(tiny_model, {"one": records}, [])["one"].selections[0].trained_on == 20
+
+
+@pytest.mark.parametrize("models", [("ada", "bob"), ("ada",)])
+def test_too_few_control_answers_do_not_lose_the_values(tiny_model, tiny_encoder_folder, caplog, models):
+    # All but one of their questions were trained on, or one identity gave them all.
+    control = [replace(r, question=f"control {r.question}") for r in corpus(models, 10 if len(models) > 1 else 200)]
+    seen = [question_hash(record.question) for record in control[2:]] if len(models) > 1 else []
+    tiny_model.training_record = {"recipe": {"base": str(tiny_encoder_folder)}, "questions": seen}
+    comparisons = measure(tiny_model, {"one": corpus(("ada", "bob"))}, control)
+    assert {row.corpus for row in comparisons["one"].rows} == {"values"}
+    assert "one was measured without control answers: control: " in caplog.text
 
 
 def test_too_few_identities_are_refused_and_leave_nothing(records, recipe, tmp_path):
