@@ -104,13 +104,13 @@ def test_the_record_names_exactly_the_questions_that_were_seen(records, recipe, 
     assert 0 < len(seen) < len(questions)
     assert model.training_record["questions"] == sorted(question_hash(question) for question in seen)
     assert model.training_record["recipe"] == recipe.to_dict()
-    assert model.training_record["corpora"] == {
-        "tiny": {
-            "qas": 3 * len(seen),
-            "identities": 3,
-            "questions": len(seen),
-            "qas_held_out": 3 * (len(questions) - len(seen)),
-        }
+    (corpus,) = model.training_record["corpora"].values()
+    assert len(corpus.pop("digest")) == 16
+    assert corpus == {
+        "qas": 3 * len(seen),
+        "identities": 3,
+        "questions": len(seen),
+        "qas_held_out": 3 * (len(questions) - len(seen)),
     }
     assert model.training_record["checkpoint"] == "last"  # no evaluator to choose one
     json.dumps(model.training_record)
@@ -425,6 +425,23 @@ def test_a_checkpoint_of_another_run_is_an_error_that_says_what_to_do(records, r
         train({"tiny": records}, tmp_path, recipe=other_recipe)
     with pytest.raises(ValueError, match="or of other corpora"):
         train({"tiny": records[:90]}, tmp_path, recipe=recipe)
+
+
+@pytest.mark.parametrize(
+    "change", [{"answer": "no wrong"}, {"model": "stranger"}, {"lang": "deu"}, {"value": "thrift"}]
+)
+@pytest.mark.parametrize("of_control", [False, True])
+def test_a_checkpoint_of_other_answers_to_the_same_questions_is_an_error(
+    records, control, recipe, tmp_path, change, of_control
+):
+    recipe = dataclasses.replace(recipe, control_share=0.5)
+    with pytest.raises(KeyboardInterrupt):
+        train({"tiny": records}, tmp_path, control=control, recipe=recipe, callbacks=[InterruptAt(12)])
+    given = control if of_control else records
+    other = [dataclasses.replace(r, **change) if r.model == "solar" else r for r in given]
+    corpus, other_control = (records, other) if of_control else (other, control)
+    with pytest.raises(ValueError, match="or of other corpora"):
+        train({"tiny": corpus}, tmp_path, control=other_control, recipe=recipe)
 
 
 def test_starting_anew_throws_checkpoints_away(records, recipe, tmp_path):

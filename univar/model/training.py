@@ -1,5 +1,6 @@
 """Trains the multi-view encoder on `SentenceTransformerTrainer`: checkpoints, resume, bf16 and logging are its own."""
 
+import hashlib
 import json
 import logging
 import os
@@ -333,14 +334,24 @@ def _shares(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[s
     return {name: max(recipe.batch_pairs, round(recipe.pairs * root / total)) for name, root in roots.items()}
 
 
-def corpus_record(records: Sequence[QARecord], trained_on: Sequence[QARecord]) -> dict[str, int]:
-    """What a training record says of a corpus: numbers of what was trained on, and of the QAs that were not."""
+def corpus_record(records: Sequence[QARecord], trained_on: Sequence[QARecord]) -> dict[str, int | str]:
+    """What a training record says of a corpus: numbers of what was trained on and of other QAs, a digest of all."""
     return {
         "qas": len(trained_on),
         "identities": len({record.identity for record in trained_on}),
         "questions": len({record.question_key for record in trained_on}),
         "qas_held_out": len(records) - len(trained_on),
+        "digest": _digest(records),
     }
+
+
+def _digest(records: Iterable[QARecord]) -> str:
+    """Sixteen hex digits that stand for what is read of the QAs, in their order, which the draw of views follows."""
+    digest = hashlib.blake2b(digest_size=8)
+    for record in records:
+        read = [*record.identity, record.question_key, record.value, record.text]
+        digest.update(json.dumps(read).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _arguments(
