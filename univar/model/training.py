@@ -229,7 +229,7 @@ class _Trainer(SentenceTransformerTrainer):
 
 
 def _untrained(recipe: Recipe) -> UniVaR:
-    """The encoder from which a recipe starts."""
+    """The encoder from which a recipe starts, in 32 bits."""
     base = weights.base_encoder() if recipe.base == "univar-base" else recipe.base
     try:
         model = UniVaR(base, view_pooling="concat" if recipe.view_encoder == "concat" else recipe.view_pooling)
@@ -245,6 +245,7 @@ def _untrained(recipe: Recipe) -> UniVaR:
             f"the base {recipe.base!r} is a static model, which has no transformer to train; set base to univar-base, "
             "univar, or a SentenceTransformer folder or name on the Hub that has one"
         )
+    model.float()  # many encoders are stored in half precision, whose steps are too coarse for small learning rates
     if recipe.max_tokens is not None:
         window = getattr(model.encoder.config, "max_position_embeddings", recipe.max_tokens)
         if recipe.max_tokens > window:
