@@ -101,30 +101,23 @@ def train(
     if recipe.control_share:
         model.training_record["control"] = corpus_record(control, seen_control)
         datasets[_unused_name(datasets)] = _control_pairs(seen_control, model, datasets, recipe)
-    loss = _loss(model, recipe)
-    steps = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
-    arguments = _arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to)
-    if recipe.patience is not None:
-        callbacks = [EarlyStoppingCallback(recipe.patience), *callbacks]
-    trainer = _Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=datasets,
-        loss=loss,
-        evaluator=evaluator,
-        callbacks=[_Logging(), *callbacks],
-    )
-    trainer.remove_callback(PrinterCallback)  # prints to standard output
-    with arguments.main_process_first(local=False):  # the others must not find what it throws away
+    trainer = _trainer(model, datasets, recipe, out, evaluator=evaluator, callbacks=callbacks, report_to=report_to)
+    with trainer.args.main_process_first(local=False):  # the others must not find what it throws away
         checkpoint = _checkpoint(out, model.training_record, resume=resume)
+    _run(trainer, recipe, checkpoint)
+    model.set_model_card(model_card(model))
+    return model
+
+
+def _run(trainer: "_Trainer", recipe: Recipe, checkpoint: Path | None) -> None:
+    """Trains from the start, or on from a checkpoint."""
     if checkpoint is not None:
+        loss: Any = trainer.loss
         loss.load_state_dict(safetensors.torch.load_file(checkpoint / _TEMPERATURE_FILE), strict=False)
     try:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     except torch.OutOfMemoryError as error:
         raise RuntimeError(_out_of_memory(recipe)) from error
-    model.set_model_card(model_card(model))
-    return model
 
 
 def check_complete(recipe: Recipe, control: Sequence[QARecord], evaluator: BaseEvaluator | None) -> None:
@@ -226,6 +219,31 @@ class _Trainer(SentenceTransformerTrainer):
         loss: Any = self.loss
         file = Path(str(output_dir or self.args.output_dir), _TEMPERATURE_FILE)
         safetensors.torch.save_file({"log_temperature": loss.log_temperature.detach().cpu()}, file)
+
+
+def _trainer(
+    model: UniVaR,
+    datasets: dict[str, Dataset],
+    recipe: Recipe,
+    out: Path,
+    *,
+    evaluator: BaseEvaluator | None,
+    callbacks: Sequence[TrainerCallback],
+    report_to: str,
+) -> _Trainer:
+    steps = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
+    if recipe.patience is not None:
+        callbacks = [EarlyStoppingCallback(recipe.patience), *callbacks]
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to),
+        train_dataset=datasets,
+        loss=_loss(model, recipe),
+        evaluator=evaluator,
+        callbacks=[_Logging(), *callbacks],
+    )
+    trainer.remove_callback(PrinterCallback)  # prints to standard output
+    return trainer
 
 
 def _untrained(recipe: Recipe) -> UniVaR:
@@ -391,14 +409,18 @@ def _arguments(
         report_to=report_to,
         disable_tqdm=not sys.stderr.isatty(),
     )
-    if recipe.batch_pairs % arguments.world_size:
-        raise ValueError(
-            f"batch_pairs is {recipe.batch_pairs}, which {arguments.world_size} processes cannot share equally; "
-            f"set it to a multiple of {arguments.world_size} in the recipe"
-        )
+    _check_shared_equally(recipe.batch_pairs, arguments.world_size)
     # One process with several GPUs would cut batches into rows, which splits views; torchrun gives each its process.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def _check_shared_equally(batch_pairs: int, processes: int) -> None:
+    if batch_pairs % processes:
+        raise ValueError(
+            f"batch_pairs is {batch_pairs}, which {processes} processes cannot share equally; "
+            f"set it to a multiple of {processes} in the recipe"
+        )
 
 
 def _has_bf16() -> bool:

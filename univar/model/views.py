@@ -30,7 +30,8 @@ def sample_view_pair(qas_by_question: Sequence[Sequence[str]], max_qas: int, gen
         max_qas: At least 1.
         generator: The source of chance.
     """
-    size_a, size_b = _fitting(*(generator.randint(1, max_qas) for _ in range(2)), len(qas_by_question))
+    sizes = [generator.randint(1, max_qas) for _ in range(2)]
+    size_a, size_b = _fitting(sizes[0], sizes[1], len(qas_by_question))
     drawn = [generator.choice(qas) for qas in generator.sample(qas_by_question, size_a + size_b)]
     return drawn[:size_a], drawn[size_a:]
 
