@@ -146,7 +146,7 @@ def test_evaluate_compares_models_by_name_and_by_folder_beside_tfidf(univar, ans
     run = univar("evaluate", answers, "--model", tiny_encoder_folder, "--model", "tfidf", "--out", "table.md")
     assert run.code == 0
     assert "values: 3 identities, n = " in run.out
-    assert "No control corpus was given" in run.out
+    assert "No control answers were compared" in run.out
     assert max(map(len, run.out.partition("Written")[0].splitlines()[:8])) <= 80
     table = Path("table.md").read_text()
     assert f"| values | {tiny_encoder_folder} |" in table

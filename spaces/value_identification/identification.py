@@ -177,19 +177,14 @@ class _Task:
     excluded: int
 
 
-def _task(
-    gallery: Matrix,
-    gallery_labels: Strings,
-    query: Matrix,
-    query_labels: Strings,
-    questions: Strings,
-) -> _Task:
-    gallery, query = _unit_rows("gallery", gallery, gallery_labels), _unit_rows("query", query, query_labels)
+def check_labels(gallery_labels: Strings, query_labels: Strings, questions: Strings) -> None:
+    """Raises the ValueErrors of `identify_knn` that no embeddings could avert, so that none need be made first."""
+    for side, labels in (("gallery", gallery_labels), ("query", query_labels)):
+        if not len(labels):
+            raise ValueError(f"no QA on the {side} side; move the split or add questions")
     if len(questions) != len(query_labels):
         raise ValueError(f"questions must name one question a query row: {len(questions)} for {len(query_labels)} rows")
-    if gallery.shape[1] != query.shape[1]:
-        raise ValueError(f"gallery and query differ in width: {gallery.shape[1]} and {query.shape[1]} dimensions")
-    names, codes, counts = np.unique(np.asarray(gallery_labels, dtype=object), return_inverse=True, return_counts=True)
+    names, counts = np.unique(np.asarray(gallery_labels, dtype=object), return_counts=True)
     if len(names) < 2:
         raise ValueError(f"nothing to tell apart: the gallery has one identity, {names[0]!r}; give two or more")
     if counts.min() < 2:
@@ -197,12 +192,30 @@ def _task(
             f"identity {names[counts.argmin()]!r} has 1 QA in the gallery; at least 2 are needed: "
             "collect more answers or leave the identity out"
         )
+    known = set(names)
+    scored = {question for question, label in zip(questions, query_labels, strict=True) if label in known}
+    if not scored:
+        raise ValueError(f"the gallery has none of the query's identities: {', '.join(sorted(set(query_labels)))}")
+    if len(scored) < 2:
+        raise ValueError("the query has one question, and the interval over questions needs at least 2; add questions")
+
+
+def _task(
+    gallery: Matrix,
+    gallery_labels: Strings,
+    query: Matrix,
+    query_labels: Strings,
+    questions: Strings,
+) -> _Task:
+    check_labels(gallery_labels, query_labels, questions)
+    gallery, query = _unit_rows("gallery", gallery, gallery_labels), _unit_rows("query", query, query_labels)
+    if gallery.shape[1] != query.shape[1]:
+        raise ValueError(f"gallery and query differ in width: {gallery.shape[1]} and {query.shape[1]} dimensions")
+    names, codes = np.unique(np.asarray(gallery_labels, dtype=object), return_inverse=True)
     index = {name: code for code, name in enumerate(names)}
     known = np.array([label in index for label in query_labels])
     if not known.all():
         unknown = sorted(set(query_labels) - set(index))
-        if not known.any():
-            raise ValueError(f"the gallery has none of the query's identities: {', '.join(unknown)}")
         logger.warning("%d query QAs left out, identities not in the gallery: %s", (~known).sum(), ", ".join(unknown))
     return _Task(
         gallery=gallery,
@@ -218,8 +231,6 @@ def _task(
 def _unit_rows(side: str, embeddings: Matrix, labels: Strings) -> Matrix:
     """Embeddings in double precision and of unit length (a row of zeros stays one)."""
     rows: Any = sparse.csr_array(embeddings) if sparse.issparse(embeddings) else np.asarray(embeddings)
-    if not len(labels):
-        raise ValueError(f"no QA on the {side} side; move the split or add questions")
     if rows.ndim != 2 or rows.shape[0] != len(labels):
         raise ValueError(f"{side}: embeddings of shape {rows.shape} for {len(labels)} labels; give one row a label")
     rows = rows.astype(np.float64)

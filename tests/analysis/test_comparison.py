@@ -83,8 +83,8 @@ def test_identities_without_control_are_named() -> None:
 
 
 def test_a_table_without_control_says_so(comparison: Comparison) -> None:
-    assert "No control corpus was given" in compare(corpus(), {"blind": blind}).to_markdown()
-    assert "No control corpus was given" not in comparison.to_markdown()
+    assert "No control answers were compared" in compare(corpus(), {"blind": blind}).to_markdown()
+    assert "No control answers were compared" not in comparison.to_markdown()
 
 
 def test_the_same_model_in_another_language_is_another_identity() -> None:
@@ -204,13 +204,32 @@ def test_representations_by_name_bring_the_questions_they_were_trained_on(monkey
 
 
 @pytest.mark.parametrize(
+    ("records", "options"),
+    [
+        (corpus(("ada",)), {}),
+        (corpus(questions=1), {}),
+        (corpus(), {"control": corpus(("ada",), topic="control")}),
+        (corpus(), {"control": corpus(topic="control")[:6]}),
+        (corpus(), {"k": 0}),
+    ],
+)
+def test_what_is_too_small_is_refused_before_anything_is_encoded(
+    records: list[QARecord], options: dict[str, Any]
+) -> None:
+    model = NameReader()
+    with pytest.raises(ValueError, match=r"one identity|has one question|no question is left|k must be"):
+        compare(records, {"names": sentence_encoder(model)}, **options)
+    assert model.calls == []
+
+
+@pytest.mark.parametrize(
     ("records", "encoders", "options", "message"),
     [
         (corpus(), {}, {}, "no representation to compare"),
         ([], {"blind": blind}, {}, "values: no QA is left of 0"),
-        (corpus(("ada",)), {"blind": blind}, {}, "values, blind: .* one identity, 'ada .eng.'"),
+        (corpus(("ada",)), {"blind": blind}, {}, "values: .* one identity, 'ada .eng.'"),
         (corpus(questions=1), {"blind": blind}, {}, "values: no question is left on the"),
-        (corpus(), {"blind": blind}, {"k": 0}, "values, blind: k must be at least 1"),
+        (corpus(), {"blind": blind}, {"k": 0}, "k must be at least 1"),
         (corpus(), {"blind": blind}, {"max_characters": 0}, "max_characters must be at least 1, got 0"),
         (
             corpus(),
@@ -218,7 +237,7 @@ def test_representations_by_name_bring_the_questions_they_were_trained_on(monkey
             {},
             "values, nan: .* not finite",
         ),
-        (corpus(), {"blind": blind}, {"control": corpus(("ada",))}, "control, blind: .* one identity"),
+        (corpus(), {"blind": blind}, {"control": corpus(("ada",))}, "control: .* one identity"),
         (corpus(), {"blind": blind}, {"trained_on": {question_hash(r.question) for r in corpus()}}, "180 trained on"),
     ],
 )

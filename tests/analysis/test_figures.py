@@ -20,7 +20,6 @@ from univar.analysis.figures import (
     draw_map,
     looks_of,
     map_figure,
-    overlapping_labels,
     places_beside,
     places_in_columns,
 )
@@ -48,6 +47,15 @@ def small_map():
 
 
 # Labels
+
+
+def overlapping_labels(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of identity labels whose boxes overlap as drawn; a label that leaves the figure is paired with ""."""
+    labels = [text for text in figure.findobj(Text) if str(text.get_gid()).startswith("label-")]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in labels]
+    clashes = [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if a.overlaps(b)]
+    whole = figure.bbox
+    return clashes + [(name, "") for name, b in boxes if (b.min < whole.min).any() or (b.max > whole.max).any()]
 
 
 @pytest.mark.parametrize("apart", [0, 1, 20], ids=["crowded", "touching", "apart"])

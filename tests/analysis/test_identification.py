@@ -200,13 +200,13 @@ LABELS, QUESTIONS = list("aabb"), list("1122")
         (SIDE, LABELS, SIDE, list("cccc"), QUESTIONS, "none of the query's identities: c"),
         (SIDE[:0], [], SIDE, LABELS, QUESTIONS, "no QA on the gallery side"),
         (SIDE, LABELS, SIDE[:0], [], [], "no QA on the query side"),
-        (SIDE, LABELS[:3], SIDE, LABELS, QUESTIONS, r"gallery: embeddings of shape \(4, 2\) for 3 labels"),
+        (SIDE, [*LABELS, "a"], SIDE, LABELS, QUESTIONS, r"gallery: embeddings of shape \(4, 2\) for 5 labels"),
         (SIDE, LABELS, SIDE, LABELS, QUESTIONS[:3], "3 for 4 rows"),
         (SIDE, LABELS, np.ones((4, 3)), LABELS, QUESTIONS, "2 and 3 dimensions"),
         (SIDE, LABELS, np.ones(4), LABELS, QUESTIONS, r"query: embeddings of shape \(4,\)"),
         (SIDE, LABELS, SIDE * [1, math.nan], LABELS, QUESTIONS, "query: 4 numbers in the embeddings are not finite"),
         (sparse.csr_array(SIDE + math.inf), LABELS, SIDE, LABELS, QUESTIONS, "gallery: .* not finite"),
-        (SIDE, LABELS, SIDE, LABELS, list("1111"), "at least 2 clusters, got 1; add questions"),
+        (SIDE, LABELS, SIDE, LABELS, list("1111"), "the query has one question, .* at least 2; add questions"),
     ],
 )
 def test_what_cannot_be_identified_is_refused(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,14 @@ import numpy as np
 import pytest
 
 from univar.analysis import trained
-from univar.analysis.trained import IdentificationEvaluator, checkpoint_folder, last_checkpoint, train_and_measure
-from univar.corpus.records import QARecord, split_of
+from univar.analysis.trained import (
+    IdentificationEvaluator,
+    checkpoint_folder,
+    last_checkpoint,
+    measure,
+    train_and_measure,
+)
+from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model.modeling import UniVaR
 
 
@@ -117,6 +124,25 @@ def test_a_corpus_too_small_to_be_measured_does_not_lose_the_training(records, r
     assert "small was not measured: values: no QA is left" in caplog.text
     assert said[0].endswith("Too few validation questions to help choose the checkpoint: small.")
     assert "Not measured." in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_questions_that_the_base_was_trained_on_are_not_measured_on(tiny_model, tmp_path):
+    records = corpus(("ada", "bob"))
+    tiny_model.training_record = {"questions": [question_hash(r.question) for r in records[:20]]}
+    tiny_model.save_pretrained(str(tmp_path / "base"))
+    tiny_model.training_record = {"recipe": {"base": str(tmp_path / "base")}, "questions": []}
+    assert measure(tiny_model, {"one": records}, [])["one"].selections[0].trained_on == 20
+
+
+@pytest.mark.parametrize("models", [("ada", "bob"), ("ada",)])
+def test_too_few_control_answers_do_not_lose_the_values(tiny_model, tiny_encoder_folder, caplog, models):
+    # All but one of their questions were trained on, or one identity gave them all.
+    control = [replace(r, question=f"control {r.question}") for r in corpus(models, 10 if len(models) > 1 else 200)]
+    seen = [question_hash(record.question) for record in control[2:]] if len(models) > 1 else []
+    tiny_model.training_record = {"recipe": {"base": str(tiny_encoder_folder)}, "questions": seen}
+    comparisons = measure(tiny_model, {"one": corpus(("ada", "bob"))}, control)
+    assert {row.corpus for row in comparisons["one"].rows} == {"values"}
+    assert "one was measured without control answers: control: " in caplog.text
 
 
 def test_too_few_identities_are_refused_and_leave_nothing(records, recipe, tmp_path):

@@ -15,6 +15,7 @@ from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoTokenizer, LlamaConfig, LlamaModel
 
+from univar.analysis.comparison import representations
 from univar.model import weights
 from univar.model.modeling import UniVaR, is_shipped, load_model
 from univar.model.modules import MultiViewPooling, ViewTransformer
@@ -199,16 +200,48 @@ def test_the_precision_of_weights_is_kept(tiny_encoder_folder, tmp_path, dtype):
     assert {parameter.dtype for parameter in loaded.parameters()} == {dtype}
 
 
-def test_a_model_is_loaded_from_the_hub(attentive_model, tmp_path):
-    # The cache of the Hub client stands for the Hub: a snapshot with every file of the repository.
+def cached(model: SentenceTransformer, cache: Path) -> None:
+    """Has the cache of the Hub client stand for the Hub: a snapshot with every file of `someone/encoder`."""
     revision = "0123456789abcdef0123456789abcdef01234567"
-    repository = tmp_path / "models--someone--encoder"
+    repository = cache / "models--someone--encoder"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text(revision)
-    attentive_model.save_pretrained(str(repository / "snapshots" / revision))
+    model.save_pretrained(str(repository / "snapshots" / revision))
+
+
+def test_a_model_is_loaded_from_the_hub(attentive_model, tmp_path):
+    cached(attentive_model, tmp_path)
     loaded = UniVaR("someone/encoder", cache_folder=str(tmp_path), local_files_only=True, device="cpu")
     assert np.array_equal(loaded.encode(VIEWS), attentive_model.encode(VIEWS))
     assert loaded.training_record == attentive_model.training_record
+
+
+def test_a_name_on_the_hub_means_the_model_with_its_views_and_record(attentive_model, tmp_path, monkeypatch):
+    cached(attentive_model, tmp_path)
+    monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path))
+    loaded = load_model("someone/encoder")
+    assert np.array_equal(loaded.encode(VIEWS), attentive_model.encode(VIEWS))
+    assert representations(["someone/encoder"])[1] == {"00ff"}
+
+
+def test_a_stock_encoder_on_the_hub_stays_one(tiny_encoder_folder, tmp_path, monkeypatch):
+    cached(SentenceTransformer(str(tiny_encoder_folder), device="cpu"), tmp_path)
+    monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path))
+    assert type(load_model("someone/encoder")) is SentenceTransformer
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nobody/no-such-encoder", "couldn't find them in the cached files"),
+        ("no-such-encoder", "couldn't find them in the cached files"),
+        ("no/such/folder", "Path no/such/folder not found"),
+        ("no such/encoder", "Repo id must use alphanumeric chars"),
+    ],
+)
+def test_a_name_that_means_no_model_is_an_error_of_the_library(name, words):
+    with pytest.raises(OSError, match=words):
+        load_model(name)
 
 
 def test_a_model_is_pushed_as_it_is_saved(attentive_model, tmp_path, monkeypatch):

@@ -216,6 +216,41 @@ def test_pairs_are_rounded_down_to_whole_batches_and_seeded():
     assert len(same_value_view_pairs(VALUED, 1, batch_pairs=3)) == 3
 
 
+def test_the_draws_of_a_seed_stay_what_they_are():
+    drawn = same_value_view_pairs(VALUED, 9, batch_pairs=3, max_qas=2, seed=7)
+    assert [questions_in(row["view_a"] + row["view_b"]) for row in drawn] == 3 * [["w3", "w1"]] + 3 * [
+        ["p4", "p1"]
+    ] + 3 * [["w3", "w1"]]
+    assert drawn["label"] == [0, 2, 1, 2, 0, 1, 2, 1, 0]
+
+
+def sparse(own: int, shared: int) -> list[QARecord]:
+    """Each of four models answers questions of its own, and each two neighbours share some."""
+    models = ["aya", "mixtral", "solar", "yi"]
+    alone = [answer(f"{model} {n}", model, "peace") for model in models for n in range(own)]
+    pairs = list(zip(models[::2], models[1::2], strict=True))
+    return alone + [answer(f"{a} {b} {n}", m, "peace") for a, b in pairs for m in (a, b) for n in range(shared)]
+
+
+@pytest.mark.parametrize(("own", "shared", "most"), [(60, 2, 1), (60, 4, 2), (0, 20, 5)])
+def test_few_questions_in_common_give_views_as_large_as_they_allow_and_at_once(own, shared, most, caplog):
+    drawn = same_value_view_pairs(sparse(own, shared), 2_400, batch_pairs=24, max_qas=most)
+    sizes = Counter(len(view) for row in drawn for view in (row["view_a"], row["view_b"]))
+    # 2 * 2,400 sizes drawn from 1..most, two by two in a round; a standard deviation is below 60.
+    assert all(abs(sizes[size] - 4_800 / most) < 5 * 60 for size in range(1, most + 1))
+    assert set(drawn["label"]) == {0, 1, 2, 3}
+    assert all(" " in question.partition(" ")[2] for row in drawn for question in questions_in(row["view_a"]))
+    assert caplog.text == ""
+
+
+def test_values_with_too_few_questions_for_the_largest_views_are_told(caplog):
+    same_value_view_pairs(VALUED + sparse(60, 2), 9, batch_pairs=3, max_qas=2)
+    # On peace three answered four questions; those that one alone answered do not count.
+    assert caplog.text.count("views of fewer than") == 1
+    assert "max_qas = 2 QAs on 1 of 2 values, since two views of as many need 4 questions" in caplog.text
+    assert "that two identities answered; the fewest are wealth: 3" in caplog.text
+
+
 @pytest.mark.parametrize(
     "records",
     [

@@ -14,6 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from univar.analysis.identification import (
     Identification,
     Matrix,
+    check_labels,
     gallery_query_masks,
     identify_knn,
     identify_linear,
@@ -163,7 +164,7 @@ class Comparison:
 
     def notes(self) -> list[str]:
         """What one must know to read the table, a sentence each."""
-        uncontrolled = ["No control corpus was given: style may account for any of this."]
+        uncontrolled = ["No control answers were compared: style may account for any of this."]
         return [
             *(selection.sentence() for selection in self.selections),
             *(uncontrolled if len(self.selections) == 1 else []),
@@ -224,13 +225,15 @@ def compare(
             than another; 1,000 are about what a window of 256 tokens holds in English.
 
     Raises:
-        ValueError: If there is no representation, or a corpus is too small after the drops: see `gallery_query_masks`
-            and `identify_knn`; the message names the corpus.
+        ValueError: If there is no representation, or a corpus is too small after the drops, before anything is
+            encoded: see `gallery_query_masks` and `identify_knn`; the message names the corpus.
     """
     if not representations:
         raise ValueError("no representation to compare; give at least one, such as {'TF-IDF': tfidf()}")
     if max_characters < 1:
         raise ValueError(f"max_characters must be at least 1, got {max_characters}")
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
     splits = [_split("values", records, trained_on, identities=None)]
     if control is not None:
         splits.append(_split("control", control, trained_on, identities=splits[0].identities))
@@ -270,6 +273,8 @@ def _split(
     with _naming(corpus):
         masks = gallery_query_masks(fractions, threshold=threshold)
     gallery, query = ([record for record, chosen in zip(kept, mask, strict=True) if chosen] for mask in masks)
+    with _naming(corpus):
+        check_labels(_labels(gallery), _labels(query), _questions(query))
     found = frozenset(record.identity for record in kept)
     selection = Selection(
         corpus=corpus,
@@ -301,11 +306,14 @@ def _row(split: _Split, name: str, encode: Encoder, *, k: int, seed: int, max_ch
     logger.info("%s: encoding with %s", corpus, name)
     texts = [[record.text[:max_characters] for record in side] for side in (split.gallery, split.query)]
     gallery, query = encode(*texts)
-    labels = [[str(record.identity) for record in side] for side in (split.gallery, split.query)]
-    task = gallery, labels[0], query, labels[1], _questions(split.query)
+    task = gallery, _labels(split.gallery), query, _labels(split.query), _questions(split.query)
     with _naming(f"{corpus}, {name}"):
         row = Row(corpus, name, identify_knn(*task, k=k, seed=seed), identify_linear(*task, seed=seed))
     return row
+
+
+def _labels(records: Iterable[QARecord]) -> list[str]:
+    return [str(record.identity) for record in records]
 
 
 def _questions(records: Iterable[QARecord]) -> list[str]:

@@ -8,7 +8,6 @@ import math
 import os
 import textwrap
 from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
@@ -135,22 +133,6 @@ def looks_of(value_map: ValueMap, color_by: ColorBy) -> list[Look]:
         Look(group, PALETTE[order[group] % len(PALETTE)], MARKERS[order[group] // len(PALETTE) % len(MARKERS)])
         for group in groups
     ]
-
-
-def overlapping_labels(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of identity labels whose boxes overlap as drawn; a label that leaves the figure is paired with "".
-
-    Empty for what `map_figure` draws: this is for checking.
-    """
-    labels = [text for text in figure.findobj(Text) if str(text.get_gid()).startswith("label-")]
-    boxes = {text: np.asarray(text.get_window_extent().extents) for text in labels}
-    clashes = [
-        (one.get_text(), other.get_text())
-        for one, other in combinations(labels, 2)
-        if _overlap(boxes[one], boxes[other])
-    ]
-    low, high = np.asarray(figure.bbox.min), np.asarray(figure.bbox.max)
-    return clashes + [(text.get_text(), "") for text, b in boxes.items() if (b[:2] < low).any() or (b[2:] > high).any()]
 
 
 def places_beside(marks: FloatArray, sizes: FloatArray, frame: FloatArray) -> FloatArray | None:

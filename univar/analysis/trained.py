@@ -5,6 +5,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.util import get_rank
 from transformers.trainer import TRAINER_STATE_NAME
 
-from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
+from univar.analysis.comparison import Comparison, Encoder, compare, sentence_encoder, tfidf
 from univar.analysis.identification import identify_knn
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.files import replacing
@@ -152,20 +153,39 @@ def measure(
 ) -> dict[str, Comparison]:
     """Identification by a trained model, the base it started from and TF-IDF, on each corpus that allows it.
 
-    A corpus with too few test questions is left out with a warning, so that hours of training are not lost for it.
+    Questions that the model or its base was trained on are left out. So is, with a warning, a corpus with too few
+    others, so that hours of training are not lost for it; and so are control answers that are too few, alone.
     """
     recipe: dict[str, Any] = model.training_record["recipe"]
     base = load_model("base" if recipe["base"] == "univar-base" else recipe["base"])
     encoders = {"univar": sentence_encoder(model), "base": sentence_encoder(base), "tfidf": tfidf()}
-    trained_on = frozenset(model.training_record["questions"])
+    known = getattr(base, "training_record", {}).get("questions", ())  # models of earlier versions do not hold these
+    trained_on = frozenset([*model.training_record["questions"], *known])
     comparisons = {}
     for name, records in corpora.items():
-        controls = _of_the_same(control, records) or None
         try:
-            comparisons[name] = compare(records, encoders, control=controls, trained_on=trained_on)
+            comparisons[name] = _compared(name, records, _of_the_same(control, records), encoders, trained_on)
         except ValueError as error:
             logger.warning("%s was not measured: %s", name, error)
     return comparisons
+
+
+def _compared(
+    name: str,
+    records: Sequence[QARecord],
+    control: Sequence[QARecord],
+    encoders: Mapping[str, Encoder],
+    trained_on: AbstractSet[str],
+) -> Comparison:
+    """The comparison on a corpus, without control answers where it is they that do not allow it."""
+    try:
+        return compare(records, encoders, control=control or None, trained_on=trained_on)
+    except ValueError as error:
+        if not control:
+            raise
+        comparison = compare(records, encoders, trained_on=trained_on)  # raises again what the corpus itself does
+        logger.warning("%s was measured without control answers: %s", name, error)
+        return comparison
 
 
 def checkpoint_folder(out: str | os.PathLike[str]) -> Path:

@@ -230,11 +230,11 @@ def load_model(name: str) -> SentenceTransformer:
 
     Args:
         name: `univar`, `univar-static`, `base` (their untouched base encoder), an exported folder, or any
-            SentenceTransformer folder or id.
+            SentenceTransformer folder or Hub id.
     """
     if name == "base" and not os.path.isdir(name):
         return SentenceTransformer(weights.base_encoder())
-    if is_shipped(name) or is_univar_folder(name):
+    if is_shipped(name) or is_univar_folder(name) or _is_univar_on_hub(name):
         return UniVaR(name)
     if is_export(name):
         return OnnxEncoder(name)
@@ -255,6 +255,15 @@ def is_univar_folder(name: object) -> bool:
     return isinstance(name, str | os.PathLike) and os.path.isfile(
         os.path.join(name, _VIEW_POOLING_FOLDER, "config.json")
     )
+
+
+def _is_univar_on_hub(name: str) -> bool:
+    """Whether a Hub id is that of a UniVaR model, as far as the Hub, or offline its cache, can tell."""
+    # Names without an owner are of sentence-transformers' own models.
+    if os.path.exists(name) or name.count("/") != 1:
+        return False
+    cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # where the constructor looks too
+    return load_file_path(name, f"{_VIEW_POOLING_FOLDER}/config.json", cache_folder=cache) is not None
 
 
 def _check_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 RECIPES = Path(__file__).parent.parent / "assets" / "recipes"
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class Recipe:
     """Everything that decides a training run besides its corpora.
 
@@ -51,7 +51,7 @@ class Recipe:
         control_weight: Of the loss of those steps, whose gradients share one optimizer with the others.
         checkpoints: How many times the run is evaluated and saved.
         patience: Stop after as many checkpoints without a better one; None to go on to the end.
-        seed: Of views, batches and dropout.
+        seed: Of views, batches and dropout, in [0, 2^32).
     """
 
     base: str = "univar-base"
@@ -79,7 +79,7 @@ class Recipe:
     control_weight: Annotated[float, Gt(0)] = 1.0
     checkpoints: PositiveInt = 4
     patience: PositiveInt | None = None
-    seed: int = 0
+    seed: Annotated[int, Ge(0), Lt(2**32)] = 0
 
     def __post_init__(self) -> None:
         if self.view_encoder == "concat" and self.view_pooling != "mean":

@@ -1,5 +1,6 @@
 """Trains the multi-view encoder on `SentenceTransformerTrainer`: checkpoints, resume, bf16 and logging are its own."""
 
+import hashlib
 import json
 import logging
 import os
@@ -33,6 +34,7 @@ from univar.model.cards import model_card
 from univar.model.controls import control_pairs
 from univar.model.losses import ControlledInfoNCELoss, MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
+from univar.model.modules import ViewTransformer
 from univar.model.recipes import Recipe
 from univar.model.views import InOrderBatchSampler, check_same_value, same_value_view_pairs, view_pairs
 
@@ -58,6 +60,9 @@ def train(
     to the square root of their QAs. Questions of the other splits are never seen. Where `torchrun` or `accelerate
     launch` started several processes, each takes its share of every batch: the training is that of one process.
 
+    The training record of the model names the questions that were seen, and where the base is a UniVaR model, those
+    that it has seen.
+
     Args:
         corpora: Records by the name of their corpus.
         out: Folder of checkpoints; a run that was interrupted goes on from the last one if `resume`.
@@ -74,12 +79,13 @@ def train(
         ValueError: If the corpora leave fewer than two identities to tell apart, if the checkpoints in `out` are of
             another recipe or of other corpora, if the recipe asks for more tokens than the base encoder reads, for
             control answers or an early end where there are none or nothing is measured, or if the processes that
-            train cannot share a batch equally; also if the base encoder cannot be loaded.
+            train cannot share a batch equally; also if the base encoder cannot be loaded or is a static model.
         RuntimeError: If a step takes more memory than there is; the message names what in the recipe would help.
     """
     recipe, out = recipe or Recipe(), Path(out)
     check_complete(recipe, control, evaluator)
     model = _untrained(recipe)
+    known = model.training_record.get("questions", ())  # of a base that is a UniVaR model itself
     seen = {name: _to_train_on(records) for name, records in corpora.items()}
     seen_control = _to_train_on(control) if recipe.control_share else []
     datasets = _datasets(seen, recipe)
@@ -87,7 +93,7 @@ def train(
     model.training_record = {
         "recipe": recipe.to_dict(),
         "corpora": {name: corpus_record(records, seen[name]) for name, records in corpora.items()},
-        "questions": _hashes([*seen.values(), seen_control]),
+        "questions": sorted({*known, *_hashes([*seen.values(), seen_control])}),
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
     if recipe.view_encoder == "concat":
@@ -95,30 +101,23 @@ def train(
     if recipe.control_share:
         model.training_record["control"] = corpus_record(control, seen_control)
         datasets[_unused_name(datasets)] = _control_pairs(seen_control, model, datasets, recipe)
-    loss = _loss(model, recipe)
-    steps = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
-    arguments = _arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to)
-    if recipe.patience is not None:
-        callbacks = [EarlyStoppingCallback(recipe.patience), *callbacks]
-    trainer = _Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=datasets,
-        loss=loss,
-        evaluator=evaluator,
-        callbacks=[_Logging(), *callbacks],
-    )
-    trainer.remove_callback(PrinterCallback)  # prints to standard output
-    with arguments.main_process_first(local=False):  # the others must not find what it throws away
+    trainer = _trainer(model, datasets, recipe, out, evaluator=evaluator, callbacks=callbacks, report_to=report_to)
+    with trainer.args.main_process_first(local=False):  # the others must not find what it throws away
         checkpoint = _checkpoint(out, model.training_record, resume=resume)
+    _run(trainer, recipe, checkpoint)
+    model.set_model_card(model_card(model))
+    return model
+
+
+def _run(trainer: "_Trainer", recipe: Recipe, checkpoint: Path | None) -> None:
+    """Trains from the start, or on from a checkpoint."""
     if checkpoint is not None:
+        loss: Any = trainer.loss
         loss.load_state_dict(safetensors.torch.load_file(checkpoint / _TEMPERATURE_FILE), strict=False)
     try:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     except torch.OutOfMemoryError as error:
         raise RuntimeError(_out_of_memory(recipe)) from error
-    model.set_model_card(model_card(model))
-    return model
 
 
 def check_complete(recipe: Recipe, control: Sequence[QARecord], evaluator: BaseEvaluator | None) -> None:
@@ -150,8 +149,8 @@ def _to_train_on(records: Sequence[QARecord]) -> list[QARecord]:
     return [record for record in records if split_of(record.question_key) == "train"]
 
 
-def _hashes(corpora: Iterable[Iterable[QARecord]]) -> list[str]:
-    return sorted({question_hash(record.question_key) for records in corpora for record in records})
+def _hashes(corpora: Iterable[Iterable[QARecord]]) -> set[str]:
+    return {question_hash(record.question_key) for records in corpora for record in records}
 
 
 def _loss(model: UniVaR, recipe: Recipe) -> MultiViewInfoNCELoss:
@@ -233,8 +232,33 @@ class _Trainer(SentenceTransformerTrainer):
         safetensors.torch.save_file({"log_temperature": loss.log_temperature.detach().cpu()}, file)
 
 
+def _trainer(
+    model: UniVaR,
+    datasets: dict[str, Dataset],
+    recipe: Recipe,
+    out: Path,
+    *,
+    evaluator: BaseEvaluator | None,
+    callbacks: Sequence[TrainerCallback],
+    report_to: str,
+) -> _Trainer:
+    steps = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
+    if recipe.patience is not None:
+        callbacks = [EarlyStoppingCallback(recipe.patience), *callbacks]
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to),
+        train_dataset=datasets,
+        loss=_loss(model, recipe),
+        evaluator=evaluator,
+        callbacks=[_Logging(), *callbacks],
+    )
+    trainer.remove_callback(PrinterCallback)  # prints to standard output
+    return trainer
+
+
 def _untrained(recipe: Recipe) -> UniVaR:
-    """The encoder from which a recipe starts."""
+    """The encoder from which a recipe starts, in 32 bits."""
     base = weights.base_encoder() if recipe.base == "univar-base" else recipe.base
     try:
         model = UniVaR(base, view_pooling="concat" if recipe.view_encoder == "concat" else recipe.view_pooling)
@@ -245,6 +269,12 @@ def _untrained(recipe: Recipe) -> UniVaR:
             f"cannot load the base {recipe.base!r}; set base to univar-base, a SentenceTransformer folder or a name on "
             f"the Hub ({type(error).__name__}: {error})"
         ) from error
+    if not isinstance(model[0], ViewTransformer):
+        raise ValueError(
+            f"the base {recipe.base!r} is a static model, which has no transformer to train; set base to univar-base, "
+            "univar, or a SentenceTransformer folder or name on the Hub that has one"
+        )
+    model.float()  # many encoders are stored in half precision, whose steps are too coarse for small learning rates
     if recipe.max_tokens is not None:
         window = getattr(model.encoder.config, "max_position_embeddings", recipe.max_tokens)
         if recipe.max_tokens > window:
@@ -338,14 +368,24 @@ def _shares(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[s
     return {name: max(recipe.batch_pairs, round(recipe.pairs * root / total)) for name, root in roots.items()}
 
 
-def corpus_record(records: Sequence[QARecord], trained_on: Sequence[QARecord]) -> dict[str, int]:
-    """What a training record says of a corpus: numbers of what was trained on, and of the QAs that were not."""
+def corpus_record(records: Sequence[QARecord], trained_on: Sequence[QARecord]) -> dict[str, int | str]:
+    """What a training record says of a corpus: numbers of what was trained on and of other QAs, a digest of all."""
     return {
         "qas": len(trained_on),
         "identities": len({record.identity for record in trained_on}),
         "questions": len({record.question_key for record in trained_on}),
         "qas_held_out": len(records) - len(trained_on),
+        "digest": _digest(records),
     }
+
+
+def _digest(records: Iterable[QARecord]) -> str:
+    """Sixteen hex digits that stand for what is read of the QAs, in their order, which the draw of views follows."""
+    digest = hashlib.blake2b(digest_size=8)
+    for record in records:
+        read = [*record.identity, record.question_key, record.value, record.text]
+        digest.update(json.dumps(read).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _arguments(
@@ -384,14 +424,18 @@ def _arguments(
         report_to=report_to,
         disable_tqdm=not sys.stderr.isatty(),
     )
-    if recipe.batch_pairs % arguments.world_size:
-        raise ValueError(
-            f"batch_pairs is {recipe.batch_pairs}, which {arguments.world_size} processes cannot share equally; "
-            f"set it to a multiple of {arguments.world_size} in the recipe"
-        )
+    _check_shared_equally(recipe.batch_pairs, arguments.world_size)
     # One process with several GPUs would cut batches into rows, which splits views; torchrun gives each its process.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def _check_shared_equally(batch_pairs: int, processes: int) -> None:
+    if batch_pairs % processes:
+        raise ValueError(
+            f"batch_pairs is {batch_pairs}, which {processes} processes cannot share equally; "
+            f"set it to a multiple of {processes} in the recipe"
+        )
 
 
 def _has_bf16() -> bool:

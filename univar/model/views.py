@@ -3,8 +3,8 @@
 import itertools
 import logging
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentence_transformers.base.sampler import DefaultBatchSampler
@@ -30,11 +30,17 @@ def sample_view_pair(qas_by_question: Sequence[Sequence[str]], max_qas: int, gen
         max_qas: At least 1.
         generator: The source of chance.
     """
-    size_a, size_b = (generator.randint(1, max_qas) for _ in range(2))
-    while size_a + size_b > len(qas_by_question):
-        size_a, size_b = (size_a - 1, size_b) if size_a >= size_b else (size_a, size_b - 1)
+    sizes = [generator.randint(1, max_qas) for _ in range(2)]
+    size_a, size_b = _fitting(sizes[0], sizes[1], len(qas_by_question))
     drawn = [generator.choice(qas) for qas in generator.sample(qas_by_question, size_a + size_b)]
     return drawn[:size_a], drawn[size_a:]
+
+
+def _fitting(size_a: int, size_b: int, questions: int) -> tuple[int, int]:
+    """The sizes of two views, the larger one made smaller until there are questions enough."""
+    while size_a + size_b > questions:
+        size_a, size_b = (size_a - 1, size_b) if size_a >= size_b else (size_a, size_b - 1)
+    return size_a, size_b
 
 
 def view_pairs(
@@ -122,12 +128,14 @@ def same_value_view_pairs(
     A batch of them can be told apart by nothing but what its identities hold of that value: topic and question are
     the same for all. The two views of a pair still share no question. Values get turns at random, each as often as
     the others. A batch that has more rows than there are identities goes on with other questions on the same value.
+    Where the questions that were drawn have no two identities that answered them all, two identities are drawn and
+    then of the questions that both answered.
 
     Args:
         records: QAs whose `value` is known; others are left out.
         pairs: How many rows; rounded down to whole batches, but one at least.
         batch_pairs: Rows of one batch, at least 2.
-        max_qas: QAs a view, at most.
+        max_qas: QAs a view, at most; a warning tells of values with too few questions for two such views.
         seed: Same seed, same pairs.
         text: What is encoded of a record.
 
@@ -141,6 +149,7 @@ def same_value_view_pairs(
             f"pairs and max_qas must be at least 1 and batch_pairs 2, got {pairs}, {max_qas} and {batch_pairs}"
         )
     answers = _answers_by_value(records, text)
+    _warn_of_small_views(answers, max_qas)
     label_of = {identity: label for label, identity in enumerate(sorted({record.identity for record in records}))}
     generator = random.Random(seed)
     rows: dict[str, list[Any]] = {"view_a": [], "view_b": [], "label": []}
@@ -163,12 +172,13 @@ AnswersByQuestion = dict[str, dict[Identity, list[str]]]
 
 
 def _answers_by_value(records: Sequence[QARecord], text: Callable[[QARecord], str]) -> dict[str, AnswersByQuestion]:
-    """By value and question, what each identity answered; without values of which no two questions can be compared."""
+    """By value and question, what each identity answered, without questions and values that allow no comparison."""
     grouped: dict[str, AnswersByQuestion] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for record in records:
         if record.value is not None:
             grouped[record.value][normalised_question(record.question_key)][record.identity].append(text(record))
-    usable = {value: answers for value, answers in grouped.items() if _comparable(answers)}
+    shared = {value: {q: of_one for q, of_one in asked.items() if len(of_one) > 1} for value, asked in grouped.items()}
+    usable = {value: answers for value, answers in shared.items() if _comparable(answers)}
     if not usable:
         raise ValueError(
             f"views on one value need two questions about it that two identities answered; none of {len(grouped)} "
@@ -178,8 +188,24 @@ def _answers_by_value(records: Sequence[QARecord], text: Callable[[QARecord], st
 
 
 def _comparable(answered: AnswersByQuestion) -> bool:
-    """Whether some two questions share two identities, so that `_rounds` comes to an end."""
+    """Whether some two questions share two identities, so that there are views for `_rounds` to draw."""
     return any(len(a.keys() & b.keys()) > 1 for a, b in itertools.combinations(answered.values(), 2))
+
+
+def _warn_of_small_views(answers: Mapping[str, AnswersByQuestion], max_qas: int) -> None:
+    """Tells of values on which no two identities can have answered as many questions as the largest views need."""
+    reach = {value: _second_most_questions(answered) for value, answered in answers.items()}
+    if few := sorted((number, value) for value, number in reach.items() if number < 2 * max_qas):
+        logger.warning(
+            "views of fewer than max_qas = %d QAs on %d of %d values, since two views of as many need %d questions "
+            "that two identities answered; the fewest are %s",
+            *(max_qas, len(few), len(reach), 2 * max_qas, ", ".join(f"{value}: {number}" for number, value in few[:5])),
+        )
+
+
+def _second_most_questions(answered: AnswersByQuestion) -> int:
+    counts = Counter(identity for of_question in answered.values() for identity in of_question)
+    return counts.most_common(2)[1][1]
 
 
 def _rounds(
@@ -189,13 +215,33 @@ def _rounds(
     questions = sorted(answered)
     while True:
         size_a, size_b = (generator.randint(1, min(max_qas, len(questions) // 2)) for _ in range(2))
-        drawn = [answered[question] for question in generator.sample(questions, size_a + size_b)]
-        identities = sorted(set.intersection(*(set(of_question) for of_question in drawn)))
-        if len(identities) < 2:
-            continue
+        drawn = generator.sample(questions, size_a + size_b)
+        if len(_answered_all(answered, drawn)) < 2:
+            # Drawing until two identities have answered them all takes for ever where few answered the same.
+            shared = _shared_questions(answered, generator)
+            size_a, size_b = _fitting(size_a, size_b, len(shared))
+            drawn = generator.sample(shared, size_a + size_b)
+        identities = _answered_all(answered, drawn)
         for identity in generator.sample(identities, len(identities)):
-            qas = [generator.choice(of_question[identity]) for of_question in drawn]
+            qas = [generator.choice(answered[question][identity]) for question in drawn]
             yield identity, qas[:size_a], qas[size_a:]
+
+
+def _answered_all(answered: AnswersByQuestion, questions: Iterable[str]) -> list[Identity]:
+    return sorted(set.intersection(*(set(answered[question]) for question in questions)))
+
+
+def _shared_questions(answered: AnswersByQuestion, generator: random.Random) -> list[str]:
+    """The questions, two at least, that two identities drawn at random both answered."""
+    asked: dict[Identity, set[str]] = defaultdict(set)
+    for question, of_question in answered.items():
+        for identity in of_question:
+            asked[identity].add(question)
+    for identity in generator.sample(sorted(asked), len(asked)):
+        common = [asked[identity] & asked[other] for other in sorted(asked) if other != identity]
+        if enough := [sorted(questions) for questions in common if len(questions) > 1]:
+            return generator.choice(enough)
+    raise ValueError("no two identities answered the same two questions")  # `_answers_by_value` has seen to it
 
 
 class InOrderBatchSampler(DefaultBatchSampler):
