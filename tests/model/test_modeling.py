@@ -77,6 +77,17 @@ def test_the_shipped_model_brings_its_record_and_card(shipped, tmp_path):
     assert (tmp_path / "saved" / "README.md").read_text() == "# The card of the shipped weights\n"
 
 
+@pytest.mark.usefixtures("shipped")
+def test_scores_of_the_shipped_weights_are_not_saved_with_others(tmp_path):
+    model = SentenceTransformer("univar", device="cpu")
+    with torch.no_grad():
+        model.encoder.pooler.dense.bias.add_(1e-3)
+    model.save_pretrained(str(tmp_path / "changed"))
+    card = (tmp_path / "changed" / "README.md").read_text()
+    assert "The card of the shipped weights" not in card
+    assert "what they identify was not measured" in card
+
+
 @pytest.mark.parametrize("place", ["repository root", "empty folder"])
 def test_the_weights_that_ship_load_offline_from_any_folder(place, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT if place == "repository root" else tmp_path)

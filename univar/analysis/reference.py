@@ -14,7 +14,6 @@ Answers to other kinds of questions are far from every reference. How near QAs o
 when the reference is built (`Recognition`), so that a reading can say when the order of the references means nothing.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -310,14 +309,21 @@ def read_reference(
 
 
 def weights_sha256(model: "SentenceTransformer") -> str:
-    """What tells the weights of a model from others: the sha256 of the shipped file, else of the loaded tensors."""
-    # The shipped weights are computed from their file, and the last bits of that depend on the machine.
-    shipped = getattr(model, "training_record", {}).get("adapter_sha256")
-    if shipped is not None:
-        return str(shipped)
-    from safetensors.torch import save  # here, not above: torch takes seconds, and reading figures needs none of it
+    """What tells the weights of a model from others.
 
-    return hashlib.sha256(save(dict(model.state_dict()))).hexdigest()
+    The sha256 of their file where they are the weights of `univar`, that of the graph of an `OnnxEncoder`, else
+    `univar.model.weights.tensors_sha256` of the loaded tensors.
+    """
+    from univar.model.modeling import has_shipped_weights  # here, not above: torch takes seconds, figures need none
+    from univar.model.onnx_encoder import OnnxEncoder
+    from univar.model.weights import shipped_record, tensors_sha256
+
+    if isinstance(model, OnnxEncoder):
+        return model.graph_sha256()
+    # The shipped weights are computed from their file, and the last bits of that depend on the machine.
+    if has_shipped_weights(model):
+        return str(shipped_record()["adapter_sha256"])
+    return tensors_sha256(model.state_dict())
 
 
 class _Space(NamedTuple):

@@ -340,7 +340,5 @@ def _fingerprint(model: SentenceTransformer) -> str:
     digest.update(json.dumps([model.prompts, model.default_prompt_name]).encode())
     if isinstance(tokenizer := model.tokenizer, PreTrainedTokenizerFast):
         digest.update(tokenizer.backend_tokenizer.to_str().encode())
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    digest.update(weights.tensors_sha256(model.state_dict()).encode())
     return digest.hexdigest()[:20]

@@ -35,10 +35,14 @@ STATIC = "univar-static"
 _VIEW_POOLING_FOLDER = "view_pooling"
 # QAs that pass through the encoder at once, whatever the view size: small enough for any machine.
 _LEAST_QAS_AT_ONCE = 32
-# Texts that a static model reads at once, if not more are asked for: after each small step torch's threads stay busy for
-# a while and keep those of the tokenizer waiting. With 32 at once, two threads took more than twice as long.
+# Texts that a static model reads at once, if not more are asked for: after each small step torch's threads stay busy
+# for a while and keep those of the tokenizer waiting. With 32 at once, two threads took more than twice as long.
 _STATIC_BATCH = 256
 _STOCK = {ViewTransformer.__name__: Transformer, ViewStaticEmbedding.__name__: StaticEmbedding}
+_CHANGED = {
+    "Changed weights": "These weights are not those that the training described above ended in: they were changed "
+    "afterwards, and what they identify was not measured."
+}
 _HUB_KEYS = ("token", "cache_folder", "revision", "local_files_only")
 
 
@@ -200,6 +204,9 @@ class UniVaR(SentenceTransformer):
         self, path: str, model_name: str | None = None, train_datasets: list[str] | None = None
     ) -> None:
         card = self._model_card_text or model_card(self)
+        claims = "adapter_sha256" in self.training_record
+        if claims and card == weights.shipped_card() and not has_shipped_weights(self):
+            card = model_card(self, notes=_CHANGED)
         Path(path, "README.md").write_text(card, encoding="utf-8")
 
     def set_model_card(self, card: str) -> None:
@@ -248,6 +255,28 @@ def is_shipped(name: object) -> bool:
     return (
         isinstance(name, str) and name in (SHIPPED, STATIC) and not os.path.isfile(os.path.join(name, "modules.json"))
     )
+
+
+def has_shipped_weights(model: nn.Module) -> bool:
+    """Whether a model that says it has the weights of `univar` has them, but for last bits.
+
+    They are computed anew from their file and compared, in the precision of the model. Only their last bits depend on
+    the machine; any training moves some weight by more.
+    """
+    claimed = getattr(model, "training_record", {}).get("adapter_sha256")
+    if claimed is None or claimed != weights.shipped_record()["adapter_sha256"]:
+        return False
+    shipped = UniVaR(SHIPPED, device="cpu").state_dict()
+    found = model.state_dict()
+    return found.keys() == shipped.keys() and all(_nearly_equal(found[name], shipped[name]) for name in shipped)
+
+
+def _nearly_equal(tensor: Tensor, expected: Tensor) -> bool:
+    found, rounded = tensor.cpu(), expected.to(tensor.dtype)
+    if (same := torch.equal(found, rounded)) or not tensor.is_floating_point():
+        return same
+    step = torch.finfo(tensor.dtype).eps
+    return found.shape == rounded.shape and torch.allclose(found.float(), rounded.float(), rtol=step, atol=1e-6)
 
 
 def is_univar_folder(name: object) -> bool:

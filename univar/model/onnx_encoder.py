@@ -1,5 +1,6 @@
 """Encoders that were exported to ONNX, run by onnxruntime: the quickest way to encode whole QAs on a CPU."""
 
+import hashlib
 import importlib
 import json
 import os
@@ -43,6 +44,7 @@ class OnnxEncoder(SentenceTransformer):
         ImportError: If onnxruntime is not installed.
 
     Attributes:
+        folder: Where it is, absolute.
         format: `onnx` or `onnx-int8`.
         training_record: That of the model it was made from.
     """
@@ -56,9 +58,15 @@ class OnnxEncoder(SentenceTransformer):
             prompts=described["prompts"],
             default_prompt_name=described["default_prompt_name"],
         )
+        self.folder = Path(folder).resolve()
         self.format: str = described["format"]
         record = Path(folder, weights.RECORD_FILE)
         self.training_record: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+
+    def graph_sha256(self) -> str:
+        """The sha256 of the file of the graph, which holds the weights."""
+        with (self.folder / GRAPH_FILE).open("rb") as graph:
+            return hashlib.file_digest(graph, "sha256").hexdigest()
 
     def save(self, path: str, *args: Any, **kwargs: Any) -> None:
         """Refused: an export is copied as a folder, or made anew.
