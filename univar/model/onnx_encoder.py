@@ -57,6 +57,7 @@ class OnnxEncoder(SentenceTransformer):
             device="cpu",
             prompts=described["prompts"],
             default_prompt_name=described["default_prompt_name"],
+            truncate_dim=described.get("truncate_dim"),
         )
         self.folder = Path(folder).resolve()
         self.format: str = described["format"]
@@ -152,7 +153,7 @@ def is_export(name: object) -> bool:
 
 
 def read_export(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """What an export says of itself: `format`, `dimension`, `max_tokens`, `prompts`, `source`, `fidelity` and so on.
+    """What an export says of itself: `format`, `dimension` (of the graph), `max_tokens`, `source`, `fidelity` …
 
     Raises:
         FileNotFoundError: If the folder is no export.
