@@ -1,5 +1,7 @@
 """Exports: the same embeddings in another format, whole or not at all."""
 
+import copy
+import pickle
 import sys
 from pathlib import Path
 
@@ -82,6 +84,32 @@ def test_a_token_of_large_numbers_does_not_round_away_the_others(tmp_path):
     np.testing.assert_allclose(found[0], expected[0], atol=0.1)
     assert np.array_equal(found[1], np.zeros(4))
     np.testing.assert_allclose(found[2], expected[2], atol=100)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_an_export_is_copied_with_what_was_set(exports, copied):
+    model = OnnxEncoder(exports["onnx"], threads=1)
+    model.max_seq_length = 5
+    twin = copied(model)
+    assert (twin.max_seq_length, twin.format, twin.training_record) == (5, "onnx", RECORD)
+    assert np.array_equal(twin.encode(VIEWS), model.encode(VIEWS))
+    twin.max_seq_length = 4
+    assert model.max_seq_length == 5
+
+
+def test_an_export_runs_in_several_processes(exports):
+    model = OnnxEncoder(exports["onnx"], threads=1)
+    assert np.array_equal(model.encode(QAS * 3, device=["cpu", "cpu"]), model.encode(QAS * 3))
+
+
+def test_an_export_reads_fewer_tokens_where_it_is_told_to(source, exports):
+    model = OnnxEncoder(exports["onnx"])
+    model.max_seq_length = 5  # [CLS] q i think [SEP]
+    np.testing.assert_allclose(model.encode("q i think one should"), source.encode("q i think"), atol=1e-5)
+    for tokens in (9, None, 2, 4.5):
+        with pytest.raises(ValueError, match=rf"at least 3, and at most 8, .* got {tokens}\. .*export that again"):
+            model.max_seq_length = tokens
+    assert model.max_seq_length == 5
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnx-int8"])
