@@ -46,7 +46,7 @@ def exports(source: UniVaR, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 @pytest.mark.parametrize("name", ["stock", "onnx"])
 def test_an_export_in_32_bits_gives_the_embeddings_of_its_source(source, exports, name):
     model = load_model(str(exports[name]))
-    for given in (QAS, VIEWS, QAS[0], [" ".join(QAS)]):
+    for given in (QAS, VIEWS, QAS[0], [" ".join(QAS)], [np.array(QAS)]):
         np.testing.assert_allclose(model.encode(given), source.encode(given), atol=1e-5)
     prompted = model.encode(QAS, prompt_name="short")
     np.testing.assert_allclose(prompted, source.encode(QAS, prompt_name="short"), atol=1e-5)

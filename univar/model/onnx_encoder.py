@@ -18,7 +18,7 @@ from sentence_transformers.base.modules import InputModule, Normalize
 from tokenizers import Encoding, Tokenizer
 
 from univar.model import weights
-from univar.model.modules import MultiViewPooling, View, flatten_views
+from univar.model.modules import MultiViewPooling, View, flatten_views, without_arrays
 
 GRAPH_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
@@ -63,6 +63,13 @@ class OnnxEncoder(SentenceTransformer):
         self.format: str = described["format"]
         record = Path(folder, weights.RECORD_FILE)
         self.training_record: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+
+    def preprocess(  # type: ignore[override]  # views are one more kind of input
+        self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The encodings of views; see `OnnxTransformer.preprocess`."""
+        # The stock method takes an array for a sound.
+        return super().preprocess(without_arrays(inputs), prompt=prompt, **kwargs)
 
     def graph_sha256(self) -> str:
         """The sha256 of the file of the graph, which holds the weights."""
