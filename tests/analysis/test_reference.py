@@ -205,7 +205,9 @@ def test_a_written_reference_is_read_again(tmp_path: Path, tiny_model: UniVaR, r
     write_reference(written, tmp_path / "deep" / "reference.parquet")
     read = read_reference(tmp_path / "deep" / "reference.parquet", model=tiny_model)
     for field in dataclasses.fields(Reference):
-        assert np.array_equal(getattr(read, field.name), getattr(written, field.name)), field.name
+        found, expected = getattr(read, field.name), getattr(written, field.name)
+        same = found == expected if isinstance(expected, tuple) else np.array_equal(found, expected)
+        assert same, field.name
 
 
 def test_a_reference_file_holds_no_text_of_answers(tmp_path: Path, tiny_model: UniVaR, records: list[QARecord]) -> None:
@@ -304,7 +306,21 @@ def test_what_a_recognition_counts() -> None:
     author = np.arange(1, 21) / 10
     others = author - 0.05
     others[-1], author[-1] = author[-1], others[-1]
-    found = _recognition("corpus", 5, author, others)
+    found = _recognition("corpus", 5, author, others, np.arange(20) % 2)
     assert (found.corpus, found.qas, found.views, found.right) == ("corpus", 5, 20, 19)
     assert found.floor == pytest.approx(0.195)
     assert found.strangers == 18
+    # Views 0, 2, ... 18 are by one author, who lacks the first stranger; the last view is by the other.
+    assert found.by_identity == ((10, 10, 9), (10, 9, 9))
+
+
+def test_the_interval_of_a_recognition_is_over_identities() -> None:
+    # Two identities of 50 views, one always right, one never: drawn again, both are the same one half of the time, so
+    # that the interval reaches from 0 to 1. Over 100 views it would be from 0.4 to 0.6.
+    found = Recognition("one", 1, 100, 50, 0.5, 20, ((50, 50, 10), (50, 0, 10)))
+    assert found.over_identities
+    assert found.interval == (0.0, 1.0)
+    # Both identities have one stranger in five, as every draw of them: what is left is Wilson's interval of 20 in 100.
+    assert found.strangers_interval == pytest.approx((0.133, 0.289), abs=1e-3)
+    assert not found._replace(by_identity=()).over_identities
+    assert found._replace(by_identity=()).interval == pytest.approx((0.404, 0.596), abs=1e-3)

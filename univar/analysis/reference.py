@@ -29,7 +29,7 @@ from scipy.stats import binomtest
 from sklearn.covariance import ledoit_wolf
 
 from univar.analysis.geometry import centroids
-from univar.analysis.statistics import Interval
+from univar.analysis.statistics import Interval, cluster_bootstrap
 from univar.corpus.records import Identity, QARecord, question_hash
 from univar.files import replacing
 
@@ -67,15 +67,38 @@ class Recognition(NamedTuple):
     strangers: int
     """Views that reach it even when their author is taken out: an LLM that is no reference may come as near."""
 
+    by_identity: tuple[tuple[int, int, int], ...] = ()
+    """Views, right and strangers of each identity; empty where only their sums are known, as in the shipped file."""
+
     @property
     def interval(self) -> Interval:
-        """95 % interval of the share that was right (Wilson)."""
-        return _wilson(self.right, self.views)
+        """95 % interval of the share that was right.
+
+        By bootstrap over identities, for the views of one are alike, and never narrower than Wilson's over views: a
+        bootstrap of nothing but successes has no width. Where identities are not known apart it is Wilson's alone,
+        which says nothing of other LLMs and can be several times narrower.
+        """
+        return self._interval(1)
 
     @property
     def strangers_interval(self) -> Interval:
-        """95 % interval of the share of `strangers` (Wilson)."""
-        return _wilson(self.strangers, self.views)
+        """95 % interval of the share of `strangers`, as `interval`."""
+        return self._interval(2)
+
+    @property
+    def over_identities(self) -> bool:
+        """Whether the intervals are over identities, and not over views."""
+        return len(self.by_identity) > 1
+
+    def _interval(self, place: int) -> Interval:
+        over_views = _wilson((self.views, self.right, self.strangers)[place], self.views)
+        if not self.over_identities:
+            return over_views
+        views, hits = np.array(self.by_identity)[:, [0, place]].T
+        clusters = np.repeat(np.arange(len(views)), views)
+        first = np.concatenate([np.arange(number) for number in views])
+        drawn = cluster_bootstrap(first < np.repeat(hits, views), clusters)
+        return Interval(min(drawn.low, over_views.low), max(drawn.high, over_views.high))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -284,7 +307,7 @@ def read_reference(
         table = pq.read_table(path)
         metadata = table.schema.metadata or {}
         weights = metadata[b"weights_sha256"].decode()
-        recognitions = tuple(Recognition(**row) for row in json.loads(metadata[b"recognitions"]))
+        recognitions = tuple(_read_recognition(row) for row in json.loads(metadata[b"recognitions"]))
         kinds = np.array(table["kind"].to_pylist(), dtype=object)
         vectors = np.stack(table["vector"].to_numpy()).astype(np.float32)
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
@@ -306,6 +329,10 @@ def read_reference(
         recognitions=recognitions,
         weights=weights,
     )
+
+
+def _read_recognition(row: Mapping[str, Any]) -> Recognition:
+    return Recognition(**{**row, "by_identity": tuple(map(tuple, row.get("by_identity", ())))})
 
 
 def weights_sha256(model: "SentenceTransformer") -> str:
@@ -372,15 +399,27 @@ def _recognitions(
                 whole = own[: len(own) // qas * qas].reshape(-1, qas)
                 scores = _unit(places[whole].mean(axis=1)) @ directions.T
                 others = np.delete(scores, label, axis=1).max(axis=1)
-                trials.setdefault((corpus, qas), []).append(np.column_stack([scores[:, label], others]))
+                trials.setdefault((corpus, qas), []).append(
+                    np.column_stack([scores[:, label], others, np.full(len(others), label)])
+                )
     tried = {view: np.concatenate(parts) for view, parts in trials.items()}
     return tuple(_recognition(corpus, qas, *rows.T) for (corpus, qas), rows in tried.items() if len(rows))
 
 
-def _recognition(corpus: str, qas: int, author: FloatArray, others: FloatArray) -> Recognition:
-    """The record of views with these similarities (n,) to their author and to the nearest other reference."""
+def _recognition(
+    corpus: str, qas: int, author: FloatArray, others: FloatArray, labels: npt.NDArray[np.number]
+) -> Recognition:
+    """The record of views with these similarities (n,) to their author and to the nearest other reference.
+
+    `labels` (n,) tell the authors apart.
+    """
     floor = float(np.quantile(np.maximum(author, others), 0.05))
-    return Recognition(corpus, qas, len(author), int((author > others).sum()), floor, int((others >= floor).sum()))
+    right, strange = author > others, others >= floor
+    by_identity = tuple(
+        (int(own.sum()), int(right[own].sum()), int(strange[own].sum()))
+        for own in (labels == label for label in np.unique(labels))
+    )
+    return Recognition(corpus, qas, len(author), int(right.sum()), floor, int(strange.sum()), by_identity)
 
 
 def _resampled_means(rows: FloatArray, questions: Sequence[str] | None, seed: int) -> FloatArray | None:
