@@ -9,6 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from transformers import AutoTokenizer, T5Config, T5EncoderModel
 
 from univar.analysis.reference import (
     SHIPPED_REFERENCE,
@@ -25,7 +29,9 @@ from univar.analysis.reference import (
 )
 from univar.corpus.records import Identity, QARecord, question_hash
 from univar.model import weights
+from univar.model.export import export_model
 from univar.model.modeling import UniVaR
+from univar.model.onnx_encoder import OnnxEncoder
 
 
 @pytest.fixture
@@ -199,7 +205,9 @@ def test_a_written_reference_is_read_again(tmp_path: Path, tiny_model: UniVaR, r
     write_reference(written, tmp_path / "deep" / "reference.parquet")
     read = read_reference(tmp_path / "deep" / "reference.parquet", model=tiny_model)
     for field in dataclasses.fields(Reference):
-        assert np.array_equal(getattr(read, field.name), getattr(written, field.name)), field.name
+        found, expected = getattr(read, field.name), getattr(written, field.name)
+        same = found == expected if isinstance(expected, tuple) else np.array_equal(found, expected)
+        assert same, field.name
 
 
 def test_a_reference_file_holds_no_text_of_answers(tmp_path: Path, tiny_model: UniVaR, records: list[QARecord]) -> None:
@@ -223,11 +231,55 @@ def test_other_weights_are_refused(tmp_path: Path, tiny_model: UniVaR, records: 
         read_reference(tmp_path / "reference.parquet", model=tiny_model)
 
 
-def test_shipped_weights_are_known_by_the_hash_of_their_file(tiny_model: UniVaR) -> None:
+def test_shipped_weights_are_known_by_the_hash_of_their_file(shipped: UniVaR, tmp_path: Path) -> None:
+    published = shipped.training_record["adapter_sha256"]
+    model = UniVaR("univar", device="cpu")
+    model.save_pretrained(str(tmp_path / "saved"))
+    for same in (model, UniVaR(str(tmp_path / "saved"), device="cpu"), UniVaR("univar", device="cpu").half()):
+        assert weights_sha256(same) == published
+
+
+def test_shipped_weights_that_were_changed_are_others(shipped: UniVaR, tmp_path: Path) -> None:
+    model = UniVaR("univar", device="cpu")
+    with torch.no_grad():
+        model.encoder.encoder.layer[1].output.dense.weight[0, 0] += 1e-3
+    changed = weights_sha256(model)
+    model.save_pretrained(str(tmp_path / "saved"))
+    assert changed != shipped.training_record["adapter_sha256"]
+    assert weights_sha256(UniVaR(str(tmp_path / "saved"), device="cpu")) == changed
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_record_of_weights_that_are_not_here_proves_nothing(tiny_model: UniVaR) -> None:
     own = weights_sha256(tiny_model)
-    assert len(own) == 64
     tiny_model.training_record = {"adapter_sha256": "ab" * 32}
-    assert weights_sha256(tiny_model) == "ab" * 32
+    assert weights_sha256(tiny_model) == own
+
+
+def test_the_weights_of_an_export_are_those_of_its_graph(tiny_model: UniVaR, tmp_path: Path) -> None:
+    hashes = set()
+    for name in ("first", "again", "changed"):
+        if name == "changed":
+            with torch.no_grad():
+                next(tiny_model.parameters()).add_(0.1)
+        export_model(tiny_model, tmp_path / name, "onnx")
+        hashes.add(weights_sha256(OnnxEncoder(tmp_path / name)))
+    assert len(hashes) == 2
+    assert weights_sha256(tiny_model) not in hashes
+
+
+def test_a_reference_is_built_by_an_encoder_that_shares_tensors(
+    tiny_encoder_folder: Path, records: list[QARecord], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    T5EncoderModel(T5Config(vocab_size=64, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)).save_pretrained(
+        tmp_path
+    )
+    AutoTokenizer.from_pretrained(tiny_encoder_folder).save_pretrained(tmp_path)
+    model = SentenceTransformer(modules=[Transformer(str(tmp_path)), Pooling(16)], device="cpu")
+    names = [name for name in model.state_dict() if "embed_tokens" in name or "shared" in name]
+    assert len(names) == 2  # one tensor under two names
+    assert len(build_reference({"corpus": records[:30]}, model).weights) == 64
 
 
 def test_a_file_that_is_no_reference_is_refused(tmp_path: Path) -> None:
@@ -242,7 +294,7 @@ def test_a_file_that_is_no_reference_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not SHIPPED_REFERENCE.is_file(), reason="no reference ships yet")
 def test_the_shipped_reference_belongs_to_the_shipped_weights() -> None:
-    reference = read_reference()
+    reference = read_reference(model=UniVaR("univar", device="cpu"))
     assert reference.weights == weights.shipped_record()["adapter_sha256"]
     assert {row.corpus for row in reference.recognitions} == set(reference.corpora)
 
@@ -254,7 +306,21 @@ def test_what_a_recognition_counts() -> None:
     author = np.arange(1, 21) / 10
     others = author - 0.05
     others[-1], author[-1] = author[-1], others[-1]
-    found = _recognition("corpus", 5, author, others)
+    found = _recognition("corpus", 5, author, others, np.arange(20) % 2)
     assert (found.corpus, found.qas, found.views, found.right) == ("corpus", 5, 20, 19)
     assert found.floor == pytest.approx(0.195)
     assert found.strangers == 18
+    # Views 0, 2, ... 18 are by one author, who lacks the first stranger; the last view is by the other.
+    assert found.by_identity == ((10, 10, 9), (10, 9, 9))
+
+
+def test_the_interval_of_a_recognition_is_over_identities() -> None:
+    # Two identities of 50 views, one always right, one never: drawn again, both are the same one half of the time, so
+    # that the interval reaches from 0 to 1. Over 100 views it would be from 0.4 to 0.6.
+    found = Recognition("one", 1, 100, 50, 0.5, 20, ((50, 50, 10), (50, 0, 10)))
+    assert found.over_identities
+    assert found.interval == (0.0, 1.0)
+    # Both identities have one stranger in five, as every draw of them: what is left is Wilson's interval of 20 in 100.
+    assert found.strangers_interval == pytest.approx((0.133, 0.289), abs=1e-3)
+    assert not found._replace(by_identity=()).over_identities
+    assert found._replace(by_identity=()).interval == pytest.approx((0.404, 0.596), abs=1e-3)

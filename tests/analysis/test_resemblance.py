@@ -45,9 +45,17 @@ def test_qas_as_near_as_those_of_known_authors_are_named_with_how_sure_that_is(r
     # Wilson's interval of 40 in 40 begins at 40 / (40 + 1.96 ** 2).
     assert "100\u00a0% (95\u00a0% interval 91\u00a0% to 100\u00a0%) had their author first" in sureness
     assert "taken out of the references, 25\u00a0% (95\u00a0% interval 14\u00a0% to 40\u00a0%) still come" in sureness
+    assert "over sets of QAs by the same LLMs; LLMs differ by more" in sureness
     assert "few" not in sureness
     assert CAVEAT in limits
     assert "Style" in limits
+
+
+def test_an_interval_over_llms_says_so(reference: Reference) -> None:
+    known = Recognition("<i>one</i>", 20, 40, 20, 0.9, 10, ((20, 20, 5), (20, 0, 5)))
+    sureness = words(dataclasses.replace(reference, recognitions=(known,)), [1.0, 0.1, 0.1], 20)[2]
+    assert "50\u00a0% (95\u00a0% interval 0\u00a0% to 100\u00a0%) had their author first" in sureness
+    assert sureness.endswith("These intervals are by bootstrap over the LLMs that were tried.")
 
 
 def test_qas_further_away_than_those_of_known_authors_are_said_to_be_near_nothing(reference: Reference) -> None:

@@ -1,5 +1,7 @@
 """Exports: the same embeddings in another format, whole or not at all."""
 
+import copy
+import pickle
 import sys
 from pathlib import Path
 
@@ -44,7 +46,7 @@ def exports(source: UniVaR, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 @pytest.mark.parametrize("name", ["stock", "onnx"])
 def test_an_export_in_32_bits_gives_the_embeddings_of_its_source(source, exports, name):
     model = load_model(str(exports[name]))
-    for given in (QAS, VIEWS, QAS[0], [" ".join(QAS)]):
+    for given in (QAS, VIEWS, QAS[0], [" ".join(QAS)], [np.array(QAS)]):
         np.testing.assert_allclose(model.encode(given), source.encode(given), atol=1e-5)
     prompted = model.encode(QAS, prompt_name="short")
     np.testing.assert_allclose(prompted, source.encode(QAS, prompt_name="short"), atol=1e-5)
@@ -82,6 +84,32 @@ def test_a_token_of_large_numbers_does_not_round_away_the_others(tmp_path):
     np.testing.assert_allclose(found[0], expected[0], atol=0.1)
     assert np.array_equal(found[1], np.zeros(4))
     np.testing.assert_allclose(found[2], expected[2], atol=100)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_an_export_is_copied_with_what_was_set(exports, copied):
+    model = OnnxEncoder(exports["onnx"], threads=1)
+    model.max_seq_length = 5
+    twin = copied(model)
+    assert (twin.max_seq_length, twin.format, twin.training_record) == (5, "onnx", RECORD)
+    assert np.array_equal(twin.encode(VIEWS), model.encode(VIEWS))
+    twin.max_seq_length = 4
+    assert model.max_seq_length == 5
+
+
+def test_an_export_runs_in_several_processes(exports):
+    model = OnnxEncoder(exports["onnx"], threads=1)
+    assert np.array_equal(model.encode(QAS * 3, device=["cpu", "cpu"]), model.encode(QAS * 3))
+
+
+def test_an_export_reads_fewer_tokens_where_it_is_told_to(source, exports):
+    model = OnnxEncoder(exports["onnx"])
+    model.max_seq_length = 5  # [CLS] q i think [SEP]
+    np.testing.assert_allclose(model.encode("q i think one should"), source.encode("q i think"), atol=1e-5)
+    for tokens in (9, None, 2, 4.5):
+        with pytest.raises(ValueError, match=rf"at least 3, and at most 8, .* got {tokens}\. .*export that again"):
+            model.max_seq_length = tokens
+    assert model.max_seq_length == 5
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnx-int8"])
@@ -122,15 +150,14 @@ def test_nothing_that_is_exported_is_pickled(exports):
     assert suffixes == {".json", ".safetensors", ".md", ".onnx"}
 
 
-def test_fidelity_compares_unit_vectors():
+def test_fidelity_compares_what_is_given():
     class Turned:
-        """By 60 degrees in the plane of the first two numbers, and ten times as long."""
+        """By so many degrees in the plane of the first two numbers, and of some length."""
 
-        def __init__(self, degrees: float) -> None:
-            self.row = [np.cos(np.radians(degrees)), np.sin(np.radians(degrees))]
+        def __init__(self, degrees: float, length: float = 1.0) -> None:
+            self.row = [length * np.cos(np.radians(degrees)), length * np.sin(np.radians(degrees))]
 
-        def encode(self, texts, normalize_embeddings):
-            assert normalize_embeddings
+        def encode(self, texts):
             return np.tile(self.row, (len(texts), 1))
 
     # cos 60 = 0.5; (1, 0) and (0.5, 0.87) differ by 0.87 at most.
@@ -138,6 +165,32 @@ def test_fidelity_compares_unit_vectors():
     assert (found.texts, round(found.mean_cosine, 6), round(found.lowest_cosine, 6)) == (96, 0.5, 0.5)
     assert round(found.largest_difference, 3) == 0.866
     assert "mean cosine 0.50000, lowest 0.50000, largest difference 8.7e-01" in found.sentence()
+    # (1, 0) and (10, 0)
+    longer = fidelity(Turned(0), Turned(0, length=10))
+    assert (round(longer.mean_cosine, 6), round(longer.largest_difference, 6)) == (1.0, 9.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["onnx", "onnx-int8"])
+def test_a_source_in_half_precision_is_exported_in_32_bits(tiny_encoder_folder, tmp_path, dtype, name):
+    half = UniVaR(str(tiny_encoder_folder), device="cpu", model_kwargs={"dtype": dtype})
+    found = export_model(half, tmp_path / "export", name)
+    assert found.mean_cosine > (0.99999 if name == "onnx" else 0.98)
+    embeddings = OnnxEncoder(tmp_path / "export").encode(QAS)
+    assert embeddings.dtype == np.float32
+    assert {parameter.dtype for parameter in half.parameters()} == {dtype}
+    if name == "onnx":
+        np.testing.assert_allclose(embeddings, half.float().encode(QAS), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["stock", "onnx"])
+def test_an_export_cuts_embeddings_where_its_source_does(tiny_encoder_folder, tmp_path, name):
+    source = UniVaR(str(tiny_encoder_folder), device="cpu", truncate_dim=6)
+    export_model(source, tmp_path / "export", name)
+    model = load_model(str(tmp_path / "export"))
+    assert (model.truncate_dim, model.get_embedding_dimension()) == (6, 6)
+    np.testing.assert_allclose(model.encode(VIEWS), source.encode(VIEWS), atol=1e-5)
+    assert model.encode(QAS, truncate_dim=16).shape == (5, 16)
 
 
 # What cannot be exported
@@ -177,6 +230,9 @@ def test_what_onnx_cannot_hold_says_which_format_can(tiny_encoder_folder, export
     static = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=4)], device="cpu")
     with pytest.raises(ExportError, match="begins with StaticEmbedding has no ONNX format; use stock"):
         export_model(static, tmp_path / "export")
+    plain = SentenceTransformer(modules=list(attentive)[:2], device="cpu")
+    with pytest.raises(ExportError, match=r"ends in Pooling has no ONNX format: .*have other lengths\. Use stock, or"):
+        export_model(plain, tmp_path / "export")
     with pytest.raises(ExportError, match=r"mine is an export itself \(onnx\); give the model it was made of"):
         export_model(OnnxEncoder(exports["onnx"]), tmp_path / "export", source="mine")
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,17 @@ def test_encode_takes_a_text_texts_and_views(tiny_model):
     assert_close(tiny_model.encode([tuple(view) for view in VIEWS]), views)
 
 
+@pytest.mark.parametrize("dtype", [str, object])
+def test_a_view_may_be_an_array_as_in_a_data_frame(tiny_model, dtype):
+    arrays = [np.array(view, dtype=dtype) for view in VIEWS]
+    assert_close(tiny_model.encode(arrays), tiny_model.encode(VIEWS))
+    column = np.empty(len(VIEWS), dtype=object)
+    column[:] = arrays
+    assert_close(tiny_model.encode(column), tiny_model.encode(VIEWS))
+    with pytest.raises(TypeError, match=r"view 1 of the batch must be a text or a list of texts, got \[0\.5"):
+        tiny_model.encode([arrays[0], np.array([0.5, 0.5])])
+
+
 def test_nothing_is_encoded_as_nothing(tiny_model):
     assert tiny_model.encode([]).shape == (0,)
 
@@ -76,6 +88,17 @@ def test_the_shipped_model_brings_its_record_and_card(shipped, tmp_path):
     model.save_pretrained(str(tmp_path / "saved"))
     assert model.training_record == shipped.training_record
     assert (tmp_path / "saved" / "README.md").read_text() == "# The card of the shipped weights\n"
+
+
+@pytest.mark.usefixtures("shipped")
+def test_scores_of_the_shipped_weights_are_not_saved_with_others(tmp_path):
+    model = SentenceTransformer("univar", device="cpu")
+    with torch.no_grad():
+        model.encoder.pooler.dense.bias.add_(1e-3)
+    model.save_pretrained(str(tmp_path / "changed"))
+    card = (tmp_path / "changed" / "README.md").read_text()
+    assert "The card of the shipped weights" not in card
+    assert "what they identify was not measured" in card
 
 
 @pytest.mark.parametrize("place", ["repository root", "empty folder"])
@@ -314,6 +337,43 @@ def test_a_model_can_be_made_of_modules_and_copied(attentive_model):
     assert [type(module) for module in plain] == [ViewTransformer, Pooling, MultiViewPooling, Normalize]
     for model in (made, copy.deepcopy(attentive_model)):
         assert np.array_equal(model.encode(VIEWS), attentive_model.encode(VIEWS))
+
+
+def test_modules_may_have_names_or_come_one_by_one(attentive_model):
+    expected = attentive_model.encode(VIEWS)
+    for modules in (OrderedDict(attentive_model.named_children()), iter(attentive_model)):
+        assert np.array_equal(UniVaR(modules=modules, device="cpu").encode(VIEWS), expected)
+    with pytest.raises(ValueError, match="modules is empty: give at least a Transformer or a StaticEmbedding"):
+        UniVaR(modules=[])
+
+
+def test_a_model_of_the_same_modules_leaves_the_first_as_it_was(tiny_encoder_folder):
+    stock = SentenceTransformer(str(tiny_encoder_folder), device="cpu")
+    first = UniVaR(modules=list(stock), device="cpu")
+    before = first.encode(VIEWS)
+    joining = UniVaR(modules=list(first)[:2], view_pooling="concat", device="cpu")
+    assert np.abs(joining.encode(VIEWS) - before).max() > 1e-3
+    assert np.array_equal(first.encode(VIEWS), before)
+    # The weights are those of all three.
+    with torch.no_grad():
+        next(stock.parameters()).add_(0.1)
+    for model in (first, joining):
+        assert_close(model.encode(QAS), stock.encode(QAS))
+
+
+def test_a_module_of_another_kind_is_not_taken_for_a_stock_one(tiny_encoder_folder):
+    class Louder(Transformer):
+        def forward(self, features, **kwargs):
+            raise NotImplementedError
+
+    with pytest.raises(ValueError, match="got Louder, a subclass whose own methods would be lost"):
+        UniVaR(modules=[Louder(str(tiny_encoder_folder)), Pooling(16)])
+
+
+def test_saving_nowhere_saves_nothing(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_model.save(None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_no_model_is_an_error_that_says_what_to_give(tmp_path):

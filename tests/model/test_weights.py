@@ -12,7 +12,7 @@ from torch import nn
 from univar.model import weights
 from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import Recipe, read_recipe
-from univar.model.weights import WeightsError, apply_change, check_sha256, low_rank_change
+from univar.model.weights import WeightsError, apply_change, check_sha256, low_rank_change, tensors_sha256
 
 
 class Layer(nn.Module):
@@ -89,6 +89,19 @@ def test_a_change_takes_the_precision_of_the_encoder():
 def test_a_change_of_another_encoder_is_an_error(change):
     with pytest.raises(WeightsError, match=r"do not fit this base encoder: (other|vector|matrix) \("):
         apply_change(Layer(), change)
+
+
+# Hashes
+
+
+def test_the_hash_of_tensors_is_that_of_names_types_shapes_and_contents():
+    matrix = torch.arange(6.0).reshape(2, 3)
+    known = tensors_sha256({"a": matrix})
+    assert tensors_sha256({"a": matrix.T.contiguous().T}) == known  # laid out in another way
+    shared = {"a": matrix, "b": matrix}
+    assert tensors_sha256(shared) == tensors_sha256({"a": matrix, "b": matrix.clone()})
+    others = [{"b": matrix}, {"a": matrix + 1}, {"a": matrix.reshape(3, 2)}, {"a": matrix.view(torch.int32)}, shared]
+    assert len({known, *map(tensors_sha256, others)}) == 6
 
 
 # Checks

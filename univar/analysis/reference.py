@@ -14,7 +14,6 @@ Answers to other kinds of questions are far from every reference. How near QAs o
 when the reference is built (`Recognition`), so that a reading can say when the order of the references means nothing.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -30,7 +29,7 @@ from scipy.stats import binomtest
 from sklearn.covariance import ledoit_wolf
 
 from univar.analysis.geometry import centroids
-from univar.analysis.statistics import Interval
+from univar.analysis.statistics import Interval, cluster_bootstrap
 from univar.corpus.records import Identity, QARecord, question_hash
 from univar.files import replacing
 
@@ -68,15 +67,38 @@ class Recognition(NamedTuple):
     strangers: int
     """Views that reach it even when their author is taken out: an LLM that is no reference may come as near."""
 
+    by_identity: tuple[tuple[int, int, int], ...] = ()
+    """Views, right and strangers of each identity; empty where only their sums are known, as in the shipped file."""
+
     @property
     def interval(self) -> Interval:
-        """95 % interval of the share that was right (Wilson)."""
-        return _wilson(self.right, self.views)
+        """95 % interval of the share that was right.
+
+        By bootstrap over identities, for the views of one are alike, and never narrower than Wilson's over views: a
+        bootstrap of nothing but successes has no width. Where identities are not known apart it is Wilson's alone,
+        which says nothing of other LLMs and can be several times narrower.
+        """
+        return self._interval(1)
 
     @property
     def strangers_interval(self) -> Interval:
-        """95 % interval of the share of `strangers` (Wilson)."""
-        return _wilson(self.strangers, self.views)
+        """95 % interval of the share of `strangers`, as `interval`."""
+        return self._interval(2)
+
+    @property
+    def over_identities(self) -> bool:
+        """Whether the intervals are over identities, and not over views."""
+        return len(self.by_identity) > 1
+
+    def _interval(self, place: int) -> Interval:
+        over_views = _wilson((self.views, self.right, self.strangers)[place], self.views)
+        if not self.over_identities:
+            return over_views
+        views, hits = np.array(self.by_identity)[:, [0, place]].T
+        clusters = np.repeat(np.arange(len(views)), views)
+        first = np.concatenate([np.arange(number) for number in views])
+        drawn = cluster_bootstrap(first < np.repeat(hits, views), clusters)
+        return Interval(min(drawn.low, over_views.low), max(drawn.high, over_views.high))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -285,7 +307,7 @@ def read_reference(
         table = pq.read_table(path)
         metadata = table.schema.metadata or {}
         weights = metadata[b"weights_sha256"].decode()
-        recognitions = tuple(Recognition(**row) for row in json.loads(metadata[b"recognitions"]))
+        recognitions = tuple(_read_recognition(row) for row in json.loads(metadata[b"recognitions"]))
         kinds = np.array(table["kind"].to_pylist(), dtype=object)
         vectors = np.stack(table["vector"].to_numpy()).astype(np.float32)
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
@@ -309,15 +331,26 @@ def read_reference(
     )
 
 
-def weights_sha256(model: "SentenceTransformer") -> str:
-    """What tells the weights of a model from others: the sha256 of the shipped file, else of the loaded tensors."""
-    # The shipped weights are computed from their file, and the last bits of that depend on the machine.
-    shipped = getattr(model, "training_record", {}).get("adapter_sha256")
-    if shipped is not None:
-        return str(shipped)
-    from safetensors.torch import save  # here, not above: torch takes seconds, and reading figures needs none of it
+def _read_recognition(row: Mapping[str, Any]) -> Recognition:
+    return Recognition(**{**row, "by_identity": tuple(map(tuple, row.get("by_identity", ())))})
 
-    return hashlib.sha256(save(dict(model.state_dict()))).hexdigest()
+
+def weights_sha256(model: "SentenceTransformer") -> str:
+    """What tells the weights of a model from others.
+
+    The sha256 of their file where they are the weights of `univar`, that of the graph of an `OnnxEncoder`, else
+    `univar.model.weights.tensors_sha256` of the loaded tensors.
+    """
+    from univar.model.modeling import has_shipped_weights  # here, not above: torch takes seconds, figures need none
+    from univar.model.onnx_encoder import OnnxEncoder
+    from univar.model.weights import shipped_record, tensors_sha256
+
+    if isinstance(model, OnnxEncoder):
+        return model.graph_sha256()
+    # The shipped weights are computed from their file, and the last bits of that depend on the machine.
+    if has_shipped_weights(model):
+        return str(shipped_record()["adapter_sha256"])
+    return tensors_sha256(model.state_dict())
 
 
 class _Space(NamedTuple):
@@ -366,15 +399,27 @@ def _recognitions(
                 whole = own[: len(own) // qas * qas].reshape(-1, qas)
                 scores = _unit(places[whole].mean(axis=1)) @ directions.T
                 others = np.delete(scores, label, axis=1).max(axis=1)
-                trials.setdefault((corpus, qas), []).append(np.column_stack([scores[:, label], others]))
+                trials.setdefault((corpus, qas), []).append(
+                    np.column_stack([scores[:, label], others, np.full(len(others), label)])
+                )
     tried = {view: np.concatenate(parts) for view, parts in trials.items()}
     return tuple(_recognition(corpus, qas, *rows.T) for (corpus, qas), rows in tried.items() if len(rows))
 
 
-def _recognition(corpus: str, qas: int, author: FloatArray, others: FloatArray) -> Recognition:
-    """The record of views with these similarities (n,) to their author and to the nearest other reference."""
+def _recognition(
+    corpus: str, qas: int, author: FloatArray, others: FloatArray, labels: npt.NDArray[np.number]
+) -> Recognition:
+    """The record of views with these similarities (n,) to their author and to the nearest other reference.
+
+    `labels` (n,) tell the authors apart.
+    """
     floor = float(np.quantile(np.maximum(author, others), 0.05))
-    return Recognition(corpus, qas, len(author), int((author > others).sum()), floor, int((others >= floor).sum()))
+    right, strange = author > others, others >= floor
+    by_identity = tuple(
+        (int(own.sum()), int(right[own].sum()), int(strange[own].sum()))
+        for own in (labels == label for label in np.unique(labels))
+    )
+    return Recognition(corpus, qas, len(author), int(right.sum()), floor, int(strange.sum()), by_identity)
 
 
 def _resampled_means(rows: FloatArray, questions: Sequence[str] | None, seed: int) -> FloatArray | None:

@@ -38,6 +38,11 @@ _CHARACTER, _LINE = 6.2, 15
 _SURE_LABELS = 4
 """Of the QAs and the nearest references: these may cover a point, though no other label."""
 
+_OVER_LLMS = "These intervals are by bootstrap over the LLMs that were tried."
+_OVER_SETS = (
+    "These intervals are over sets of QAs by the same LLMs; LLMs differ by more, so that for one that was not among "
+    "them they are too narrow."
+)
 _ALWAYS = (
     "Style, length and form of the answers count as well as values, and only answers to questions of one kind can be "
     "compared: being near is no proof of who wrote a text, nor that its values are shared."
@@ -185,7 +190,8 @@ def _sureness(known: Recognition | None, near: bool) -> str:
         f"How sure is that, if the author is one of the references? Of {tried}, "
         f"{_share(known.right, known.views, known.interval)} had their author first. And if it is none? With their "
         f"author taken out of the references, {_share(known.strangers, known.views, known.strangers_interval)} still "
-        f"come as near as those usually are ({known.floor:.2f})."
+        f"come as near as those usually are ({known.floor:.2f}). "
+        + (_OVER_LLMS if known.over_identities else _OVER_SETS)
     )
 
 

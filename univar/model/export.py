@@ -1,5 +1,6 @@
 """Exports an encoder: for stock sentence-transformers, or as one ONNX graph in 32 or 8 bits; then compares the two."""
 
+import copy
 import hashlib
 import json
 import logging
@@ -15,7 +16,7 @@ import huggingface_hub
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Transformer
+from sentence_transformers.base.modules import Normalize, Transformer
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
@@ -55,9 +56,9 @@ class Fidelity:
 
     Attributes:
         texts: QAs that were encoded by both.
-        mean_cosine: Mean cosine similarity of the two embeddings of a QA.
+        mean_cosine: Mean cosine similarity of the two embeddings of a QA, whatever their lengths.
         lowest_cosine: Of the QA that changed most.
-        largest_difference: Of a single number of an embedding, as an absolute value.
+        largest_difference: Of a single number of an embedding as `encode` gives it, as an absolute value.
     """
 
     texts: int
@@ -86,10 +87,11 @@ def export_model(
     pooling and normalisation as one graph from `input_ids` and `attention_mask` (and `token_type_ids`, where the
     encoder reads them), `(texts, tokens)` int64, to `sentence_embedding` `(texts, D)` float32; `tokenizer.json`; and
     `univar_export.json`. `OnnxEncoder` and `univar.model.modeling.load_model` read them. `onnx-int8` has weights of
-    eight bits, a scale a channel, and rounds what it multiplies with them at run time.
+    eight bits, a scale a channel, and rounds what it multiplies with them at run time. A model in half precision is
+    written to a graph, and compared with it, as it is in 32 bits.
 
     Args:
-        model: A `UniVaR` or another SentenceTransformer.
+        model: A `UniVaR` or another SentenceTransformer; for a graph one that ends in `Normalize`.
         folder: New, empty, or an earlier export or saved UniVaR model, which is replaced.
         file_format: `stock`, `onnx` or `onnx-int8`.
         source: What to call the model in `univar_export.json`.
@@ -111,6 +113,7 @@ def export_model(
         if file_format == "stock":
             model.save_pretrained(str(temporary))
         else:
+            model = _in_32_bits(model)
             _write_onnx(model, temporary, file_format, source)
         found = fidelity(model, load_model(str(temporary)))
         if found.mean_cosine < _LEAST_COSINE[file_format]:
@@ -123,10 +126,10 @@ def export_model(
 def fidelity(source: SentenceTransformer, exported: SentenceTransformer) -> Fidelity:
     """Compares two encoders on 96 simulated answers, which differ in length, to questions of the bank."""
     texts = [record.text for record in simulated_records(4, 24, seed=11)]
-    expected, found = (
-        np.asarray(model.encode(texts, normalize_embeddings=True), dtype=np.float64) for model in (source, exported)
-    )
-    cosines = (expected * found).sum(axis=1)
+    # Not scaled to one length: a difference in length is one, too.
+    expected, found = (np.asarray(model.encode(texts), dtype=np.float64) for model in (source, exported))
+    lengths = np.linalg.norm(expected, axis=1) * np.linalg.norm(found, axis=1)
+    cosines = (expected * found).sum(axis=1) / np.maximum(lengths, np.finfo(np.float64).tiny)
     return Fidelity(len(texts), float(cosines.mean()), float(cosines.min()), float(np.abs(expected - found).max()))
 
 
@@ -187,12 +190,26 @@ def _write_onnx(model: SentenceTransformer, folder: Path, file_format: Format, s
         folder,
         format=file_format,
         source=source,
-        dimension=model.get_embedding_dimension(),
+        dimension=_graph_width(model),
+        truncate_dim=model.truncate_dim,
         max_tokens=model.max_seq_length,
         prompts=dict(model.prompts),
         default_prompt_name=model.default_prompt_name,
         univar=univar.__version__,
     )
+
+
+def _in_32_bits(model: SentenceTransformer) -> SentenceTransformer:
+    """The same model, or a copy where it is in half precision: half of the operators of a graph do not run in it."""
+    if all(parameter.dtype == torch.float32 for parameter in model.parameters()):
+        return model
+    return copy.deepcopy(model).float()
+
+
+def _graph_width(model: SentenceTransformer) -> int | None:
+    """The width of the embeddings before `truncate_dim` cuts them."""
+    with model.truncate_embeddings(None):
+        return model.get_embedding_dimension()
 
 
 def _describe(folder: Path, **fields: Any) -> None:
@@ -210,6 +227,12 @@ def _exportable(model: SentenceTransformer) -> tuple[Transformer, list[nn.Module
     pooling = next((module for module in modules if isinstance(module, MultiViewPooling)), None)
     if pooling is not None and pooling.pooling_mode != "mean":
         raise ExportError(f"views pooled by {pooling.pooling_mode} have no ONNX format, only by mean; use stock")
+    if not isinstance(modules[-1], Normalize):
+        raise ExportError(
+            f"a model that ends in {type(modules[-1]).__name__} has no ONNX format: what runs a graph gives unit "
+            "vectors, and this model's have other lengths. Use stock, or export univar.UniVaR(modules=list(model)), "
+            "which ends in Normalize"
+        )
     if not isinstance(modules[0].tokenizer, PreTrainedTokenizerFast):
         raise ExportError("a model without a fast tokenizer (tokenizer.json) has no ONNX format; use stock")
     return modules[0], [module for module in modules if module is not pooling], modules[0].tokenizer
@@ -337,10 +360,8 @@ def scale_tokens(graph: Any) -> None:
 def _fingerprint(model: SentenceTransformer) -> str:
     """A hash of everything that an export depends on."""
     digest = hashlib.sha256(f"{univar.__version__} {torch.__version__} {model} {model.max_seq_length}".encode())
-    digest.update(json.dumps([model.prompts, model.default_prompt_name]).encode())
+    digest.update(json.dumps([model.prompts, model.default_prompt_name, model.truncate_dim]).encode())
     if isinstance(tokenizer := model.tokenizer, PreTrainedTokenizerFast):
         digest.update(tokenizer.backend_tokenizer.to_str().encode())
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    digest.update(weights.tensors_sha256(model.state_dict()).encode())
     return digest.hexdigest()[:20]

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,10 +19,12 @@ from univar.model import weights
 from univar.model.cards import model_card
 from univar.model.modules import (
     MultiViewPooling,
+    View,
     ViewPooling,
     ViewStaticEmbedding,
     ViewTransformer,
     longest_first,
+    without_arrays,
 )
 from univar.model.onnx_encoder import OnnxEncoder, is_export
 
@@ -39,6 +41,10 @@ _LEAST_QAS_AT_ONCE = 32
 # for a while and keep those of the tokenizer waiting. With 32 at once, two threads took more than twice as long.
 _STATIC_BATCH = 256
 _STOCK = {ViewTransformer.__name__: Transformer, ViewStaticEmbedding.__name__: StaticEmbedding}
+_CHANGED = {
+    "Changed weights": "These weights are not those that the training described above ended in: they were changed "
+    "afterwards, and what they identify was not measured."
+}
 _HUB_KEYS = ("token", "cache_folder", "revision", "local_files_only")
 
 
@@ -59,6 +65,7 @@ class UniVaR(SentenceTransformer):
 
     Raises:
         FileNotFoundError: If a local folder is no sentence-transformers model.
+        ValueError: If the first module is neither a `Transformer` nor a `StaticEmbedding`, or a subclass of one.
         univar.model.weights.WeightsError: If shipped weights are missing or damaged.
 
     Attributes:
@@ -71,7 +78,7 @@ class UniVaR(SentenceTransformer):
         self, model_name_or_path: str | None = None, *, view_pooling: ViewPooling = "mean", **kwargs: Any
     ) -> None:
         if kwargs.get("modules") is not None:
-            kwargs["modules"] = _with_views(kwargs["modules"], None, view_pooling)
+            kwargs["modules"] = _with_views(_in_order(kwargs["modules"]), None, view_pooling)
         self._view_pooling: ViewPooling = view_pooling
         self.training_record: dict[str, Any] = {}
         shipped = model_name_or_path if is_shipped(model_name_or_path) else None
@@ -110,8 +117,14 @@ class UniVaR(SentenceTransformer):
             self._model_card_text = None  # the card of another model
         if record := load_file_path(model_name_or_path, weights.RECORD_FILE, **hub):
             self.training_record = json.loads(Path(record).read_text(encoding="utf-8"))
-        qa_modules = modules.values() if isinstance(modules, OrderedDict) else modules
-        return _with_views(qa_modules, pooling, self._view_pooling), module_kwargs
+        return _with_views(_in_order(modules), pooling, self._view_pooling), module_kwargs
+
+    def preprocess(  # type: ignore[override]  # views are one more kind of input
+        self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The features of views; see `ViewTransformer.preprocess`."""
+        # The stock method takes an array for a sound.
+        return super().preprocess(without_arrays(inputs), prompt=prompt, **kwargs)
 
     def _inference(self, inputs: list[Any], **kwargs: Any) -> Any:
         # Private in sentence-transformers: without it `encode` gives the same embeddings, of static models more slowly.
@@ -156,7 +169,7 @@ class UniVaR(SentenceTransformer):
 
     def save(
         self,
-        path: str,
+        path: str | None,
         model_name: str | None = None,
         create_model_card: bool = True,
         train_datasets: list[str] | None = None,
@@ -165,13 +178,15 @@ class UniVaR(SentenceTransformer):
         """Saves a folder that stock sentence-transformers loads as the encoder of single QAs, without univar.
 
         `modules.json` names stock modules only; how views are pooled lies beside it in `view_pooling/`, and the
-        training record in `univar.json`.
+        training record in `univar.json`. Without a path nothing is saved, as elsewhere.
 
         Raises:
             ValueError: If `safe_serialization` is False: weights are never pickled here.
         """
         if not safe_serialization:
             raise ValueError("UniVaR models are saved as safetensors only; leave safe_serialization=True")
+        if path is None:
+            return
         folder = Path(path)
         super().save(path, model_name, create_model_card, train_datasets, safe_serialization)
         described = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
@@ -200,6 +215,9 @@ class UniVaR(SentenceTransformer):
         self, path: str, model_name: str | None = None, train_datasets: list[str] | None = None
     ) -> None:
         card = self._model_card_text or model_card(self)
+        claims = "adapter_sha256" in self.training_record
+        if claims and card == weights.shipped_card() and not has_shipped_weights(self):
+            card = model_card(self, notes=_CHANGED)
         Path(path, "README.md").write_text(card, encoding="utf-8")
 
     def set_model_card(self, card: str) -> None:
@@ -250,6 +268,28 @@ def is_shipped(name: object) -> bool:
     )
 
 
+def has_shipped_weights(model: nn.Module) -> bool:
+    """Whether a model that says it has the weights of `univar` has them, but for last bits.
+
+    They are computed anew from their file and compared, in the precision of the model. Only their last bits depend on
+    the machine; any training moves some weight by more.
+    """
+    claimed = getattr(model, "training_record", {}).get("adapter_sha256")
+    if claimed is None or claimed != weights.shipped_record()["adapter_sha256"]:
+        return False
+    shipped = UniVaR(SHIPPED, device="cpu").state_dict()
+    found = model.state_dict()
+    return found.keys() == shipped.keys() and all(_nearly_equal(found[name], shipped[name]) for name in shipped)
+
+
+def _nearly_equal(tensor: Tensor, expected: Tensor) -> bool:
+    found, rounded = tensor.cpu(), expected.to(tensor.dtype)
+    if (same := torch.equal(found, rounded)) or not tensor.is_floating_point():
+        return same
+    step = torch.finfo(tensor.dtype).eps
+    return found.shape == rounded.shape and torch.allclose(found.float(), rounded.float(), rtol=step, atol=1e-6)
+
+
 def is_univar_folder(name: object) -> bool:
     """Whether a path is a folder that `UniVaR.save` wrote."""
     return isinstance(name, str | os.PathLike) and os.path.isfile(
@@ -274,8 +314,15 @@ def _check_folder(folder: Path) -> None:
         )
 
 
+def _in_order(modules: Iterable[nn.Module] | Mapping[str, nn.Module]) -> list[nn.Module]:
+    found = list(modules.values() if isinstance(modules, Mapping) else modules)
+    if not found:
+        raise ValueError("modules is empty: give at least a Transformer or a StaticEmbedding, or leave it out")
+    return found
+
+
 def _with_views(
-    modules: Iterable[nn.Module], pooling: MultiViewPooling | None, mode: ViewPooling
+    modules: Sequence[nn.Module], pooling: MultiViewPooling | None, mode: ViewPooling
 ) -> OrderedDict[str, nn.Module]:
     """The same modules with the first taking views, and pooling over views before a last `Normalize`."""
     qa_modules = [module for module in modules if not isinstance(module, MultiViewPooling)]
@@ -295,16 +342,20 @@ def _with_views(
 
 
 def _taking_views(module: nn.Module) -> ViewTransformer | ViewStaticEmbedding:
+    """The same module as one that takes views; it shares its weights, and whether it joins views is its own."""
     taking: ViewTransformer | ViewStaticEmbedding
     if isinstance(module, ViewTransformer | ViewStaticEmbedding):
-        taking = module
-    elif isinstance(module, Transformer):
+        taking = type(module).adopt(module)
+    # Not isinstance: what a subclass does differently would be lost without a word.
+    elif type(module) is Transformer:
         taking = ViewTransformer.adopt(module)
-    elif isinstance(module, StaticEmbedding):
+    elif type(module) is StaticEmbedding:
         taking = ViewStaticEmbedding.adopt(module)
     else:
-        name = type(module).__name__
-        raise ValueError(f"the first module must be a Transformer or a StaticEmbedding, got {name}")
+        found = type(module).__name__
+        if isinstance(module, Transformer | StaticEmbedding):
+            found += ", a subclass whose own methods would be lost; put what it adds into a module that comes after"
+        raise ValueError(f"the first module must be a Transformer or a StaticEmbedding, got {found}")
     return taking
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from sentence_transformers.base.modules import Module, Transformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
@@ -13,14 +14,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 ViewPooling = Literal["mean", "attention", "concat"]
-View = str | Sequence[str]
+View = str | Sequence[str] | npt.NDArray[Any]
+
+
+def without_arrays(inputs: Sequence[View]) -> list[str | Sequence[str]]:
+    """The same views, those that are arrays of texts (as in a column of a data frame) as lists."""
+    return [view.tolist() if isinstance(view, np.ndarray) else view for view in inputs]
 
 
 def flatten_views(inputs: Sequence[View], *, join: bool = False) -> tuple[list[str], list[int]]:
     """The Q QA texts of V views one after the other, and for each the number of its view.
 
     Args:
-        inputs: V items, each a QA text or a list or tuple of QA texts.
+        inputs: V items, each a QA text or a list, tuple or array of QA texts.
         join: The QAs of a view by newlines, so that each view counts as one QA.
 
     Raises:
@@ -29,7 +35,7 @@ def flatten_views(inputs: Sequence[View], *, join: bool = False) -> tuple[list[s
     """
     texts: list[str] = []
     view_ids: list[int] = []
-    for number, view in enumerate(inputs):
+    for number, view in enumerate(without_arrays(inputs)):
         qas = [view] if isinstance(view, str) else view
         if not isinstance(qas, list | tuple) or not all(isinstance(qa, str) for qa in qas):
             raise TypeError(f"view {number} of the batch must be a text or a list of texts, got {view!r:.80}")
@@ -58,7 +64,8 @@ class ViewTransformer(Transformer):
     def adopt(cls, transformer: Transformer) -> Self:
         """The same encoder, weights shared, as a `ViewTransformer`."""
         view_transformer = cls.__new__(cls)
-        view_transformer.__dict__ = transformer.__dict__
+        # Its own attributes, the same tables of parameters and modules.
+        view_transformer.__dict__ = dict(transformer.__dict__)
         # UniVaR.forward cuts batches by their rows; flash attention would run all QAs into one row.
         view_transformer.can_flatten_inputs = False
         return view_transformer
@@ -71,7 +78,7 @@ class ViewTransformer(Transformer):
         See `flatten_views` for what it refuses.
 
         Args:
-            inputs: V items, each a QA text or a list or tuple of QA texts.
+            inputs: V items, each a QA text or a list, tuple or array of QA texts.
             prompt: Put before every QA.
             kwargs: For `Transformer.preprocess`.
         """
@@ -100,7 +107,7 @@ class ViewStaticEmbedding(StaticEmbedding):
     def adopt(cls, embedding: StaticEmbedding) -> Self:
         """The same embedding, weights shared, as a `ViewStaticEmbedding`."""
         view_embedding = cls.__new__(cls)
-        view_embedding.__dict__ = embedding.__dict__
+        view_embedding.__dict__ = dict(embedding.__dict__)
         return view_embedding
 
     def preprocess(  # type: ignore[override]  # as above

@@ -1,5 +1,6 @@
 """Encoders that were exported to ONNX, run by onnxruntime: the quickest way to encode whole QAs on a CPU."""
 
+import hashlib
 import importlib
 import json
 import os
@@ -17,7 +18,7 @@ from sentence_transformers.base.modules import InputModule, Normalize
 from tokenizers import Encoding, Tokenizer
 
 from univar.model import weights
-from univar.model.modules import MultiViewPooling, View, flatten_views
+from univar.model.modules import MultiViewPooling, View, flatten_views, without_arrays
 
 GRAPH_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
@@ -43,6 +44,7 @@ class OnnxEncoder(SentenceTransformer):
         ImportError: If onnxruntime is not installed.
 
     Attributes:
+        folder: Where it is, absolute.
         format: `onnx` or `onnx-int8`.
         training_record: That of the model it was made from.
     """
@@ -55,10 +57,24 @@ class OnnxEncoder(SentenceTransformer):
             device="cpu",
             prompts=described["prompts"],
             default_prompt_name=described["default_prompt_name"],
+            truncate_dim=described.get("truncate_dim"),
         )
+        self.folder = Path(folder).resolve()
         self.format: str = described["format"]
         record = Path(folder, weights.RECORD_FILE)
         self.training_record: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+
+    def preprocess(  # type: ignore[override]  # views are one more kind of input
+        self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The encodings of views; see `OnnxTransformer.preprocess`."""
+        # The stock method takes an array for a sound.
+        return super().preprocess(without_arrays(inputs), prompt=prompt, **kwargs)
+
+    def graph_sha256(self) -> str:
+        """The sha256 of the file of the graph, which holds the weights."""
+        with (self.folder / GRAPH_FILE).open("rb") as graph:
+            return hashlib.file_digest(graph, "sha256").hexdigest()
 
     def save(self, path: str, *args: Any, **kwargs: Any) -> None:
         """Refused: an export is copied as a folder, or made anew.
@@ -76,33 +92,52 @@ class OnnxTransformer(InputModule):
         folder: Of the export.
         dimension: D.
         threads: QAs encoded at once.
+
+    Attributes:
+        window: The tokens of a QA that the export was made for, None if there is no limit.
+
+    Raises:
+        FileNotFoundError: If the folder lacks a file; also when a copy is made, which opens the graph again.
     """
 
     def __init__(self, folder: str | os.PathLike[str], dimension: int, threads: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        for name in (GRAPH_FILE, TOKENIZER_FILE):
-            if not Path(folder, name).is_file():
-                raise FileNotFoundError(f"{folder} lacks {name}; export the model again")
-        runtime = require("onnxruntime")
-        options = runtime.SessionOptions()
-        # QAs side by side keep the cores busier than the parts of one matrix product do.
-        options.intra_op_num_threads = 1
-        self.session = runtime.InferenceSession(
-            str(Path(folder, GRAPH_FILE)),
-            options,
-            providers=["CPUExecutionProvider"],
-            disabled_optimizers=_SLOW_FUSIONS,
-        )
-        self.tokenizer = Tokenizer.from_file(str(Path(folder, TOKENIZER_FILE)))
+        self.folder = Path(folder).resolve()
+        self.session = _session(self.folder)
+        self.tokenizer = Tokenizer.from_file(str(self.folder / TOKENIZER_FILE))
+        self.window = self.max_seq_length
         self.inputs = [node.name for node in self.session.get_inputs()]
         self.dimension = dimension
         self.threads = threads
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A session cannot be copied or sent to another process: it is opened again there, from the folder.
+        return {name: value for name, value in self.__dict__.items() if name != "session"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.session = _session(self.folder)
+
     @property
     def max_seq_length(self) -> int | None:
-        """Tokens of a QA that are read; None if there is no limit."""
+        """Tokens of a QA that are read; None if there is no limit. It can be set to fewer than the export was made for.
+
+        Raises:
+            ValueError: If it is set to more than `window`, or to so few that no token of a text is left.
+        """
         truncation = self.tokenizer.truncation
         return truncation["max_length"] if truncation else None
+
+    @max_seq_length.setter
+    def max_seq_length(self, tokens: int) -> None:
+        least = self.tokenizer.num_special_tokens_to_add(False) + 1
+        if not isinstance(tokens, int) or tokens < least or (self.window is not None and tokens > self.window):
+            most = "" if self.window is None else f", and at most {self.window}, for which the export was made"
+            raise ValueError(
+                f"max_seq_length must be a whole number, at least {least}{most}; got {tokens!r}. "
+                "To read more of a text, set it on the source and export that again"
+            )
+        self.tokenizer.enable_truncation(tokens)
 
     def preprocess(  # type: ignore[override]  # views are one more kind of input
         self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
@@ -138,13 +173,30 @@ class OnnxTransformer(InputModule):
         raise TypeError("an exported encoder is not saved: copy its folder, or export again")
 
 
+def _session(folder: Path) -> Any:
+    """The graph of an export, opened by onnxruntime."""
+    for name in (GRAPH_FILE, TOKENIZER_FILE):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} lacks {name}; export the model again")
+    runtime = require("onnxruntime")
+    options = runtime.SessionOptions()
+    # QAs side by side keep the cores busier than the parts of one matrix product do.
+    options.intra_op_num_threads = 1
+    return runtime.InferenceSession(
+        str(folder / GRAPH_FILE),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=_SLOW_FUSIONS,
+    )
+
+
 def is_export(name: object) -> bool:
     """Whether a path is a folder that was exported to `onnx` or `onnx-int8`."""
     return isinstance(name, str | os.PathLike) and os.path.isfile(os.path.join(name, EXPORT_FILE))
 
 
 def read_export(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """What an export says of itself: `format`, `dimension`, `max_tokens`, `prompts`, `source`, `fidelity` and so on.
+    """What an export says of itself: `format`, `dimension` of the graph, `max_tokens`, `source`, `fidelity` and so on.
 
     Raises:
         FileNotFoundError: If the folder is no export.

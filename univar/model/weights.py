@@ -62,6 +62,19 @@ def check_sha256(file: Path, expected: str, remedy: str) -> None:
         raise WeightsError(f"{file} is damaged: its sha256 is {found[:12]}…, expected {expected[:12]}…; {remedy}")
 
 
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """The sha256 of named tensors, such as a state dict: names, types, shapes and contents, one after the other.
+
+    It is of what is computed with: tensors that share their memory count under each of their names, and neither the
+    device nor the layout in memory matters.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def low_rank_change(base: Mapping[str, Tensor], trained: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
     """What turned `base` into `trained`, every matrix to the given rank and in eight bits.
 
