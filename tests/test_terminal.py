@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import logging
 
 import pytest
 from rich.console import Console
@@ -92,3 +93,9 @@ def test_control_characters_do_not_reach_the_terminal(shown, capsys):
     written = capsys.readouterr().out
     assert not set(written) & set("\x1b\x07\x9b\x7f")
     assert json.loads(written) == {"name": EVIL}
+
+
+def test_control_characters_in_what_is_logged_do_not_either():
+    logged = logging.LogRecord("univar", logging.WARNING, __file__, 1, "%s was left out", (EVIL,), None)
+    found = terminal.PrintableFormatter("%(message)s").format(logged)
+    assert found == "a\ufffd]0;owned\ufffd\ufffd31mb\ufffd\ufffdc\n\td was left out"

@@ -47,6 +47,7 @@ from univar.arguments import (
 from univar.cli_corpus import corpus_commands
 from univar.cli_questions import questions_app
 from univar.terminal import (
+    PrintableFormatter,
     described_lines,
     encoding_bar,
     err,
@@ -433,7 +434,9 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore", module="torch|transformers|sentence_transformers|accelerate|sklearn")
-    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[lines])
     logging.getLogger("univar").setLevel(logging.WARNING)
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections import Counter
@@ -39,6 +40,14 @@ _ESCAPED = {code: f"\\u{code:04x}" for code in _HIGHER_CONTROLS}
 def printable(text: str) -> str:
     """A text whose control characters, which a terminal would obey, are replaced; newlines and tabs stay."""
     return text.translate(_REPLACED)
+
+
+class PrintableFormatter(logging.Formatter):
+    """For what is logged to the terminal: names of LLMs and files without their control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `printable`."""
+        return printable(super().format(record))
 
 
 def say(sentence: str, style: str = "") -> None:

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -42,6 +43,7 @@ _ALIASES = {
     "question_eng": ("question_eng", "question_en"),
     "answer_eng": ("answer_eng", "answer_en"),
 }
+_SURROGATE = re.compile("[\ud800-\udfff]")  # what stands for bytes that are not UTF-8, or half a character
 _PREVIEWED_ROWS = 100
 _UNKNOWN_LANGUAGE = "unknown language"
 _SHOWN_VALUES = 2
@@ -284,7 +286,7 @@ def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str,
         if not isinstance(content, str | int | float):
             raise _UnusableRowError(f"{field} is not text")
         content = str(content).strip()
-        if any("\ud800" <= character <= "\udfff" for character in content):
+        if _SURROGATE.search(content):
             raise _UnusableRowError(f"{field} is not UTF-8")
         if len(content) > limit:
             raise _UnusableRowError(f"{field} too long")
