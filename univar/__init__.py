@@ -1,4 +1,4 @@
-"""UniVaR: which values does an LLM express, in which language, and how far is it from others?
+"""UniVaR: the values in what LLMs answer, as vectors; how far apart LLMs are, and how much of it is style.
 
 `import univar` is quick and silent: it loads no torch. It teaches `sentence_transformers` the model name `univar`
 and `datasets` the dataset name `univar-qa`, whichever is imported first. The public names below load on first use.

@@ -64,7 +64,7 @@ from univar.terminal import (
 
 app = typer.Typer(
     name="univar",
-    help="Which values does an LLM express, in which language, and how far is it from others?",
+    help="The values in what LLMs answer, as vectors: how far apart are LLMs, and how much of it is style?",
     epilog="Start with:  univar demo",
     no_args_is_help=True,
     add_completion=False,

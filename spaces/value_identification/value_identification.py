@@ -25,7 +25,8 @@ The metric needs one embedding, one identity and one question a QA, and is loade
 - **questions** (`list[str]`): the question of each, as text or id, the same string in every language. No question is
   ever on both sides, and the intervals are taken over questions.
 - **gallery** (`list[bool]`, optional): which rows are the gallery. Without it, a share of the distinct questions is
-  drawn. Give it to repeat a fixed split, such as UniVaR's: `[question_fraction(q) < 0.5 for q in questions]`.
+  drawn. Give it to repeat a fixed split, such as UniVaR's: `[question_fraction(q) < 0.5 for q in questions]`, with
+  `from univar.corpus.records import question_fraction`.
 - **gallery_share** (`float`, default 0.5): the share of the questions that becomes the gallery when one is drawn.
 - **k** (`int`, default 50): neighbours that vote, at most as many as the gallery's smallest identity has QAs.
 - **seed** (`int`, default 0): of the split and of the bootstrap.

@@ -165,11 +165,12 @@ class Comparison:
     def notes(self) -> list[str]:
         """What one must know to read the table, a sentence each."""
         uncontrolled = ["No control answers were compared: style may account for any of this."]
+        deeper = "; @5 and @10 are of the linear probe" if any(row.knn.identities > 5 for row in self.rows) else ""
         return [
             *(selection.sentence() for selection in self.selections),
             *(uncontrolled if len(self.selections) == 1 else []),
             f"Texts were cut to {self.max_characters} characters for every representation. Percent; in brackets "
-            f"95 % intervals by bootstrap over questions (seed {self.seed}); @5 and @10 are of the linear probe.",
+            f"95 % intervals by bootstrap over questions (seed {self.seed}){deeper}.",
         ]
 
     def to_dict(self) -> dict[str, Any]:
