@@ -114,8 +114,7 @@ def elicit(
     """Ask LLMs the questions and keep every answer the moment it comes.
 
     After an interruption of any kind the same command goes on with what is missing: nothing is lost or asked for twice.
-    The key of the servers is read from UNIVAR_API_KEY, if set; for servers with keys of their own, name the variable of
-    each as key_variable in the models file.
+    A key is read from UNIVAR_API_KEY, or from the variable that the models file names as key_variable.
     """
     from univar.corpus.answers import AnswerFolder
     from univar.corpus.elicitation import Plan, Sampling, estimate, read_models
