@@ -1,5 +1,6 @@
 """The QA: one record type for the whole project, its schema, the text that is encoded, and its place in a split."""
 
+import functools
 import hashlib
 import os
 import unicodedata
@@ -119,6 +120,7 @@ def normalised_question(question: str) -> str:
     return " ".join("".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in folded).split())
 
 
+@functools.lru_cache(maxsize=10_000)  # every LLM answers the same questions
 def question_hash(question: str) -> str:
     """Sixteen hex digits that stand for a question where its text must not be kept."""
     return hashlib.blake2b(normalised_question(question).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
