@@ -18,6 +18,7 @@ from univar.files import replacing
 
 BASE = "base encoder, untouched"
 TFIDF = "TF-IDF"
+_KINDS = ("values", "control")
 
 _FAR = 20
 """Pixels from a point from which on a line leads to its number."""
@@ -32,7 +33,8 @@ def page(runs: Sequence[Run]) -> str:
     rows = [_row(name, found, base) for name, found in by_variant(seen(runs)).items()]
     given = [_given_row(name, base["scores"][name]) for name in CORPORA]
     unseen = [_unseen_row(name, found) for name, found in by_variant(r for r in runs if r.get("unseen")).items()]
-    for name, found in (("rows", rows), ("unseen", unseen), ("given", given)):
+    given_unseen = [_given_row("speechmap, all draws", of) for of in _sums_over_draws(runs)]
+    for name, found in (("rows", rows), ("unseen", unseen), ("given", given), ("given_unseen", given_unseen)):
         template = template.replace(f"{{{{ {name} }}}}", "\n".join(found))
     return template
 
@@ -87,15 +89,23 @@ def _row(name: str, runs: Sequence[Run], base: Run) -> str:
 
 def _given_row(corpus: str, scores: Mapping[str, Mapping[str, float]]) -> str:
     """What identification on a corpus is measured on."""
-    cells = [
-        f"{of['n']:,.0f} | {of['questions']:,.0f} | {100 * of['chance']:.1f}"
-        for of in (scores["values"], scores["control"])
-    ]
+    given = [scores[kind] for kind in _KINDS]
+    cells = [f"{of['n']:,.0f} | {of['questions']:,.0f} | {100 * of['chance']:.1f}" for of in given]
     return f"| {corpus} | {' | '.join(cells)} |"
 
 
+def _sums_over_draws(runs: Iterable[Run]) -> list[dict[str, dict[str, float]]]:
+    """Answers of all draws of LLMs left out, the most questions, the mean chance; empty without a draw."""
+    draws = [run["scores"]["speechmap"] for run in runs if run.get("unseen") and run["variant"] == BASE]
+    ways = {"n": sum, "questions": max, "chance": statistics.mean}
+    return [
+        {kind: {name: way([of[kind][name] for of in draws]) for name, way in ways.items()} for kind in _KINDS}
+        for _ in draws[:1]
+    ]
+
+
 def _unseen_row(name: str, runs: Sequence[Run]) -> str:
-    wanted = [(kind, method) for kind in ("values", "control") for method in ("knn", "linear")]
+    wanted = [(kind, method) for kind in _KINDS for method in ("knn", "linear")]
     cells = [_spread([points(run, method, "speechmap", kind) for run in runs]) for kind, method in wanted]
     return f"| {name} | {len(runs)} | {' | '.join(cells)} |"
 

@@ -1,6 +1,9 @@
 """`univar elicit`: a plan, its price, its answers, on a real local server."""
 
 import json
+import re
+import signal
+from contextlib import nullcontext
 
 import pytest
 
@@ -77,6 +80,34 @@ def test_nothing_is_spent_without_a_yes(univar, tmp_path):
         assert server.asked == []
         assert univar(*arguments, "--yes").code == 0
     assert len(server.asked) == 8
+
+
+@pytest.mark.usefixtures("asked")
+def test_an_interruption_leaves_no_answer_that_other_commands_do_not_see(univar, tmp_path, monkeypatch):
+    seen = []
+
+    def interrupted(progress):
+        seen.append(progress)
+        if len(seen) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("univar.cli_corpus._lanes", lambda _plan: nullcontext(interrupted))
+    with serving(lambda _prompt, _number: "No.") as server:
+        run = univar(*models(tmp_path, server.url, concurrency=1), "--questions", "q.jsonl")
+    assert run.code == 1
+    kept = int(re.search(r"Interrupted; (\d+) answers are kept", run.err)[1])
+    assert kept >= 3
+    assert json.loads(univar("info", "answers", "--json").out)["QAs"] == kept
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_key_that_is_not_there_is_told_before_anything_is_asked(univar, tmp_path, monkeypatch):
+    monkeypatch.delenv("AYA_KEY", raising=False)
+    with serving(lambda _prompt, _number: "No.") as server:
+        run = univar(*models(tmp_path, server.url, key_variable="AYA_KEY"), "--questions", "q.jsonl")
+    assert run.code == 1
+    assert f"aya: AYA_KEY, which is to hold the key for {server.url}, is not set" in run.err
+    assert server.asked == []
 
 
 @pytest.mark.usefixtures("asked")

@@ -127,6 +127,8 @@ def test_an_earlier_demo_is_replaced_and_nothing_else(tmp_path):
     (tmp_path / "demo" / "README.md").write_text("old")
     run_demo(tmp_path / "demo", **SMALL)
     assert (tmp_path / "demo" / "README.md").read_text() != "old"
+    (tmp_path / "demo" / "distances.png").unlink()  # which earlier versions did not write
+    run_demo(tmp_path / "demo", **SMALL)
     (tmp_path / "empty").mkdir()
     run_demo(tmp_path / "empty", **SMALL)
     (tmp_path / "demo" / "notes.txt").write_text("mine")

@@ -209,6 +209,21 @@ def test_a_server_that_refuses_all_is_left_for_the_next_run(tmp_path, number):
         assert ask(plan, tmp_path)["a"].done == number
 
 
+def test_answers_that_come_after_many_refusals_are_waited_for(tmp_path):
+    def answer(_prompt, number):
+        if number % 2:
+            return Answer("filtered", status=400)
+        time.sleep(0.3)
+        return "No."
+
+    with serving(answer) as server:
+        plan = Plan(questions(120, ("eng",)), [llm("a", server.url, concurrency=64)], Sampling())
+        found = ask(plan, tmp_path)["a"]
+    assert found.stopped is None
+    assert found.done + found.failed == found.planned
+    assert found.failed >= 40
+
+
 def test_a_request_that_is_refused_for_good_is_told_and_not_asked_again(tmp_path):
     def answer(prompt, _number):
         return Answer("context too long", status=400) if prompt.startswith("fra 2") else "No."

@@ -116,7 +116,15 @@ def test_what_cannot_heal_is_told_at_once(tmp_path, status, advice):
 
 @pytest.mark.parametrize(
     ("status", "concerns"),
-    [(400, "request"), (451, "request"), (402, "endpoint"), (405, "endpoint"), (501, "endpoint"), (522, "moment")],
+    [
+        (400, "request"),
+        (424, "request"),
+        (451, "request"),
+        (402, "endpoint"),
+        (405, "endpoint"),
+        (501, "endpoint"),
+        (522, "moment"),
+    ],
 )
 def test_an_error_concerns_the_request_the_endpoint_or_the_moment(tmp_path, status, concerns):
     with (

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -58,6 +61,11 @@ def test_the_page_has_a_row_a_variant_with_mean_and_deviation():
     assert "| no control answers | 1 | 70.0 |" in text
     assert "| speechmap | 1,200 | 30 | 12.5 | 1,200 | 30 | 12.5 |" in text
     assert "{{" not in text
+
+
+def test_the_page_is_made_of_the_scores_that_are_kept():
+    docs = Path(__file__).parents[2] / "docs"
+    assert page(json.loads((docs / "ablations.json").read_text())) == (docs / "ablations.md").read_text()
 
 
 def test_runs_on_unseen_llms_have_a_table_of_their_own():

@@ -45,6 +45,7 @@ FILES = {
     "controls.parquet": "simulated answers of the same LLMs that elicit no values",
 }
 """What a demo writes, and what each file is."""
+_ALWAYS_WRITTEN = {"map.html", "README.md", "geometry.json", "identification.json", "answers.parquet"}
 
 ONE_ANSWER = (
     "One answer tells one stance, which several LLMs share, and words tell the style at once: on these answers a "
@@ -216,7 +217,8 @@ def _check_replaceable(folder: Path) -> None:
     if not folder.exists():
         return
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if folder.is_dir() and (not found or found == FILES.keys()):
+    # Earlier versions wrote fewer files.
+    if folder.is_dir() and (not found or _ALWAYS_WRITTEN <= found <= FILES.keys()):
         return
     others = ", ".join(sorted(found - FILES.keys())[:3]) or "only a part of a demo"
     raise FileExistsError(f"{folder} holds something else than an earlier demo ({others}); give a new folder")

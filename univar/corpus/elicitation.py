@@ -5,7 +5,7 @@ import difflib
 import hashlib
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -121,6 +121,16 @@ def _problem(kind: str, place: tuple[int | str, ...], message: str, got: object)
     nearest = difflib.get_close_matches(str(place[-1]), known, n=1)
     hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}"
     return f"{where}: no such field, {hint}"
+
+
+def check_keys(llms: Iterable[LLM]) -> None:
+    """Raises ElicitationError if an LLM names an environment variable for its key that is not set."""
+    for llm in llms:
+        if llm.key_variable != API_KEY and not os.environ.get(llm.key_variable):
+            raise ElicitationError(
+                f"{llm.name}: {llm.key_variable}, which is to hold the key for {llm.endpoint}, is not set; export it, "
+                f"or leave key_variable out of the models file to use {API_KEY}"
+            )
 
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
@@ -355,8 +365,6 @@ async def _lane(
                 refused.append({"request_id": planned.request.request_id, "model": llm.name, "error": str(error)})
                 if mine.done:
                     keep_refused()
-                elif len(refused) >= _MOST_REFUSED:
-                    mine.stopped = mine.stopped or f"{error}; it refused all of the first {len(refused)} requests"
             elif error.concerns == "endpoint" or mine.done == answered_before:
                 mine.stopped = mine.stopped or str(error)  # else others were answered meanwhile: it is asked again
         else:
@@ -375,10 +383,12 @@ async def _lane(
         before = mine.done + mine.failed
         async with _at_most(2 * llm.concurrency) as start:
             for planned in plan.of(llm):
-                if mine.stopped is None and folder.lacks(planned.request.request_id):
+                # Refusals come sooner than answers: it is asked on if one comes after all.
+                given_up = mine.stopped or len(refused) >= _MOST_REFUSED
+                if not given_up and folder.lacks(planned.request.request_id):
                     await start(answer, planned)
     if refused and mine.stopped is None:
-        mine.stopped = f"{refused[-1]['error']}; it refused all {len(refused)} requests"
+        mine.stopped = f"{refused[-1]['error']}; it refused all of {len(refused)} requests"
     watch(progress)
 
 

@@ -25,7 +25,7 @@ PROVIDER = "provider:"
 
 # 501 and 505 are no failures of the moment; all else from 500 on is, those of gateways (520 and so on) among them.
 _CAN_HEAL = frozenset({408, 409, 425, 429, 500, 502, 503, 504, *range(506, 600)})
-_ABOUT_THE_REQUEST = frozenset({400, 413, 414, 422, 451})
+_ABOUT_THE_ENDPOINT = frozenset({401, 402, 403, 404, 405, 407, 410, 501, 505})
 _LONGEST_WAIT = 60.0
 _CHARACTERS_A_TOKEN = 4
 _MOST_TOKENS = 2**31
@@ -320,7 +320,7 @@ class Lane:
         said = " ".join(text.split())
         return EndpointError(
             f"{self.endpoint.url} refused {self.endpoint.model!r} with HTTP {status} ({said:.200}); {next_step}",
-            concerns="moment" if status in _CAN_HEAL else "request" if status in _ABOUT_THE_REQUEST else "endpoint",
+            concerns="moment" if status in _CAN_HEAL else "endpoint" if status in _ABOUT_THE_ENDPOINT else "request",
         )
 
 
