@@ -117,7 +117,7 @@ def elicit(
     A key is read from UNIVAR_API_KEY, or from the variable that the models file names as key_variable.
     """
     from univar.corpus.answers import AnswerFolder
-    from univar.corpus.elicitation import Plan, Sampling, check_keys, estimate, read_models
+    from univar.corpus.elicitation import Plan, Sampling, estimate, read_models
     from univar.corpus.elicitation import elicit as elicit_answers
 
     output_folder(out_folder)
@@ -132,7 +132,6 @@ def elicit(
         if dry_run:
             result({name: asdict(found) for name, found in estimates.items()}, as_json=as_json)
             return
-        check_keys(llms)
         if not yes and any(_may_cost(llm, estimates[llm.name]) for llm in llms):
             typer.confirm("Go on?", abort=True, err=True)
         with _going_on(folder), _lanes(plan) as watch:
@@ -338,7 +337,6 @@ def _going_on(folder: "AnswerFolder") -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        folder.finish_shard()  # of which every command knows
         say(f"Interrupted; {len(folder.answered):,} answers are kept in {folder.path}. Run the same command again.")
         raise typer.Exit(1) from None
     except OSError as error:

@@ -121,12 +121,9 @@ def check(
         "distribution": counts,
     }
     if (probe := probe_controls(questions, vectors)) is not None:
-        found["value_or_control"] = {
-            "accuracy": round(probe.accuracy, 4),
-            "interval": [round(probe.interval.low, 4), round(probe.interval.high, 4)],
-            "chance": probe.chance,
-            "n": probe.n,
-        }
+        interval = [round(end, 4) for end in probe.interval]
+        accuracy = round(probe.accuracy, 4)
+        found["value_or_control"] = {"accuracy": accuracy, "interval": interval, "chance": probe.chance, "n": probe.n}
     failed = 0
     if endpoint is not None and verdicts is not None:
         judged = _judged(questions, taxonomy, _endpoint(endpoint, model, concurrency, greedy=True), verdicts, prompt)

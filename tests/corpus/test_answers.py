@@ -142,7 +142,7 @@ def test_a_shard_is_on_the_disk_before_its_lines_are_gone(tmp_path, done):
             ("sync", tmp_path.name),
         ]
     done.clear()
-    leave(tmp_path, RuntimeError)
+    leave(tmp_path, OSError)
     assert done[-1] == ("sync", ".part-00001.jsonl")
     done.clear()
     with AnswerFolder(tmp_path) as folder:  # what a process left that was killed need not be on the disk

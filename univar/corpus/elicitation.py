@@ -123,7 +123,7 @@ def _problem(kind: str, place: tuple[int | str, ...], message: str, got: object)
     return f"{where}: no such field, {hint}"
 
 
-def check_keys(llms: Iterable[LLM]) -> None:
+def _check_keys(llms: Iterable[LLM]) -> None:
     """Raises ElicitationError if an LLM names an environment variable for its key that is not set."""
     for llm in llms:
         if llm.key_variable != API_KEY and not os.environ.get(llm.key_variable):
@@ -311,7 +311,11 @@ def elicit(plan: Plan, folder: AnswerFolder, *, watch: Watch = lambda _: None) -
 
     Returns:
         The progress by LLM.
+
+    Raises:
+        ElicitationError: If an LLM names a variable for its key that is not set; nothing is asked then.
     """
+    _check_keys(plan.llms)
     progress = {llm.name: Progress(plan.count(llm), dollars=llm.dollars(0, 0)) for llm in plan.llms}
     try:
         asyncio.run(_all_lanes(plan, folder, progress, watch))

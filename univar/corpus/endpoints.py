@@ -118,19 +118,13 @@ class Endpoint:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator["AsyncInferenceClient"]:
-        """A client with the key of `key_variable`; without one the Hub, and no other server, is given the Hub's login.
-
-        Raises:
-            EndpointError: If another variable than the usual one is named and not set.
-        """
+        """A client with the key of `key_variable`; without one, the Hub and no other server gets the Hub's login."""
         from huggingface_hub import AsyncInferenceClient, get_token
 
         from univar.corpus.sessions import session
 
         on_hub = _on_hub(self.url)
         key = os.environ.get(self.key_variable) or (get_token() if on_hub else None)
-        if self.key_variable != API_KEY and not os.environ.get(self.key_variable):
-            raise EndpointError(f"{self.key_variable}, of the key for {self.url}, is not set in the environment")
         place: dict[str, Any] = {"base_url": self.url}
         if self.url.startswith(PROVIDER):
             place = {"provider": self.url.removeprefix(PROVIDER)}
