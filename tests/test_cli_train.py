@@ -29,7 +29,7 @@ def test_train_writes_a_model_with_its_card_and_tells_how_good_it_is(univar, ans
     assert "| values | univar |" in Path("model/README.md").read_text()
     assert UniVaR("model").training_record["corpora"].keys() == {str(answers), "b/answers.parquet"}
     assert [path.name for path in answers.parent.glob(".*")] == []
-    again = univar("train", answers, "--recipe", recipe, "--out", "model", "--json")
+    again = univar("train", answers, "--config", recipe, "--out", "model", "--json")
     described = json.loads(again.out)
     assert described["identification"]["answers"]["rows"][0]["representation"] == "univar"
     assert UniVaR("model").training_record["corpora"].keys() == {"answers"}

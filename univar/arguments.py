@@ -167,6 +167,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, an
 RecipeName = Annotated[
     str | None,
     typer.Option(
+        "--recipe",
+        "--config",
         metavar="NAME",
         help="minilm, minilm-controlled, nomic-gpu or reference, which ship, or a YAML file of your own.",
         show_default="minilm-controlled with --control, else minilm",

@@ -112,6 +112,15 @@ def test_an_export_reads_fewer_tokens_where_it_is_told_to(source, exports):
     assert model.max_seq_length == 5
 
 
+def test_an_export_reads_many_texts_at_once_and_views_as_asked(exports):
+    model = OnnxEncoder(exports["onnx-int8"])
+    rows = []
+    model[0].register_forward_hook(lambda _module, _inputs, found: rows.append(len(found["sentence_embedding"])))
+    model.encode(QAS * 60)
+    model.encode([[text] for text in QAS * 8])
+    assert rows == [256, 44, 32, 8]
+
+
 @pytest.mark.parametrize("name", ["onnx", "onnx-int8"])
 def test_no_embedding_depends_on_what_else_is_encoded(exports, name):
     model = OnnxEncoder(exports[name], threads=3)
