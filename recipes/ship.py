@@ -24,6 +24,7 @@ from univar.corpus.simulation import simulate
 from univar.files import replacing
 from univar.model import weights
 from univar.model.cards import model_card
+from univar.model.encoding import as_read
 from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import read_recipe
 from univar.model.training import train
@@ -135,7 +136,7 @@ def draw(name: str, records: list[QARecord], model: UniVaR) -> None:
     """The value map of the questions that the model was not trained on."""
     trained_on = frozenset(model.training_record["questions"])
     unseen = [record for record in records if question_hash(record.question_key) not in trained_on]
-    value_map = build_map(unseen, model.encode([record.text for record in unseen]))
+    value_map = build_map(unseen, model.encode(as_read(model, [record.text for record in unseen])))
     draw_map(value_map, DOCS / f"map-{name}.png", title=f"{name}: questions that no weight was trained on")
 
 

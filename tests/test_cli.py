@@ -175,8 +175,9 @@ def test_evaluate_writes_json_with_a_control_corpus(univar, answers, records):
 
 
 def test_evaluate_takes_the_base_encoder_by_name(univar, answers):
-    run = univar("evaluate", answers, "--model", "base", "--lang", "eng", "--k", "5")
+    run = univar("evaluate", answers, "--model", "base", "--lang", "eng", "--k", "5", "--max-characters", "90")
     assert run.code == 0
+    assert "Texts were cut to 90 characters for every representation" in " ".join(run.out.split())
     assert "base" in run.out
 
 

@@ -207,6 +207,14 @@ def evaluate(
         typer.Option(metavar="CORPUS", exists=True, help="Answers of the same LLMs that elicit no values."),
     ] = None,
     k: Annotated[int, typer.Option("--k", metavar="NUMBER", min=1, help="Neighbours, at most.")] = 50,
+    max_characters: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER",
+            min=1,
+            help="Of a QA, that all are given to read.",
+        ),
+    ] = 1000,
     seed: Seed = 0,
     out_file: Annotated[
         Path | None,
@@ -242,7 +250,15 @@ def evaluate(
             found, hashes = representations([name], show_progress_bar=err.is_terminal)
         encoders.update(found)
         trained_on |= hashes
-    comparison = compare(records, encoders, control=controls, k=k, seed=seed, trained_on=trained_on)
+    comparison = compare(
+        records,
+        encoders,
+        control=controls,
+        k=k,
+        seed=seed,
+        trained_on=trained_on,
+        max_characters=max_characters,
+    )
     if out_file is not None:
         with replacing(out_file) as temporary:
             text = comparison.to_json() if out_file.suffix.lower() == ".json" else comparison.to_markdown()
@@ -358,9 +374,10 @@ def map_(
     from univar.analysis.figures import draw_map
     from univar.analysis.map_page import write_map_html
     from univar.analysis.value_map import build_map
+    from univar.model.encoding import as_read
 
     with encoding_bar(encoder, len(records), f"Encoding {corpus.name} with {model}"):
-        embeddings = encoder.encode([record.text for record in records])
+        embeddings = encoder.encode(as_read(encoder, [record.text for record in records]))
     value_map = build_map(records, embeddings, method=method.value, seed=seed)
     write = write_map_html if out_file.suffix.lower() == ".html" else draw_map
     write(value_map, out_file, color_by=color_by.value, title=title)

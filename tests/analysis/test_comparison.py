@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -201,6 +202,21 @@ def test_representations_by_name_bring_the_questions_they_were_trained_on(monkey
     assert trained_on == {"0123456789abcdef"}
     assert compare(corpus(), encoders, trained_on=trained_on).rows[1].representation == "base"
     assert trained.options == plain.options == {"batch_size": 8}
+
+
+def test_a_model_that_reads_passages_is_given_all_of_a_text_up_to_the_limit() -> None:
+    class Passages(NameReader):
+        def encode(self, sentences: list[list[str]], **options: Any) -> np.ndarray[Any, Any]:
+            self.calls += sentences
+            return super().encode([" ".join(view) for view in sentences])
+
+    model = Passages()
+    model.training_record = {"recipe": {"passages": True}}
+    records = [replace(record, answer=f"{'so ' * 400}{record.answer}") for record in corpus()]
+    encoder = {"names": sentence_encoder(model)}
+    assert compare(records, encoder, max_characters=2_000).rows[0].knn.accuracy == 1.0  # the name comes last
+    assert min(len(view) for view in model.calls if isinstance(view, list)) == 3
+    assert compare(records, encoder).rows[0].knn.accuracy == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from univar.corpus.records import (
     from_row,
     identity_labels,
     normalised_question,
+    passages,
     qa_text,
     question_fraction,
     question_halves,
@@ -40,6 +41,34 @@ def test_no_question_pushes_the_answer_out(question: str, answer: str, budget: i
 def test_a_budget_too_small_for_any_question_is_refused():
     with pytest.raises(ValueError, match="at least 5 characters, got 4"):
         qa_text("Why?", "Because.", question_budget=4)
+
+
+def test_a_long_answer_is_cut_into_passages_under_its_question():
+    # Ten characters in parts of four at most: three, of which the first ends at the space after its fourth.
+    assert passages("Q: Why? A: abcd ef gh", characters=4) == ["Q: Why? A: abcd", "Q: Why? A: ef", "Q: Why? A: gh"]
+    assert passages("Q: Why? A: abcdefgh", characters=4) == ["Q: Why? A: abcd", "Q: Why? A: efgh"]
+    assert passages("abcd ef", characters=4) == ["abcd", "ef"]
+
+
+@pytest.mark.parametrize("text", ["Q: Why? A: So.", "Q: Why? A: ", "", "no answer at all", "Q: a A: b A: c"])
+def test_a_short_text_is_its_only_passage(text):
+    assert passages(text) == [text]
+
+
+@given(st.text(max_size=2_000), st.integers(1, 300))
+def test_passages_lose_nothing_of_an_answer_but_blanks(answer: str, most: int):
+    text = qa_text("Why?", answer)
+    found = passages(text, characters=most)
+    parts = [part.removeprefix("Q: Why? A: ") for part in found]
+    assert "".join("".join(parts).split()) == "".join(answer.split())
+    assert max(map(len, parts)) <= max(most, 0 if answer.strip() else len(text))
+    # About equal parts: at most twice as many as are needed.
+    assert len(parts) <= max(1, 2 * -(-len(answer) // most))
+
+
+def test_a_passage_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least 1 character, got 0"):
+        passages("Q: Why? A: So.", characters=0)
 
 
 def test_the_english_version_is_encoded_only_if_question_and_answer_have_one():

@@ -42,12 +42,20 @@ def test_the_target_of_a_question_is_the_mean_over_those_who_answered_it():
 
 def test_a_pair_is_of_one_question_and_two_identities_and_questions_get_turns():
     rows = control_pairs(
-        RECORDS, 7, Letters(), text=lambda r: f"{r.question_key.lower().split()[0]} {r.model} {r.answer}"
+        RECORDS, 7, Letters(), texts=lambda r: [f"{r.question_key.lower().split()[0]} {r.model} {r.answer}"]
     )
     pairs = [(row["view_a"][0].split(), row["view_b"][0].split()) for row in rows]
     assert all(a[0] == b[0] and a[1] != b[1] for a, b in pairs)
     assert sorted(Counter(a[0] for a, _ in pairs).values()) == [3, 4]
     assert not any("who" in a for a, _ in pairs)
+
+
+def test_parts_of_an_answer_are_drawn_and_its_first_part_makes_the_target():
+    rows = control_pairs(RECORDS[:2], 40, Letters(), texts=lambda r: [r.answer, f"more of {r.model}"])
+    drawn = {text for row in rows for text in (*row["view_a"], *row["view_b"])}
+    assert drawn == {"x", "y", "more of ada", "more of bob"}
+    with_z = control_pairs(RECORDS[:2], 1, Letters(), texts=lambda r: [r.answer, "z"])
+    np.testing.assert_allclose(with_z[0]["label"], np.array([1, 1, 0]) / np.sqrt(2), atol=1e-6)
 
 
 def test_the_same_seed_draws_the_same_pairs():

@@ -1,10 +1,13 @@
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from univar.corpus.records import QARecord
+from univar.corpus.records import QARecord, passages
 from univar.model import encoding
-from univar.model.encoding import encode_records, write_embeddings
+from univar.model.encoding import as_read, encode_records, write_embeddings
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +26,24 @@ def test_a_corpus_is_encoded_in_its_order(records, tiny_model):
     embeddings = np.concatenate([part for _, part in parts])
     assert embeddings.dtype == np.float32
     np.testing.assert_allclose(embeddings, tiny_model.encode(texts(records)), atol=1e-6)
+
+
+@pytest.fixture
+def passage_reader(tiny_model):
+    model = copy.deepcopy(tiny_model)
+    model.training_record = {"recipe": {"passages": True}}
+    return model
+
+
+def test_a_model_that_was_trained_on_passages_reads_long_answers_whole(records, tiny_model, passage_reader):
+    long = replace(records[0], answer=" ".join([*["yes"] * 200, *["honest"] * 200]))
+    short = records[1]
+    assert as_read(tiny_model, [long.text, short.text]) == [long.text, short.text]
+    assert as_read(passage_reader, [long.text, short.text]) == [passages(long.text), [short.text]]
+    ((_, embeddings),) = encode_records([long, short], passage_reader)
+    parts = tiny_model.encode(passages(long.text)).mean(axis=0)
+    np.testing.assert_allclose(embeddings[0], parts / np.linalg.norm(parts), atol=1e-6)
+    np.testing.assert_allclose(embeddings[1], tiny_model.encode(short.text), atol=1e-6)
 
 
 def test_no_more_of_a_corpus_is_read_than_is_encoded(records, tiny_model):

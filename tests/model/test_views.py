@@ -88,8 +88,14 @@ def test_the_same_seed_gives_the_same_pairs_and_another_one_others(records):
 
 
 def test_what_is_encoded_can_be_chosen(records):
-    dataset = view_pairs(records, 5, text=lambda record: record.answer)
+    dataset = view_pairs(records, 5, texts=lambda record: [record.answer])
     assert all(not qa.startswith("Q:") for row in dataset for qa in row["view_a"])
+
+
+def test_of_several_texts_of_an_answer_one_is_drawn(records):
+    dataset = view_pairs(records, 60, max_qas=1, texts=lambda record: [f"first {record.answer}", record.answer])
+    drawn = [row[side][0] for row in dataset for side in ("view_a", "view_b")]
+    assert {text.startswith("first ") for text in drawn} == {True, False}
 
 
 def test_the_same_llm_in_another_language_is_another_identity(records):
@@ -123,7 +129,7 @@ def test_variants_of_one_question_are_one_question(records):
     variants = [
         QARecord(f"v{n}", text, "yes", "m", "eng") for n, text in enumerate(["Is it so?", "is it so", "IS IT SO!"])
     ]
-    assert all(identity.model != "m" for identity in questions_by_identity(records + variants, lambda r: r.text))
+    assert all(identity.model != "m" for identity in questions_by_identity(records + variants, lambda r: [r.text]))
 
 
 def test_translations_of_one_question_are_one_question():
@@ -132,7 +138,7 @@ def test_translations_of_one_question_are_one_question():
         for n, (question, english) in enumerate([("mag dit", "Is it so?"), ("kan dit", "is it so"), ("waarom", "Why?")])
     ]
     others = [QARecord(str(n), f"question {n}", "yes", "other", "eng") for n in range(2)]
-    grouped = questions_by_identity(translated + others, lambda record: record.question_id)
+    grouped = questions_by_identity(translated + others, lambda record: [record.question_id])
     assert grouped[("m", "nld")] == [["0", "1"], ["2"]]
 
 

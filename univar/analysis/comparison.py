@@ -20,6 +20,7 @@ from univar.analysis.identification import (
     identify_linear,
 )
 from univar.corpus.records import Identity, QARecord, question_fraction, question_hash
+from univar.model.encoding import as_read
 
 Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
 """From the texts of the gallery and of the query to their embeddings, `(g, d)` and `(q, d)`, dense or sparse."""
@@ -44,7 +45,7 @@ class SentenceModel(Protocol):
 
 
 def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
-    """An encoder from a sentence model; every distinct text is encoded once.
+    """An encoder from a sentence model; every distinct text is encoded once, see `univar.model.encoding.as_read`.
 
     Args:
         model: Has `encode(list of str, **options)`, which gives `(n, d)` numbers.
@@ -53,7 +54,7 @@ def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
 
     def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
         row_of = {text: row for row, text in enumerate(dict.fromkeys(gallery + query))}
-        embeddings = np.asarray(model.encode(list(row_of), **options))
+        embeddings = np.asarray(model.encode(as_read(model, row_of), **options))
         return embeddings[[row_of[text] for text in gallery]], embeddings[[row_of[text] for text in query]]
 
     return encode

@@ -30,6 +30,7 @@ from univar.corpus.simulation import (
     style_distances,
 )
 from univar.files import replacing
+from univar.model.encoding import as_read
 from univar.model.modeling import load_model
 
 MODELS = ("univar", "base")
@@ -159,7 +160,7 @@ def _encode(model: SentenceModel, records: Sequence[QARecord], name: str, *, tra
     texts = sorted(dict.fromkeys(_texts(records)), key=len, reverse=True)
     batches = [texts[start : start + _QAS_AT_ONCE] for start in range(0, len(texts), _QAS_AT_ONCE)]
     parts = [
-        np.asarray(model.encode(list(batch), batch_size=_QAS_AT_ONCE, show_progress_bar=False))
+        np.asarray(model.encode(as_read(model, batch), batch_size=_QAS_AT_ONCE, show_progress_bar=False))
         for batch in track(batches, f"Encoding with {name}")
     ]
     return _Encoded({text: row for row, text in enumerate(texts)}, np.concatenate(parts))

@@ -32,6 +32,7 @@ from univar.analysis.geometry import centroids
 from univar.analysis.statistics import Interval, cluster_bootstrap
 from univar.corpus.records import Identity, QARecord, question_hash
 from univar.files import replacing
+from univar.model.encoding import as_read
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -200,7 +201,7 @@ def build_reference(
             f"a reference needs two identities or more with two QAs or more each, got {len(names)} identities, "
             f"the smallest ({' '.join(names[counts.argmin()])}) with {counts.min()}; add answers or leave it out"
         )
-    embeddings = np.asarray(model.encode([record.text for record in records]), dtype=np.float64)
+    embeddings = np.asarray(model.encode(as_read(model, [record.text for record in records])), dtype=np.float64)
     members = np.array([name[0] for name in names], dtype=object)
     space = _space(embeddings, labels, members)
     questions = [f"{corpus} {question_hash(r.question_key)}" for corpus, r in zip(asked, records, strict=True)]

@@ -20,6 +20,7 @@ from univar.analysis.identification import identify_knn
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.files import replacing
 from univar.model.cards import model_card
+from univar.model.encoding import as_read
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
 from univar.model.recipes import Recipe, read_recipe
 from univar.model.training import check_complete, check_views, train
@@ -77,7 +78,7 @@ def _can_be_split(records: Sequence[QARecord]) -> bool:
 
 def _knn_accuracy(model: SentenceTransformer, records: Sequence[QARecord]) -> float:
     halves = question_halves(records)
-    gallery, query = (model.encode([record.text for record in half]) for half in halves)
+    gallery, query = (model.encode(as_read(model, [r.text for r in half])) for half in halves)
     labels = [[str(record.identity) for record in half] for half in halves]
     questions = [question_hash(record.question_key) for record in halves[1]]
     return identify_knn(gallery, labels[0], query, labels[1], questions).accuracy

@@ -21,6 +21,9 @@ Split = Literal["train", "validation", "test"]
 QUESTION_BUDGET = 200
 """Characters of a question that reach the encoder. A longer one would push the answer out of a short window."""
 
+PASSAGE = 480
+"""Characters of an answer that one passage holds: with its question, about what a window of 128 tokens reads."""
+
 _ROWS_PER_GROUP = 10_000
 
 SCHEMA = pa.schema(
@@ -112,6 +115,38 @@ def qa_text(question: str, answer: str, *, question_budget: int = QUESTION_BUDGE
         head, tail = -(-(question_budget - 1) // 2), (question_budget - 1) // 2
         question = f"{question[:head].rstrip()} … {question[-tail:].lstrip()}"
     return f"Q: {question} A: {answer}"
+
+
+def passages(text: str, *, characters: int = PASSAGE) -> list[str]:
+    """The text of one QA as one or more: the answer in parts of about equal length, each under the question.
+
+    What is beyond the window of an encoder is not read. The passages of a long answer are a view of it, of which no
+    part is lost; an answer that is short enough is its only passage.
+
+    Args:
+        text: As `qa_text` gives it; the question ends where ` A: ` first stands. Without that, all is answer.
+        characters: Of the answer, a passage at most. It ends between words where a space is near enough.
+
+    Example:
+        >>> passages("Q: Why? A: Since it is so.", characters=9)
+        ['Q: Why? A: Since it', 'Q: Why? A: is so.']
+
+    Raises:
+        ValueError: If `characters` is below 1.
+    """
+    if characters < 1:
+        raise ValueError(f"a passage must have at least 1 character, got {characters}")
+    question, mark, answer = text.partition(" A: ")
+    if not mark:
+        question, answer = "", text
+    parts = []
+    while len(answer) > characters:
+        equal = -(-len(answer) // -(-len(answer) // characters))
+        places = answer.find(" ", equal, characters + 1), answer.rfind(" ", equal // 2, equal), equal
+        end = next(place for place in places if place > 0)
+        parts.append(answer[:end].strip())
+        answer = answer[end:].strip()
+    return [f"{question}{mark}{part}" for part in (*parts, answer) if part] or [text]
 
 
 def normalised_question(question: str) -> str:

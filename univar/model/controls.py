@@ -3,7 +3,7 @@
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.preprocessing import normalize
 
 from univar.corpus.records import Identity, QARecord, normalised_question
+from univar.model.views import Texts, whole_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,7 +26,7 @@ def control_pairs(
     model: "SentenceTransformer",
     *,
     seed: int = 0,
-    text: Callable[[QARecord], str] = lambda record: record.text,
+    texts: Texts = whole_text,
 ) -> "Dataset":
     """A training set of `pairs` pairs of answers that two identities gave to one control question, with their target.
 
@@ -38,7 +39,7 @@ def control_pairs(
         pairs: How many rows; questions get turns.
         model: Not trained yet.
         seed: Same seed, same pairs.
-        text: What is encoded of a record.
+        texts: What is encoded of a record, one of them at a time; the target is made of the first of each.
 
     Returns:
         Columns `view_a` and `view_b` (lists of one QA text), `label` (the target, a list of floats).
@@ -51,8 +52,11 @@ def control_pairs(
     if pairs < 1:
         raise ValueError(f"pairs must be at least 1, got {pairs}")
     grouped: dict[str, AnswersByIdentity] = defaultdict(lambda: defaultdict(list))
+    first: dict[str, AnswersByIdentity] = defaultdict(lambda: defaultdict(list))
     for record in records:
-        grouped[normalised_question(record.question_key)][record.identity].append(text(record))
+        question, read = normalised_question(record.question_key), texts(record)
+        grouped[question][record.identity].extend(read)
+        first[question][record.identity].append(read[0])
     usable = {question: answers for question, answers in sorted(grouped.items()) if len(answers) > 1}
     if not usable:
         raise ValueError(
@@ -63,7 +67,7 @@ def control_pairs(
     drawn: list[str] = []
     while len(drawn) < pairs:
         drawn += generator.sample(list(usable), min(len(usable), pairs - len(drawn)))
-    targets = _targets({question: usable[question] for question in dict.fromkeys(drawn)}, model)
+    targets = _targets({question: first[question] for question in dict.fromkeys(drawn)}, model)
     rows = []
     for question in drawn:
         two = generator.sample(sorted(usable[question]), 2)

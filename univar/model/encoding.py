@@ -1,36 +1,53 @@
-"""Corpora to embeddings, streaming."""
+"""Corpora to embeddings, streaming. Quick to import: no torch."""
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sentence_transformers import SentenceTransformer
 
-from univar.corpus.records import QARecord, chunked
+from univar.corpus.records import QARecord, chunked, passages
 from univar.files import replacing
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _QAS_AT_ONCE = 2_048
 _COLUMNS = ("question_id", "model", "lang", "sample", "value", "source")
 
 
+def as_read(model: object, texts: Iterable[str]) -> list[str] | list[list[str]]:
+    """QA texts in the form in which `model.encode` reads each of them as it was trained to, one row a text.
+
+    For a model that was trained on passages each text is the view of its passages, so that a long answer is read
+    whole; for any other it is the text, of which the model reads what its window holds.
+
+    Args:
+        model: A UniVaR model, whose training record tells, or any other.
+        texts: As `univar.corpus.records.qa_text` gives them.
+    """
+    record = getattr(model, "training_record", {})
+    in_passages = record.get("recipe", {}).get("passages", False)
+    return [passages(text) for text in texts] if in_passages else list(texts)
+
+
 def encode_records(
-    records: Iterable[QARecord], model: SentenceTransformer, *, batch_size: int = 32, show_progress_bar: bool = False
+    records: Iterable[QARecord], model: "SentenceTransformer", *, batch_size: int = 32, show_progress_bar: bool = False
 ) -> Iterator[tuple[list[QARecord], npt.NDArray[np.float32]]]:
     """Parts of a corpus with their embeddings: lists of n records and `(n, D)` float32, in the order given.
 
     Holds one part in memory.
     """
     for part in chunked(records, _QAS_AT_ONCE):
-        texts = [record.text for record in part]
+        texts: Sequence[Any] = as_read(model, (record.text for record in part))
         yield part, model.encode(texts, batch_size=batch_size, show_progress_bar=show_progress_bar)
 
 
 def write_embeddings(
-    records: Iterable[QARecord], model: SentenceTransformer, path: str | os.PathLike[str], *, batch_size: int = 32
+    records: Iterable[QARecord], model: "SentenceTransformer", path: str | os.PathLike[str], *, batch_size: int = 32
 ) -> int:
     """Writes one parquet file with a row a QA: who answered what, and `embedding`, a list of D float32.
 

@@ -28,6 +28,8 @@ class Recipe:
             on one value, so that nothing but the stances on it tells identities apart.
         max_tokens: Tokens of a QA (with `concat`, of a view) that are read, in training and afterwards; None keeps the
             base encoder's window.
+        passages: Read an answer that is longer than a window of 128 tokens in passages, each under its question (see
+            `univar.corpus.records.passages`): in training one at random is a QA, afterwards all of them are a view.
         pairs: View pairs seen in all, over all corpora.
         batch_pairs: View pairs a step, all from one corpus; where several processes train, each takes its share.
         learning_rate: Peak of the AdamW learning rate.
@@ -60,6 +62,7 @@ class Recipe:
     max_qas: PositiveInt = 5
     same_value: bool = True
     max_tokens: PositiveInt | None = None
+    passages: bool = False
     pairs: PositiveInt = 12_000
     batch_pairs: Annotated[int, Gt(1)] = 24
     learning_rate: Annotated[float, Gt(0)] = 2e-4
@@ -86,6 +89,8 @@ class Recipe:
             raise ValueError(
                 f"view_pooling {self.view_pooling} goes with view_encoder pool; concat has nothing to pool"
             )
+        if self.view_encoder == "concat" and self.passages:
+            raise ValueError("passages: true goes with view_encoder pool; concat would join them again")
         if self.positives == "identity" and not self.mask_false_negatives:
             raise ValueError("mask_false_negatives: false goes with positives: pair; with identity there are none")
 

@@ -28,7 +28,7 @@ from transformers import (
 )
 from transformers.trainer import TRAINER_STATE_NAME
 
-from univar.corpus.records import QARecord, question_hash, split_of
+from univar.corpus.records import QARecord, passages, question_hash, split_of
 from univar.model import weights
 from univar.model.cards import model_card
 from univar.model.controls import control_pairs
@@ -36,7 +36,14 @@ from univar.model.losses import ControlledInfoNCELoss, MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
 from univar.model.modules import ViewTransformer
 from univar.model.recipes import Recipe
-from univar.model.views import InOrderBatchSampler, check_same_value, same_value_view_pairs, view_pairs
+from univar.model.views import (
+    InOrderBatchSampler,
+    Texts,
+    check_same_value,
+    same_value_view_pairs,
+    view_pairs,
+    whole_text,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +64,9 @@ def train(
     """Trains on the `train` questions of the corpora and returns the model; checkpoints lie in `out`.
 
     Batches hold view pairs of one corpus, so that negatives answered like questions; corpora get turns in proportion
-    to the square root of their QAs. Questions of the other splits are never seen. Where `torchrun` or `accelerate
-    launch` started several processes, each takes its share of every batch: the training is that of one process.
+    to the square root of their QAs, or of their passages. Questions of the other splits are never seen. Where
+    `torchrun` or `accelerate launch` started several processes, each takes its share of every batch: the training is
+    that of one process.
 
     The training record of the model names the questions that were seen, and where the base is a UniVaR model, those
     that it has seen.
@@ -178,7 +186,14 @@ def _control_pairs(
     """Control answers for their share of the steps."""
     batches = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
     batches_of_control = max(1, round(batches * recipe.control_share / (1 - recipe.control_share)))
-    return control_pairs(records, batches_of_control * recipe.batch_pairs, model, seed=recipe.seed)
+    return control_pairs(
+        records, batches_of_control * recipe.batch_pairs, model, seed=recipe.seed, texts=_texts(recipe)
+    )
+
+
+def _texts(recipe: Recipe) -> Texts:
+    """What a recipe reads of a QA."""
+    return (lambda record: passages(record.text)) if recipe.passages else whole_text
 
 
 def _out_of_memory(recipe: Recipe) -> str:
@@ -337,9 +352,14 @@ def _on_one_value(records: Sequence[QARecord], recipe: Recipe) -> bool:
 def _view_pairs(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dataset:
     if _on_one_value(records, recipe):
         return same_value_view_pairs(
-            records, pairs, batch_pairs=recipe.batch_pairs, max_qas=recipe.max_qas, seed=recipe.seed
+            records,
+            pairs,
+            batch_pairs=recipe.batch_pairs,
+            max_qas=recipe.max_qas,
+            seed=recipe.seed,
+            texts=_texts(recipe),
         )
-    return view_pairs(records, pairs, max_qas=recipe.max_qas, seed=recipe.seed)
+    return view_pairs(records, pairs, max_qas=recipe.max_qas, seed=recipe.seed, texts=_texts(recipe))
 
 
 def _checkpoint(out: Path, record: Mapping[str, Any], *, resume: bool) -> Path | None:
@@ -362,8 +382,9 @@ def _checkpoint(out: Path, record: Mapping[str, Any], *, resume: bool) -> Path |
 
 
 def _shares(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[str, int]:
-    """View pairs for each corpus: in proportion to the square root of its QAs, so that a large one does not rule."""
-    roots = {name: len(records) ** 0.5 for name, records in corpora.items()}
+    """View pairs for each corpus: in proportion to the square root of its texts, so that a large one does not rule."""
+    texts = _texts(recipe)
+    roots = {name: sum(len(texts(record)) for record in records) ** 0.5 for name, records in corpora.items()}
     total = sum(roots.values()) or 1.0
     return {name: max(recipe.batch_pairs, round(recipe.pairs * root / total)) for name, root in roots.items()}
 

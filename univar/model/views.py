@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ViewPair = tuple[list[str], list[str]]
+Texts = Callable[[QARecord], Sequence[str]]
+
+
+def whole_text(record: QARecord) -> list[str]:
+    """The text of a record, of which an encoder reads what its window holds."""
+    return [record.text]
 
 
 def sample_view_pair(qas_by_question: Sequence[Sequence[str]], max_qas: int, generator: random.Random) -> ViewPair:
@@ -49,7 +55,7 @@ def view_pairs(
     *,
     max_qas: int = 5,
     seed: int = 0,
-    text: Callable[[QARecord], str] = lambda record: record.text,
+    texts: Texts = whole_text,
 ) -> "Dataset":
     """A training set of `pairs` view pairs, the same number (give or take one) for every identity.
 
@@ -59,7 +65,7 @@ def view_pairs(
         max_qas: QAs a view, at most (the paper's lambda: 1, 5, 20 or 80); identities with fewer questions than two
             such views need are named in a warning.
         seed: Same seed, same pairs.
-        text: What is encoded of a record.
+        texts: What is encoded of a record, one of them at a time.
 
     Returns:
         Columns `view_a` and `view_b` (lists of QA texts), `label` (the index of the identity in sorted order).
@@ -71,7 +77,7 @@ def view_pairs(
 
     if pairs < 1 or max_qas < 1:
         raise ValueError(f"pairs and max_qas must be at least 1, got {pairs} and {max_qas}")
-    questions = questions_by_identity(records, text)
+    questions = questions_by_identity(records, texts)
     identities = sorted(questions)
     if few := [identity for identity in identities if len(questions[identity]) < 2 * max_qas]:
         logger.warning(
@@ -92,9 +98,7 @@ def view_pairs(
     return Dataset.from_dict(rows)
 
 
-def questions_by_identity(
-    records: Sequence[QARecord], text: Callable[[QARecord], str]
-) -> dict[Identity, list[list[str]]]:
+def questions_by_identity(records: Sequence[QARecord], texts: Texts) -> dict[Identity, list[list[str]]]:
     """For each identity that can give two views, its QA texts grouped by question (normalised, as for the splits).
 
     Raises:
@@ -102,7 +106,7 @@ def questions_by_identity(
     """
     grouped: dict[Identity, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
-        grouped[record.identity][normalised_question(record.question_key)].append(text(record))
+        grouped[record.identity][normalised_question(record.question_key)].extend(texts(record))
     usable = {identity: list(by_question.values()) for identity, by_question in grouped.items() if len(by_question) > 1}
     if left_out := sorted(grouped.keys() - usable.keys()):
         logger.warning("left out, since two views need two questions: %s", ", ".join(map(str, left_out)))
@@ -121,7 +125,7 @@ def same_value_view_pairs(
     batch_pairs: int,
     max_qas: int = 5,
     seed: int = 0,
-    text: Callable[[QARecord], str] = lambda record: record.text,
+    texts: Texts = whole_text,
 ) -> "Dataset":
     """As `view_pairs`, but every `batch_pairs` rows in a row are views on one value, made of the same questions.
 
@@ -137,7 +141,7 @@ def same_value_view_pairs(
         batch_pairs: Rows of one batch, at least 2.
         max_qas: QAs a view, at most; a warning tells of values with too few questions for two such views.
         seed: Same seed, same pairs.
-        text: What is encoded of a record.
+        texts: What is encoded of a record, one of them at a time.
 
     Raises:
         ValueError: If no value has two questions that two identities answered, or a number is out of range.
@@ -148,7 +152,7 @@ def same_value_view_pairs(
         raise ValueError(
             f"pairs and max_qas must be at least 1 and batch_pairs 2, got {pairs}, {max_qas} and {batch_pairs}"
         )
-    answers = _answers_by_value(records, text)
+    answers = _answers_by_value(records, texts)
     _warn_of_small_views(answers, max_qas)
     label_of = {identity: label for label, identity in enumerate(sorted({record.identity for record in records}))}
     generator = random.Random(seed)
@@ -165,18 +169,18 @@ def same_value_view_pairs(
 
 def check_same_value(records: Sequence[QARecord]) -> None:
     """Raises ValueError if `same_value_view_pairs` cannot make views of these QAs."""
-    _answers_by_value(records, lambda _: "")
+    _answers_by_value(records, lambda _: [""])
 
 
 AnswersByQuestion = dict[str, dict[Identity, list[str]]]
 
 
-def _answers_by_value(records: Sequence[QARecord], text: Callable[[QARecord], str]) -> dict[str, AnswersByQuestion]:
+def _answers_by_value(records: Sequence[QARecord], texts: Texts) -> dict[str, AnswersByQuestion]:
     """By value and question, what each identity answered, without questions and values that allow no comparison."""
     grouped: dict[str, AnswersByQuestion] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for record in records:
         if record.value is not None:
-            grouped[record.value][normalised_question(record.question_key)][record.identity].append(text(record))
+            grouped[record.value][normalised_question(record.question_key)][record.identity].extend(texts(record))
     shared = {value: {q: of_one for q, of_one in asked.items() if len(of_one) > 1} for value, asked in grouped.items()}
     usable = {value: answers for value, answers in shared.items() if _comparable(answers)}
     if not usable:
