@@ -225,7 +225,7 @@ def style_removed(recipe: Recipe, removal: StyleRemoval, control: Sequence[QARec
         return
     identities = len({record.identity for record in control})
 
-    def loss(model: UniVaR, _: Recipe) -> style_removal.WithControlRows:
+    def loss(model: UniVaR, *_: Any) -> style_removal.WithControlRows:
         options = {f: getattr(recipe, f) for f in ("control_weight", "positives", "temperature")}
         if removal == "class means":
             return style_removal.ClassMeansLoss(model, **options)

@@ -40,6 +40,7 @@ LOSSES: list[dict[str, Any]] = [
         ("identity", 2, True),
     ]
 ]
+LOSSES += [{"positives": "proxy", "mini_batch": mini_batch, "identities": [3, 2]} for mini_batch in (None, 2)]
 
 
 def gradients(encoder: str, number: int, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
@@ -54,6 +55,8 @@ def gradients(encoder: str, number: int, rank: int = 0, processes: int = 1) -> d
     loss.backward()
     found = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     values = {"loss": loss.detach(), "bound": loss_of.information_bound, "temperature": loss_of.log_temperature.grad}
+    if loss_of.proxies.grad is not None:
+        values["proxies"] = loss_of.proxies.grad
     return {**values, **found}
 
 

@@ -11,6 +11,7 @@ from univar.model.losses import (
     MultiViewInfoNCELoss,
     distance_to_targets,
     multi_view_info_nce,
+    multi_view_proxies,
     multi_view_sup_con,
     mutual_information_bound,
 )
@@ -81,6 +82,23 @@ def test_with_all_views_embeddings_that_tell_nothing_cost_the_logarithm_of_the_o
     same = one_hot(*[0] * len(labels))
     loss = multi_view_sup_con(same, same, torch.tensor(labels), 0.05)
     assert loss.item() == pytest.approx(math.log(2 * len(labels) - 1), abs=1e-5)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_views_are_named_among_all_identities_of_a_corpus(scale):
+    # Views of identities 0 and 1 lie in the directions of their proxies, the third is named by nobody: every view costs
+    # log(1 + 2e^-s). A view of 1 that lies at 0 costs log(e^s + 2) = s + log(1 + 2e^-s).
+    proxies, labels = 7 * one_hot(0, 1, 2), torch.tensor([0, 1])
+    right = math.log(1 + 2 * math.exp(-scale))
+    loss = multi_view_proxies(one_hot(0, 1), one_hot(0, 1), labels, proxies, 1 / scale)
+    assert loss.item() == pytest.approx(right, abs=1e-6)
+    loss = multi_view_proxies(one_hot(0, 0), one_hot(0, 1), labels, proxies, 1 / scale)
+    assert loss.item() == pytest.approx(right + scale / 4, rel=1e-5)
+
+
+def test_embeddings_that_tell_nothing_of_proxies_cost_the_logarithm_of_the_identities():
+    loss = multi_view_proxies(one_hot(0, 0), one_hot(0, 0), torch.tensor([0, 3]), torch.ones(5, 3), 0.05)
+    assert loss.item() == pytest.approx(math.log(5), abs=1e-6)
 
 
 # What holds for all batches
@@ -205,6 +223,33 @@ def test_the_module_gives_the_loss_of_encoded_views(tiny_model, positives, funct
     assert loss.item() == pytest.approx(function(a, b, torch.tensor([0, 1]), 0.1).item(), rel=1e-4)
 
 
+@pytest.mark.parametrize(("labels", "corpus"), [([2, 1], slice(0, 3)), ([3, 4], slice(3, 5))])
+def test_the_module_names_views_among_the_identities_of_their_corpus(tiny_model, labels, corpus):
+    module = MultiViewInfoNCELoss(tiny_model, 0.1, positives="proxy", identities=[3, 2], seed=4)
+    loss = module(pair(tiny_model, *VIEWS), torch.tensor(labels))
+    a, b = (tiny_model.encode(side, convert_to_tensor=True) for side in VIEWS)
+    proxies = module.proxies[corpus]
+    expected = multi_view_proxies(a, b, torch.tensor(labels) - corpus.start, proxies, 0.1).item()
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+    assert module.information_bound.item() == pytest.approx(math.log(len(proxies)) - expected, abs=1e-4)
+    loss.backward()
+    moved = module.proxies.grad.norm(dim=1) > 0
+    assert moved.nonzero().flatten().tolist() == list(range(5))[corpus]
+
+
+def test_the_module_contrasts_views_of_identities_beyond_the_proxies(tiny_model):
+    module = MultiViewInfoNCELoss(tiny_model, 0.1, positives="proxy", identities=[3, 2])
+    loss = module(pair(tiny_model, *VIEWS), torch.tensor([5, 6]))
+    a, b = (tiny_model.encode(side, convert_to_tensor=True) for side in VIEWS)
+    assert loss.item() == pytest.approx(multi_view_sup_con(a, b, torch.tensor([5, 6]), 0.1).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("positives", "identities"), [("proxy", []), ("pair", [3])])
+def test_proxies_and_their_numbers_come_together(tiny_model, positives, identities):
+    with pytest.raises(ValueError, match="numbers of identities of each corpus with positives='proxy'"):
+        MultiViewInfoNCELoss(tiny_model, positives=positives, identities=identities)
+
+
 def test_gradients_reach_the_encoder_and_not_a_fixed_temperature(tiny_model):
     loss = MultiViewInfoNCELoss(tiny_model)
     loss(pair(tiny_model, *VIEWS), torch.tensor([0, 1])).backward()
@@ -251,7 +296,7 @@ def test_a_temperature_that_is_not_above_0_is_an_error(tiny_model, wrong):
 
 
 def test_unknown_positives_are_an_error_that_names_the_known_ones(tiny_model):
-    with pytest.raises(ValueError, match="positives must be one of pair, identity, got 'all'"):
+    with pytest.raises(ValueError, match="positives must be one of pair, identity, proxy, got 'all'"):
         MultiViewInfoNCELoss(tiny_model, positives="all")
 
 

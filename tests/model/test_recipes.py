@@ -78,7 +78,7 @@ def test_a_mistake_in_a_recipe_is_an_error_that_names_the_file_and_the_field(tmp
         ("batchpairs: 3", "no field 'batchpairs', did you mean batch_pairs?"),
         ("lr: 0.1", "no field 'lr', there are base, view_encoder, view_pooling, max_qas"),
         ("max_qas: 0", "max_qas: Input should be greater than 0, got 0"),
-        ("positives: all", "positives: Input should be 'pair' or 'identity', got 'all'"),
+        ("positives: all", "positives: Input should be 'pair', 'identity' or 'proxy', got 'all'"),
         (
             "max_qs: 3\npairs: 0",
             "pairs: Input should be greater than 0, got 0; no field 'max_qs', did you mean max_qas?",

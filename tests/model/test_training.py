@@ -204,6 +204,43 @@ def test_a_recipe_of_passages_trains_on_all_parts_of_long_answers(records, recip
     assert len(drawn[0]) > 1.2 * len(drawn[1])
 
 
+def test_proxies_are_of_all_identities_but_of_those_on_one_value(records, recipe, tmp_path, monkeypatch):
+    made = []
+
+    class Watched(training.ControlledInfoNCELoss):
+        def __init__(self, model, **options):
+            super().__init__(model, **options)
+            made.append(self)
+            self.started = self.proxies.detach().clone()
+            self.labels = set()
+
+        def forward(self, sentence_features, labels):
+            self.labels |= set(labels.tolist())
+            return super().forward(sentence_features, labels)
+
+    monkeypatch.setattr(training, "ControlledInfoNCELoss", Watched)
+    two = [record for record in records if record.model != "solar"]
+    valued = [dataclasses.replace(record, value="thrift") for record in records]
+    few = dataclasses.replace(recipe, pairs=120, positives="proxy")
+    watch = Watch()
+    train({"one": records, "on a value": valued, "other": two}, tmp_path, recipe=few, callbacks=[watch])
+    (loss,) = made
+    assert loss.positives == "proxy"
+    assert len(loss.proxies) == 3 + 2
+    assert loss.labels == {0, 1, 2, 3, 4, 5, 6, 7}  # aya, mixtral and solar, aya and mixtral, and three on one value
+    assert torch.all((loss.proxies - loss.started).norm(dim=1) > 0)
+    assert all(math.isfinite(bound) for bound in watch.bounds)
+
+
+def test_where_all_views_are_on_one_value_there_are_no_proxies(records, recipe, tmp_path):
+    valued = [dataclasses.replace(record, value="thrift") for record in records]
+    proxy, identity = (
+        train({"tiny": valued}, tmp_path / kind, recipe=dataclasses.replace(recipe, pairs=24, positives=kind))
+        for kind in ("proxy", "identity")
+    )
+    assert same(weights_of(proxy), weights_of(identity))
+
+
 def test_nothing_is_printed_and_no_model_card_of_the_library_is_gathered(
     records, recipe, tmp_path, monkeypatch, capfd, caplog
 ):
@@ -410,6 +447,7 @@ def test_a_corpus_may_be_called_control(records, control, recipe, tmp_path):
         (False, {"mini_batch": 5}, range(11, 20)),  # with dropout, whose states are kept and drawn from again
         (True, {"learn_temperature": True, "view_pooling": "attention", "schedule": "inverse_sqrt"}, range(11, 20)),
         (False, {"control_share": 0.2}, range(7, 25)),  # 5 more steps, a checkpoint every 6
+        (False, {"positives": "proxy", "dropout": 0.0}, range(11, 20)),  # the directions are kept too
     ],
 )
 def test_an_interrupted_run_ends_like_one_that_was_not(records, control, recipe, tmp_path, evaluated, changes, steps):

@@ -1,5 +1,6 @@
 """Multi-view InfoNCE (paper, Eq. 3) without its false negatives."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, get_args
@@ -14,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from univar.model.modeling import UniVaR
 from univar.model.modules import longest_first
 
-Positives = Literal["pair", "identity"]
+Positives = Literal["pair", "identity", "proxy"]
 
 
 def multi_view_info_nce(
@@ -76,6 +77,28 @@ def multi_view_sup_con(
     return _mean_over_anchors(cost, owners, anchors_at_once)
 
 
+def multi_view_proxies(
+    view_a: Tensor, view_b: Tensor, labels: Tensor, proxies: Tensor, temperature: Tensor | float
+) -> Tensor:
+    """Mean cross-entropy of naming the identity of 2B views, in nats, each identity a learned direction.
+
+    A softmax over the cosine similarities to all identities of a corpus, whichever are in the batch (arXiv 1704.06369):
+    where they are known beforehand, it learns as much from a third of the views that contrasting them needs.
+
+    Args:
+        view_a: `(B, D)` float, unit rows.
+        view_b: `(B, D)` float, unit rows.
+        labels: `(B,)` int64 in 0..I - 1, the row of `proxies` for each pair.
+        proxies: `(I, D)` float, a row an identity, of any length.
+        temperature: Above 0; cosine similarities are divided by it.
+
+    Returns:
+        A scalar: log(I) where embeddings tell nothing.
+    """
+    similarities = torch.cat([view_a, view_b]) @ functional.normalize(proxies, dim=1).T
+    return functional.cross_entropy(similarities / temperature, torch.cat([labels, labels]))
+
+
 def _mean_over_anchors(cost: Callable[[Tensor], Tensor], owners: Tensor, at_once: int | None) -> Tensor:
     """The mean of what `cost` sums up for the anchors at some places."""
     places = torch.arange(len(owners), device=owners.device)
@@ -93,7 +116,7 @@ def mutual_information_bound(loss: Tensor, labels: Tensor, *, positives: Positiv
     are not equally frequent; log(N) is their mean. The bound may be negative, and cannot exceed log(N).
 
     Args:
-        loss: A scalar in nats, of `multi_view_info_nce` (`positives="pair"`) or `multi_view_sup_con` (`"identity"`).
+        loss: A scalar in nats, of `multi_view_info_nce` (`positives="pair"`) or `multi_view_sup_con` (the others).
         labels: `(B,)` int64, of the batch that the loss was computed on.
         positives: Which of the two.
     """
@@ -105,7 +128,7 @@ def mutual_information_bound(loss: Tensor, labels: Tensor, *, positives: Positiv
 
 
 class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
-    """`multi_view_info_nce`, or `multi_view_sup_con`, in the form that `SentenceTransformerTrainer` calls.
+    """`multi_view_info_nce` or one of the others above, in the form that `SentenceTransformerTrainer` calls.
 
     Where several processes train, views and identities are gathered from all of them with their gradients, and every
     process computes the loss of the whole batch: averaged over the processes, as `DistributedDataParallel` does, the
@@ -121,9 +144,13 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         model: The encoder.
         temperature: Above 0. The paper's final models use 1/50.
         learn_temperature: Train the temperature along (as CLIP does), starting from `temperature`.
-        positives: `pair` for `multi_view_info_nce`, `identity` for `multi_view_sup_con`.
+        positives: `pair` for `multi_view_info_nce`, `identity` for `multi_view_sup_con`, `proxy` for
+            `multi_view_proxies`.
+        identities: With `proxy`, the number of identities of each corpus: labels 0..n - 1 are those of the first, the
+            next ones of the second, and so on. A batch of labels beyond them is contrasted by `multi_view_sup_con`.
+        seed: Of the directions in which the identities start.
         mask_false_negatives: Leave views of the anchor's identity out of its negatives; False is what the reference
-            implementation does. With `positives="identity"` there are none to leave in.
+            implementation does. Only with `positives="pair"` are there any to leave in.
         mini_batch: QAs that pass through the encoder at once, and anchors whose similarities are computed at once;
             the loss and its gradients stay what they are. None for all, without caching.
 
@@ -133,11 +160,13 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         | two, each cell a list of QA texts (a view) | identity, int |
 
     Raises:
-        ValueError: If the temperature is not above 0, there are no such positives, `mini_batch` is below 1, or false
-            negatives are asked for where all views of an identity are positives.
+        ValueError: If the temperature is not above 0, there are no such positives, `mini_batch` is below 1, false
+            negatives are asked for where there are none, or `proxy` and `identities` do not come together.
 
     Attributes:
         information_bound: `mutual_information_bound` of the last batch, a scalar in nats; NaN before the first one.
+            Of proxies, log(I) - L: what naming the identity proves of the information that a view has of it.
+        proxies: `(sum of identities, D)`, learned.
     """
 
     # CLIP's bound: scales above 100 make training unstable.
@@ -152,14 +181,23 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         positives: Positives = "pair",
         mask_false_negatives: bool = True,
         mini_batch: int | None = None,
+        identities: Sequence[int] = (),
+        seed: int = 0,
     ) -> None:
         super().__init__()
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, got {temperature}")
         if positives not in get_args(Positives):
             raise ValueError(f"positives must be one of {', '.join(get_args(Positives))}, got {positives!r}")
-        if positives == "identity" and not mask_false_negatives:
-            raise ValueError("mask_false_negatives=False goes with positives='pair': with 'identity' there are none")
+        if positives != "pair" and not mask_false_negatives:
+            raise ValueError(
+                f"mask_false_negatives=False goes with positives='pair': with {positives!r} there are none"
+            )
+        if (positives == "proxy") != bool(identities):
+            raise ValueError(
+                f"identities are the numbers of identities of each corpus with positives='proxy', and empty otherwise; "
+                f"got {list(identities)} with {positives!r}"
+            )
         if mini_batch is not None and mini_batch < 1:
             raise ValueError(f"mini_batch must be at least 1, or None for whole batches, got {mini_batch}")
         self.model = model
@@ -169,6 +207,10 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         self.mini_batch_size = mini_batch or 0  # the name that CachedLossMixin reads
         self.uses_gradient_cache = mini_batch is not None
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)
+        self._places = list(itertools.pairwise(itertools.accumulate(identities, initial=0)))
+        generator = torch.Generator().manual_seed(seed)
+        directions = torch.randn(sum(identities), model.get_embedding_dimension() or 0, generator=generator)
+        self.proxies = nn.Parameter(directions, requires_grad=bool(identities))
         self.information_bound = torch.tensor(math.nan)
         self._lowest = math.log(min(self._LOWEST_LEARNED_TEMPERATURE, temperature))
 
@@ -219,6 +261,12 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
             view_a, view_b, labels = all_gather_with_grad(view_a), all_gather_with_grad(view_b), all_gather(labels)
         if not self.mask_false_negatives:
             labels = torch.arange(len(labels), device=labels.device)  # as if no identity came twice
+        first = int(labels[0])
+        for start, stop in self._places:
+            if start <= first < stop:  # a batch is of one corpus
+                loss = multi_view_proxies(view_a, view_b, labels - start, self.proxies[start:stop], self.temperature)
+                self.information_bound = math.log(stop - start) - loss.detach()
+                return loss
         function = multi_view_info_nce if self.positives == "pair" else multi_view_sup_con
         loss = function(view_a, view_b, labels, self.temperature, anchors_at_once=self.mini_batch)
         self.information_bound = mutual_information_bound(loss.detach(), labels, positives=self.positives)

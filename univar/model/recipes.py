@@ -38,7 +38,9 @@ class Recipe:
         schedule: How the learning rate falls afterwards.
         temperature: Of InfoNCE, above 0.
         learn_temperature: Train it along.
-        positives: Of an anchor: the other view of its `pair` (InfoNCE), or all views of its `identity` (SupCon).
+        positives: Of an anchor: the other view of its `pair` (InfoNCE), all views of its `identity` (SupCon), or a
+            learned direction of its identity, its `proxy` (a softmax over the identities of the corpus). Where views
+            are on one value, `proxy` is `identity`: what is the same on all values is not what those are about.
         mask_false_negatives: Leave views of the anchor's own identity out of its negatives; False as in the reference
             implementation, for comparison.
         mini_batch: QAs that pass through the encoder at once (gradient caching): memory depends neither on the batch
@@ -71,7 +73,7 @@ class Recipe:
     schedule: Literal["linear", "cosine", "constant_with_warmup", "inverse_sqrt"] = "linear"
     temperature: Annotated[float, Gt(0)] = 0.05
     learn_temperature: bool = False
-    positives: Literal["pair", "identity"] = "pair"
+    positives: Literal["pair", "identity", "proxy"] = "pair"
     mask_false_negatives: bool = True
     mini_batch: PositiveInt | None = None
     gradient_checkpointing: bool = False
@@ -91,8 +93,10 @@ class Recipe:
             )
         if self.view_encoder == "concat" and self.passages:
             raise ValueError("passages: true goes with view_encoder pool; concat would join them again")
-        if self.positives == "identity" and not self.mask_false_negatives:
-            raise ValueError("mask_false_negatives: false goes with positives: pair; with identity there are none")
+        if self.positives != "pair" and not self.mask_false_negatives:
+            raise ValueError(
+                f"mask_false_negatives: false goes with positives: pair; with {self.positives} there are none"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as it would stand in a file."""

@@ -1,6 +1,7 @@
 """Trains the multi-view encoder on `SentenceTransformerTrainer`: checkpoints, resume, bf16 and logging are its own."""
 
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -47,7 +48,9 @@ from univar.model.views import (
 
 logger = logging.getLogger(__name__)
 
-_TEMPERATURE_FILE = "temperature.safetensors"
+_LOSS_FILE = "loss.safetensors"
+# Directions of identities start anywhere, and the encoder where it is near what it should become.
+_PROXIES_LEARN_FASTER = 10
 
 
 def train(
@@ -96,7 +99,7 @@ def train(
     known = model.training_record.get("questions", ())  # of a base that is a UniVaR model itself
     seen = {name: _to_train_on(records) for name, records in corpora.items()}
     seen_control = _to_train_on(control) if recipe.control_share else []
-    datasets = _datasets(seen, recipe)
+    datasets, identities = _with_proxies(_datasets(seen, recipe), seen, recipe)
     # Set now and not at the end: checkpoints carry it, which tells on resuming whether they are of this run.
     model.training_record = {
         "recipe": recipe.to_dict(),
@@ -109,7 +112,8 @@ def train(
     if recipe.control_share:
         model.training_record["control"] = corpus_record(control, seen_control)
         datasets[_unused_name(datasets)] = _control_pairs(seen_control, model, datasets, recipe)
-    trainer = _trainer(model, datasets, recipe, out, evaluator=evaluator, callbacks=callbacks, report_to=report_to)
+    loss = _loss(model, recipe, identities)
+    trainer = _trainer(loss, datasets, recipe, out, evaluator=evaluator, callbacks=callbacks, report_to=report_to)
     with trainer.args.main_process_first(local=False):  # the others must not find what it throws away
         checkpoint = _checkpoint(out, model.training_record, resume=resume)
     _run(trainer, recipe, checkpoint)
@@ -121,7 +125,7 @@ def _run(trainer: "_Trainer", recipe: Recipe, checkpoint: Path | None) -> None:
     """Trains from the start, or on from a checkpoint."""
     if checkpoint is not None:
         loss: Any = trainer.loss
-        loss.load_state_dict(safetensors.torch.load_file(checkpoint / _TEMPERATURE_FILE), strict=False)
+        loss.load_state_dict(safetensors.torch.load_file(checkpoint / _LOSS_FILE), strict=False)
     try:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     except torch.OutOfMemoryError as error:
@@ -161,15 +165,18 @@ def _hashes(corpora: Iterable[Iterable[QARecord]]) -> set[str]:
     return {question_hash(record.question_key) for records in corpora for record in records}
 
 
-def _loss(model: UniVaR, recipe: Recipe) -> MultiViewInfoNCELoss:
+def _loss(model: UniVaR, recipe: Recipe, identities: Sequence[int]) -> MultiViewInfoNCELoss:
+    without_proxies = recipe.positives == "proxy" and not identities  # all corpora name values
     return ControlledInfoNCELoss(
         model,
         temperature=recipe.temperature,
         learn_temperature=recipe.learn_temperature,
-        positives=recipe.positives,
+        positives="identity" if without_proxies else recipe.positives,
         mask_false_negatives=recipe.mask_false_negatives,
         mini_batch=recipe.mini_batch,
         control_weight=recipe.control_weight,
+        identities=identities,
+        seed=recipe.seed,
     )
 
 
@@ -238,17 +245,18 @@ class _Trainer(SentenceTransformerTrainer):
         super().log(logs, start_time)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Saves a learned temperature too: it belongs to the loss, of which the trainer saves nothing."""
+        """Saves what the loss has learned too, its temperature and its proxies: the trainer saves nothing of it."""
         if not self.args.should_save:
             return  # sentence-transformers would have every process write the same files
         super().save_model(output_dir, _internal_call)
         loss: Any = self.loss
-        file = Path(str(output_dir or self.args.output_dir), _TEMPERATURE_FILE)
-        safetensors.torch.save_file({"log_temperature": loss.log_temperature.detach().cpu()}, file)
+        file = Path(str(output_dir or self.args.output_dir), _LOSS_FILE)
+        learned = {name: getattr(loss, name).detach().cpu() for name in ("log_temperature", "proxies")}
+        safetensors.torch.save_file(learned, file)
 
 
 def _trainer(
-    model: UniVaR,
+    loss: MultiViewInfoNCELoss,
     datasets: dict[str, Dataset],
     recipe: Recipe,
     out: Path,
@@ -261,10 +269,12 @@ def _trainer(
     if recipe.patience is not None:
         callbacks = [EarlyStoppingCallback(recipe.patience), *callbacks]
     trainer = _Trainer(
-        model=model,
-        args=_arguments(recipe, out, steps, evaluator=evaluator, report_to=report_to),
+        model=loss.model,
+        args=_arguments(
+            recipe, out, steps, proxies=loss.positives == "proxy", evaluator=evaluator, report_to=report_to
+        ),
         train_dataset=datasets,
-        loss=_loss(model, recipe),
+        loss=loss,
         evaluator=evaluator,
         callbacks=[_Logging(), *callbacks],
     )
@@ -319,6 +329,28 @@ def _datasets(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[st
         except ValueError as error:
             raise ValueError(f"{name}: {error} (of its training questions)") from error
     return datasets
+
+
+def _with_proxies(
+    datasets: dict[str, Dataset], seen: Mapping[str, Sequence[QARecord]], recipe: Recipe
+) -> tuple[dict[str, Dataset], list[int]]:
+    """The labels of all corpora one after the other, those of views on one value last, and how many others each has.
+
+    Without proxies the labels stay as they are, from 0 in every corpus, and there are no numbers.
+    """
+    if recipe.positives != "proxy":
+        return datasets, []
+    counts = {
+        name: max(pairs["label"]) + 1 for name, pairs in datasets.items() if not _on_one_value(seen[name], recipe)
+    }
+    starts = dict(zip(counts, itertools.accumulate(counts.values(), initial=0), strict=False))
+    beyond = sum(counts.values())
+
+    def moved(name: str, pairs: Dataset) -> Dataset:
+        labels = [label + starts.get(name, beyond) for label in pairs["label"]]
+        return pairs.remove_columns("label").add_column("label", labels)
+
+    return {name: moved(name, pairs) for name, pairs in datasets.items()}, list(counts.values())
 
 
 def _cut(model: UniVaR, datasets: Mapping[str, Dataset]) -> dict[str, int]:
@@ -410,7 +442,7 @@ def _digest(records: Iterable[QARecord]) -> str:
 
 
 def _arguments(
-    recipe: Recipe, out: Path, steps: int, *, evaluator: BaseEvaluator | None, report_to: str
+    recipe: Recipe, out: Path, steps: int, *, proxies: bool, evaluator: BaseEvaluator | None, report_to: str
 ) -> SentenceTransformerTrainingArguments:
     every = max(1, -(-steps // recipe.checkpoints))
     arguments = SentenceTransformerTrainingArguments(
@@ -444,6 +476,7 @@ def _arguments(
         logging_steps=max(1, min(10, every)),
         report_to=report_to,
         disable_tqdm=not sys.stderr.isatty(),
+        learning_rate_mapping={"^proxies$": _PROXIES_LEARN_FASTER * recipe.learning_rate} if proxies else {},
     )
     _check_shared_equally(recipe.batch_pairs, arguments.world_size)
     # One process with several GPUs would cut batches into rows, which splits views; torchrun gives each its process.
