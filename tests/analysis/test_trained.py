@@ -134,6 +134,17 @@ def test_questions_that_the_base_was_trained_on_are_not_measured_on(tiny_model, 
     assert measure(tiny_model, {"one": records}, [])["one"].selections[0].trained_on == 20
 
 
+def test_where_passages_were_trained_on_the_base_is_given_whole_answers_too(tiny_model, tiny_encoder_folder):
+    tiny_model.training_record = {"recipe": {"base": str(tiny_encoder_folder), "passages": True}, "questions": []}
+    said = corpus(("yes always", "no never"), 60)
+    records = [replace(r, answer=f"{'law ' * 400}{f'{r.model} ' * 100}") for r in said]
+    comparison = measure(tiny_model, {"one": records}, [])["one"]
+    assert comparison.max_characters == 8_000
+    # The tiny model is its own base, and both have read what comes after the first 1,000 characters.
+    univar, base, _ = comparison.rows
+    assert univar.knn.accuracy == base.knn.accuracy > univar.knn.chance
+
+
 @pytest.mark.parametrize("models", [("ada", "bob"), ("ada",)])
 def test_too_few_control_answers_do_not_lose_the_values(tiny_model, tiny_encoder_folder, caplog, models):
     # All but one of their questions were trained on, or one identity gave them all.

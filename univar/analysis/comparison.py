@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
 
 from univar.analysis.identification import (
     Identification,
@@ -19,8 +21,8 @@ from univar.analysis.identification import (
     identify_knn,
     identify_linear,
 )
-from univar.corpus.records import Identity, QARecord, question_fraction, question_hash
-from univar.model.encoding import as_read
+from univar.corpus.records import Identity, QARecord, passages, question_fraction, question_hash
+from univar.model.encoding import as_read, reads_passages
 
 Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
 """From the texts of the gallery and of the query to their embeddings, `(g, d)` and `(q, d)`, dense or sparse."""
@@ -30,6 +32,8 @@ Corpus: TypeAlias = Literal["values", "control"]
 UNTRAINED_THRESHOLD = 0.5
 TRAINED_THRESHOLD = 0.9
 MAX_CHARACTERS = 1000
+WHOLE_ANSWERS = 8000
+"""Characters of a QA where passages are compared: of nine in ten essays all."""
 
 _HEADER = ("corpus", "representation", "identities", "n", "k", "chance", "k-NN", "k-NN F1", "linear @1", "@5", "@10")
 
@@ -44,17 +48,24 @@ class SentenceModel(Protocol):
         """From a list of texts, and options, to their embeddings `(n, d)`."""
 
 
-def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
+def sentence_encoder(model: SentenceModel, *, in_passages: bool = False, **options: Any) -> Encoder:
     """An encoder from a sentence model; every distinct text is encoded once, see `univar.model.encoding.as_read`.
 
     Args:
         model: Has `encode(list of str, **options)`, which gives `(n, d)` numbers.
+        in_passages: Have it read a long text as one that was trained on passages does, whatever it was trained on: the
+            mean of the unit vectors of all passages, so that both are given as much.
         options: For `encode`, such as `batch_size=16` or `show_progress_bar=True`.
     """
 
     def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
         row_of = {text: row for row, text in enumerate(dict.fromkeys(gallery + query))}
-        embeddings = np.asarray(model.encode(as_read(model, row_of), **options))
+        if in_passages and not reads_passages(model):
+            parts = [passages(text) for text in row_of]
+            units = normalize(model.encode(list(chain.from_iterable(parts)), **options))
+            embeddings = np.add.reduceat(units, np.cumsum([0, *map(len, parts[:-1])]))
+        else:
+            embeddings = np.asarray(model.encode(as_read(model, row_of), **options))
         return embeddings[[row_of[text] for text in gallery]], embeddings[[row_of[text] for text in query]]
 
     return encode

@@ -29,9 +29,13 @@ def as_read(model: object, texts: Iterable[str]) -> list[str] | list[list[str]]:
         model: A UniVaR model, whose training record tells, or any other.
         texts: As `univar.corpus.records.qa_text` gives them.
     """
+    return [passages(text) for text in texts] if reads_passages(model) else list(texts)
+
+
+def reads_passages(model: object) -> bool:
+    """Whether a model was trained on passages of long answers."""
     record = getattr(model, "training_record", {})
-    in_passages = record.get("recipe", {}).get("passages", False)
-    return [passages(text) for text in texts] if in_passages else list(texts)
+    return bool(record.get("recipe", {}).get("passages", False))
 
 
 def encode_records(
