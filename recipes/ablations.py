@@ -33,6 +33,7 @@ from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.files import replacing
 from univar.model import controls as control_answers
+from univar.model.encoding import as_read
 from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import Recipe
 from univar.model.training import train
@@ -133,7 +134,7 @@ def remembering(model: SentenceModel) -> Encoder:
     class Remembering:
         def encode(self, texts: list[str]) -> style_removal.Floats:
             new = [text for text in texts if text not in known]
-            known.update(zip(new, np.asarray(model.encode(new)), strict=True))
+            known.update(zip(new, np.asarray(model.encode(as_read(model, new))), strict=True))
             return np.stack([known[text] for text in texts])
 
     return sentence_encoder(Remembering())
@@ -235,7 +236,7 @@ def style_removed(recipe: Recipe, removal: StyleRemoval, control: Sequence[QARec
     rows = style_removal.control_rows(
         [record for record in control if split_of(record.question_key) == "train"], pairs, recipe
     )
-    with patch.multiple("univar.model.training", _loss=loss, _control_pairs=lambda *_: rows):
+    with patch.multiple("univar.model.training", _loss=loss, control_set=lambda *_: rows):
         yield
 
 

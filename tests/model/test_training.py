@@ -13,7 +13,7 @@ from sentence_transformers.sentence_transformer.model_card import SentenceTransf
 from transformers import TrainerCallback
 
 from univar.corpus.records import QARecord, question_hash, split_of
-from univar.model import training
+from univar.model import training, training_sets
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
@@ -193,7 +193,7 @@ def test_a_recipe_of_passages_trains_on_all_parts_of_long_answers(records, recip
         drawn.append(view_pairs(records, *args, **options))
         return drawn[-1]
 
-    monkeypatch.setattr(training, "view_pairs", watched)
+    monkeypatch.setattr(training_sets, "view_pairs", watched)
     few = dataclasses.replace(recipe, pairs=48, max_qas=1, passages=True)
     model = train({"long": long, "short": records}, tmp_path, recipe=few)
     assert model.training_record["recipe"]["passages"]

@@ -30,7 +30,8 @@ from univar.model.cards import model_card
 from univar.model.encoding import as_read, reads_passages
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
 from univar.model.recipes import Recipe, read_recipe
-from univar.model.training import check_complete, check_views, train
+from univar.model.training import check_complete, train
+from univar.model.training_sets import check_views
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,6 @@
 """Trains the multi-view encoder on `SentenceTransformerTrainer`: checkpoints, resume, bf16 and logging are its own."""
 
 import hashlib
-import itertools
 import json
 import logging
 import os
@@ -29,22 +28,15 @@ from transformers import (
 )
 from transformers.trainer import TRAINER_STATE_NAME
 
-from univar.corpus.records import QARecord, passages, question_hash, split_of
+from univar.corpus.records import QARecord, question_hash
 from univar.model import weights
 from univar.model.cards import model_card
-from univar.model.controls import control_pairs
 from univar.model.losses import ControlledInfoNCELoss, MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
 from univar.model.modules import ViewTransformer
 from univar.model.recipes import Recipe
-from univar.model.views import (
-    InOrderBatchSampler,
-    Texts,
-    check_same_value,
-    same_value_view_pairs,
-    view_pairs,
-    whole_text,
-)
+from univar.model.training_sets import control_set, cut, to_train_on, view_sets
+from univar.model.views import InOrderBatchSampler
 
 logger = logging.getLogger(__name__)
 
@@ -97,9 +89,9 @@ def train(
     check_complete(recipe, control, evaluator)
     model = _untrained(recipe)
     known = model.training_record.get("questions", ())  # of a base that is a UniVaR model itself
-    seen = {name: _to_train_on(records) for name, records in corpora.items()}
-    seen_control = _to_train_on(control) if recipe.control_share else []
-    datasets, identities = _with_proxies(_datasets(seen, recipe), seen, recipe)
+    seen = {name: to_train_on(records) for name, records in corpora.items()}
+    seen_control = to_train_on(control) if recipe.control_share else []
+    datasets, identities = view_sets(seen, recipe)
     # Set now and not at the end: checkpoints carry it, which tells on resuming whether they are of this run.
     model.training_record = {
         "recipe": recipe.to_dict(),
@@ -108,10 +100,10 @@ def train(
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
     if recipe.view_encoder == "concat":
-        model.training_record["cut"] = _cut(model, datasets)
+        model.training_record["cut"] = cut(model, datasets)
     if recipe.control_share:
         model.training_record["control"] = corpus_record(control, seen_control)
-        datasets[_unused_name(datasets)] = _control_pairs(seen_control, model, datasets, recipe)
+        datasets[_unused_name(datasets)] = control_set(seen_control, model, datasets, recipe)
     loss = _loss(model, recipe, identities)
     trainer = _trainer(loss, datasets, recipe, out, evaluator=evaluator, callbacks=callbacks, report_to=report_to)
     with trainer.args.main_process_first(local=False):  # the others must not find what it throws away
@@ -146,21 +138,6 @@ def check_complete(recipe: Recipe, control: Sequence[QARecord], evaluator: BaseE
         )
 
 
-def check_views(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> None:
-    """Raises ValueError if a corpus names the values of its questions and too few answers share one."""
-    for name, records in corpora.items():
-        seen = _to_train_on(records)
-        if _on_one_value(seen, recipe):
-            try:
-                check_same_value(seen)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
-
-
-def _to_train_on(records: Sequence[QARecord]) -> list[QARecord]:
-    return [record for record in records if split_of(record.question_key) == "train"]
-
-
 def _hashes(corpora: Iterable[Iterable[QARecord]]) -> set[str]:
     return {question_hash(record.question_key) for records in corpora for record in records}
 
@@ -185,22 +162,6 @@ def _unused_name(datasets: Mapping[str, Dataset]) -> str:
     while name in datasets:
         name = f"{name}_"
     return name
-
-
-def _control_pairs(
-    records: Sequence[QARecord], model: UniVaR, datasets: Mapping[str, Dataset], recipe: Recipe
-) -> Dataset:
-    """Control answers for their share of the steps."""
-    batches = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
-    batches_of_control = max(1, round(batches * recipe.control_share / (1 - recipe.control_share)))
-    return control_pairs(
-        records, batches_of_control * recipe.batch_pairs, model, seed=recipe.seed, texts=_texts(recipe)
-    )
-
-
-def _texts(recipe: Recipe) -> Texts:
-    """What a recipe reads of a QA."""
-    return (lambda record: passages(record.text)) if recipe.passages else whole_text
 
 
 def _out_of_memory(recipe: Recipe) -> str:
@@ -318,82 +279,6 @@ def _untrained(recipe: Recipe) -> UniVaR:
     return model
 
 
-def _datasets(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[str, Dataset]:
-    """The view pairs of each corpus."""
-    if not seen:
-        raise ValueError("no corpora: training needs the QAs of at least 2 identities")
-    datasets = {}
-    for name, pairs in _shares(seen, recipe).items():
-        try:
-            datasets[name] = _view_pairs(seen[name], pairs, recipe)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error} (of its training questions)") from error
-    return datasets
-
-
-def _with_proxies(
-    datasets: dict[str, Dataset], seen: Mapping[str, Sequence[QARecord]], recipe: Recipe
-) -> tuple[dict[str, Dataset], list[int]]:
-    """The labels of all corpora one after the other, those of views on one value last, and how many others each has.
-
-    Without proxies the labels stay as they are, from 0 in every corpus, and there are no numbers.
-    """
-    if recipe.positives != "proxy":
-        return datasets, []
-    counts = {
-        name: max(pairs["label"]) + 1 for name, pairs in datasets.items() if not _on_one_value(seen[name], recipe)
-    }
-    starts = dict(zip(counts, itertools.accumulate(counts.values(), initial=0), strict=False))
-    beyond = sum(counts.values())
-
-    def moved(name: str, pairs: Dataset) -> Dataset:
-        labels = [label + starts.get(name, beyond) for label in pairs["label"]]
-        return pairs.remove_columns("label").add_column("label", labels)
-
-    return {name: moved(name, pairs) for name, pairs in datasets.items()}, list(counts.values())
-
-
-def _cut(model: UniVaR, datasets: Mapping[str, Dataset]) -> dict[str, int]:
-    """What of joined views is not read: views longer than the window and tokens beyond it, with their totals."""
-    lengths: list[int] = []
-    for pairs in datasets.values():
-        for part in pairs.iter(batch_size=1_000):
-            texts = ["\n".join(view) for view in part["view_a"] + part["view_b"]]
-            lengths.extend(map(len, model.tokenizer(texts, verbose=False)["input_ids"]))
-    window = model.max_seq_length or sys.maxsize
-    beyond = [length - window for length in lengths if length > window]
-    if beyond:
-        logger.warning(
-            "%s of %s joined views are longer than the %s tokens that are read, %.0f %% of all tokens are cut off; "
-            "raise max_tokens, lower max_qas, or set view_encoder: pool",
-            *(f"{number:,}" for number in (len(beyond), len(lengths), window)),
-            100 * sum(beyond) / sum(lengths),
-        )
-    return {
-        "views": len(lengths),
-        "views_cut": len(beyond),
-        "tokens": sum(lengths),
-        "tokens_cut": sum(beyond),
-    }
-
-
-def _on_one_value(records: Sequence[QARecord], recipe: Recipe) -> bool:
-    return recipe.same_value and bool(records) and all(record.value is not None for record in records)
-
-
-def _view_pairs(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dataset:
-    if _on_one_value(records, recipe):
-        return same_value_view_pairs(
-            records,
-            pairs,
-            batch_pairs=recipe.batch_pairs,
-            max_qas=recipe.max_qas,
-            seed=recipe.seed,
-            texts=_texts(recipe),
-        )
-    return view_pairs(records, pairs, max_qas=recipe.max_qas, seed=recipe.seed, texts=_texts(recipe))
-
-
 def _checkpoint(out: Path, record: Mapping[str, Any], *, resume: bool) -> Path | None:
     """The last checkpoint of an interrupted run in `out`, checked to be of the run that `record` describes."""
     if not resume:
@@ -411,14 +296,6 @@ def _checkpoint(out: Path, record: Mapping[str, Any], *, resume: bool) -> Path |
             "start anew (resume=False, `univar train --restart`) or choose another folder"
         )
     return last
-
-
-def _shares(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[str, int]:
-    """View pairs for each corpus: in proportion to the square root of its texts, so that a large one does not rule."""
-    texts = _texts(recipe)
-    roots = {name: sum(len(texts(record)) for record in records) ** 0.5 for name, records in corpora.items()}
-    total = sum(roots.values()) or 1.0
-    return {name: max(recipe.batch_pairs, round(recipe.pairs * root / total)) for name, root in roots.items()}
 
 
 def corpus_record(records: Sequence[QARecord], trained_on: Sequence[QARecord]) -> dict[str, int | str]:

@@ -1,0 +1,135 @@
+"""What a recipe makes of corpora before it trains: view pairs, control answers, and the labels of both."""
+
+import itertools
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+
+from datasets import Dataset
+
+from univar.corpus.records import QARecord, passages, split_of
+from univar.model.controls import control_pairs
+from univar.model.modeling import UniVaR
+from univar.model.recipes import Recipe
+from univar.model.views import Texts, check_same_value, same_value_view_pairs, view_pairs, whole_text
+
+logger = logging.getLogger(__name__)
+
+
+def to_train_on(records: Sequence[QARecord]) -> list[QARecord]:
+    """The records whose questions are for training."""
+    return [record for record in records if split_of(record.question_key) == "train"]
+
+
+def check_views(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> None:
+    """Raises ValueError if a corpus names the values of its questions and too few answers share one."""
+    for name, records in corpora.items():
+        seen = to_train_on(records)
+        if _on_one_value(seen, recipe):
+            try:
+                check_same_value(seen)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+
+
+def view_sets(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> tuple[dict[str, Dataset], list[int]]:
+    """The view pairs of each corpus, and with proxies the number of identities of each that has any.
+
+    With proxies, labels go on from corpus to corpus in the order of these numbers, and those of views on one value lie
+    beyond all others; without, they begin at 0 in every corpus.
+
+    Args:
+        seen: Records to train on, by the name of their corpus.
+        recipe: What decides how they are drawn.
+
+    Raises:
+        ValueError: If there is no corpus, or one has too few identities or questions; the message names it.
+    """
+    if not seen:
+        raise ValueError("no corpora: training needs the QAs of at least 2 identities")
+    datasets = {}
+    for name, pairs in _shares(seen, recipe).items():
+        try:
+            datasets[name] = _view_pairs(seen[name], pairs, recipe)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error} (of its training questions)") from error
+    return _apart(datasets, seen, recipe) if recipe.positives == "proxy" else (datasets, [])
+
+
+def _apart(
+    datasets: dict[str, Dataset], seen: Mapping[str, Sequence[QARecord]], recipe: Recipe
+) -> tuple[dict[str, Dataset], list[int]]:
+    counts = {
+        name: max(pairs["label"]) + 1 for name, pairs in datasets.items() if not _on_one_value(seen[name], recipe)
+    }
+    starts = dict(zip(counts, itertools.accumulate(counts.values(), initial=0), strict=False))
+    beyond = sum(counts.values())
+
+    def moved(name: str, pairs: Dataset) -> Dataset:
+        labels = [label + starts.get(name, beyond) for label in pairs["label"]]
+        return pairs.remove_columns("label").add_column("label", labels)
+
+    return {name: moved(name, pairs) for name, pairs in datasets.items()}, list(counts.values())
+
+
+def _view_pairs(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dataset:
+    if _on_one_value(records, recipe):
+        return same_value_view_pairs(
+            records,
+            pairs,
+            batch_pairs=recipe.batch_pairs,
+            max_qas=recipe.max_qas,
+            seed=recipe.seed,
+            texts=_texts(recipe),
+        )
+    return view_pairs(records, pairs, max_qas=recipe.max_qas, seed=recipe.seed, texts=_texts(recipe))
+
+
+def _on_one_value(records: Sequence[QARecord], recipe: Recipe) -> bool:
+    return recipe.same_value and bool(records) and all(record.value is not None for record in records)
+
+
+def _shares(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[str, int]:
+    """View pairs for each corpus: in proportion to the square root of its texts, so that a large one does not rule."""
+    texts = _texts(recipe)
+    roots = {name: sum(len(texts(record)) for record in records) ** 0.5 for name, records in corpora.items()}
+    total = sum(roots.values()) or 1.0
+    return {name: max(recipe.batch_pairs, round(recipe.pairs * root / total)) for name, root in roots.items()}
+
+
+def _texts(recipe: Recipe) -> Texts:
+    """What a recipe reads of a QA."""
+    return (lambda record: passages(record.text)) if recipe.passages else whole_text
+
+
+def control_set(records: Sequence[QARecord], model: UniVaR, datasets: Mapping[str, Dataset], recipe: Recipe) -> Dataset:
+    """Control answers for their share of the steps."""
+    batches = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
+    batches_of_control = max(1, round(batches * recipe.control_share / (1 - recipe.control_share)))
+    return control_pairs(
+        records, batches_of_control * recipe.batch_pairs, model, seed=recipe.seed, texts=_texts(recipe)
+    )
+
+
+def cut(model: UniVaR, datasets: Mapping[str, Dataset]) -> dict[str, int]:
+    """What of joined views is not read: views longer than the window and tokens beyond it, with their totals."""
+    lengths: list[int] = []
+    for pairs in datasets.values():
+        for part in pairs.iter(batch_size=1_000):
+            texts = ["\n".join(view) for view in part["view_a"] + part["view_b"]]
+            lengths.extend(map(len, model.tokenizer(texts, verbose=False)["input_ids"]))
+    window = model.max_seq_length or sys.maxsize
+    beyond = [length - window for length in lengths if length > window]
+    if beyond:
+        logger.warning(
+            "%s of %s joined views are longer than the %s tokens that are read, %.0f %% of all tokens are cut off; "
+            "raise max_tokens, lower max_qas, or set view_encoder: pool",
+            *(f"{number:,}" for number in (len(beyond), len(lengths), window)),
+            100 * sum(beyond) / sum(lengths),
+        )
+    return {
+        "views": len(lengths),
+        "views_cut": len(beyond),
+        "tokens": sum(lengths),
+        "tokens_cut": sum(beyond),
+    }
