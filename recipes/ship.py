@@ -13,7 +13,14 @@ from pathlib import Path
 
 import safetensors.torch
 
-from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
+from univar.analysis.comparison import (
+    MAX_CHARACTERS,
+    WHOLE_ANSWERS,
+    Comparison,
+    compare,
+    sentence_encoder,
+    tfidf,
+)
 from univar.analysis.figures import draw_map
 from univar.analysis.reference import build_reference, write_reference
 from univar.analysis.trained import checkpoint_folder
@@ -24,7 +31,7 @@ from univar.corpus.simulation import simulate
 from univar.files import replacing
 from univar.model import weights
 from univar.model.cards import model_card
-from univar.model.encoding import as_read
+from univar.model.encoding import as_read, reads_passages
 from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import read_recipe
 from univar.model.training import train
@@ -52,12 +59,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the corpora")
     parser.add_argument("--model", type=Path, default=Path("build/univar"), help="trained here unless it exists")
+    parser.add_argument(
+        "--recipe",
+        default="minilm-controlled",
+        metavar="NAME",
+        help="minilm-passages goes on from what ships",
+    )
     parser.add_argument("--rank", type=int, default=192, help="of the adapter")
     options = parser.parse_args()
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
     if not options.model.exists():
-        train_model(corpora, options.data, options.model)
+        train_model(corpora, options.data, options.model, options.recipe)
     trained = UniVaR(str(options.model))
     ship_adapter(trained, options.rank)
     shipped = UniVaR("univar")
@@ -74,14 +87,14 @@ def main() -> None:
         draw(name, corpora[name], shipped)
 
 
-def train_model(corpora: dict[str, list[QARecord]], folder: Path, out: Path) -> None:
+def train_model(corpora: dict[str, list[QARecord]], folder: Path, out: Path, recipe: str) -> None:
     """Trains, going on from the last checkpoint after an interruption, and saves the model to `out`."""
     # Without an evaluator the last checkpoint is kept, and no validation question decides anything.
     model = train(
         {**corpora, "simulated": simulated()},
         checkpoint_folder(out),
         control=trained_controls(folder),
-        recipe=read_recipe("minilm-controlled"),
+        recipe=read_recipe(recipe),
     )
     model.save_pretrained(str(out))
 
@@ -105,12 +118,14 @@ def ship_adapter(trained: UniVaR, rank: int) -> None:
 
 
 def measure(records: list[QARecord], models: dict[str, UniVaR], control: list[QARecord]) -> Comparison:
+    whole = reads_passages(models["univar"])
     encoders = {name: sentence_encoder(model) for name, model in models.items()}
-    encoders |= {"base": sentence_encoder(load_model("base")), "tfidf": tfidf()}
+    encoders |= {"base": sentence_encoder(load_model("base"), in_passages=whole), "tfidf": tfidf()}
     trained_on = frozenset(models["univar"].training_record["questions"])
     owners = {record.identity for record in records}
     control = [record for record in control if record.identity in owners]
-    return compare(records, encoders, control=control, trained_on=trained_on)
+    characters = WHOLE_ANSWERS if whole else MAX_CHARACTERS
+    return compare(records, encoders, control=control, trained_on=trained_on, max_characters=characters)
 
 
 def controls(folder: Path, name: str) -> list[QARecord]:
