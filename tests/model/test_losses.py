@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from univar.model import losses
 from univar.model.losses import (
     ControlledInfoNCELoss,
     MultiViewInfoNCELoss,
@@ -248,6 +249,28 @@ def test_the_module_contrasts_views_of_identities_beyond_the_proxies(tiny_model)
 def test_proxies_and_their_numbers_come_together(tiny_model, positives, identities):
     with pytest.raises(ValueError, match="numbers of identities of each corpus with positives='proxy'"):
         MultiViewInfoNCELoss(tiny_model, positives=positives, identities=identities)
+
+
+def test_qas_of_about_one_length_pass_together_and_nothing_else_changes(tiny_model, monkeypatch):
+    # Views of 1 to 3 QAs of 1 to 20 words, 21 QAs a side.
+    views = [
+        [[f"q {'yes ' * ((7 * n + m) % 20 + 1)}" for m in range(n % 3 + 1)] for n in order]
+        for order in (range(11),) * 2
+    ]
+    labels = torch.arange(11) % 4
+    found, widths = [], []
+    tiny_model[0].register_forward_pre_hook(lambda _, inputs: widths.append(inputs[0]["input_ids"].shape))
+    for at_once in (losses._QAS_AT_ONCE, 10**6):
+        monkeypatch.setattr(losses, "_QAS_AT_ONCE", at_once)
+        tiny_model.zero_grad()
+        loss = MultiViewInfoNCELoss(tiny_model, 0.1, positives="identity")(pair(tiny_model, *views), labels)
+        loss.backward()
+        gradients = {n: p.grad.clone() for n, p in tiny_model.named_parameters() if p.grad is not None}
+        found.append({"loss": loss.detach(), **gradients})
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-6)
+    first, second, third = widths[:3]
+    assert [first[0], second[0], third[0]] == [8, 8, 5]
+    assert first[1] > second[1] > third[1]
 
 
 def test_gradients_reach_the_encoder_and_not_a_fixed_temperature(tiny_model):

@@ -13,7 +13,10 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from univar.model.modeling import UniVaR
-from univar.model.modules import longest_first
+from univar.model.modules import longest_first, parts
+
+# On a CPU padding costs as much as text: a quarter of a step where answers differ in length, all passed at once.
+_QAS_AT_ONCE = 8
 
 Positives = Literal["pair", "identity", "proxy"]
 
@@ -225,9 +228,7 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
             # The parameter is held back, not what is computed from it: there it would lose its gradient for good.
             self.log_temperature.clamp_(min=self._lowest)
         if self.mini_batch is None:
-            return self._contrast(
-                [self.model(features)["sentence_embedding"] for features in sentence_features], labels
-            )
+            return self._contrast([self._encoded(features) for features in sentence_features], labels)
         sides = [longest_first(features) for features in sentence_features]
         # Each QA is a view of its own until `calculate_loss` pools them.
         qas = [{**side, "view_ids": torch.arange(len(side["view_ids"]), device=labels.device)} for side in sides]
@@ -235,6 +236,20 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         with_views: Any = (labels, *(side["view_ids"] for side in sides))
         loss: Tensor = self.forward_cached(qas, with_views)
         return loss
+
+    def _encoded(self, features: dict[str, Any]) -> Tensor:
+        """The views of one side, `(B, D)`; on a CPU, QAs of about one length pass through the encoder together."""
+        view_ids = features["view_ids"]
+        padded = "attention_mask" in features and len(view_ids) > _QAS_AT_ONCE
+        if view_ids.device.type != "cpu" or not padded:
+            views: Tensor = self.model(features)["sentence_embedding"]
+            return views
+        ordered = longest_first(features)
+        # Each QA is a view of its own until they are pooled.
+        qas = {**ordered, "view_ids": torch.arange(len(view_ids))}
+        embedded = [self.model(part)["sentence_embedding"] for part in parts(qas, _QAS_AT_ONCE)]
+        pooled: Tensor = getattr(self.model, "module", self.model).pool(torch.cat(embedded), ordered["view_ids"])
+        return pooled
 
     def calculate_loss(  # type: ignore[override]  # labels: see forward
         self, reps: list[list[Tensor]], labels: tuple[Tensor, ...], *, with_backward: bool = False

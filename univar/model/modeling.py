@@ -3,7 +3,7 @@
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from univar.model.modules import (
     ViewStaticEmbedding,
     ViewTransformer,
     longest_first,
+    parts,
     without_arrays,
 )
 from univar.model.onnx_encoder import OnnxEncoder, is_export
@@ -148,7 +149,7 @@ class UniVaR(SentenceTransformer):
             return super().forward(input, **kwargs)
         ordered = longest_first(input)
         embeddings = []
-        for features in _parts(ordered, part):
+        for features in parts(ordered, part):
             for name in list(self._modules)[: self._pooling_place]:
                 features = self.get_submodule(name)(features)
             embeddings.append(features["sentence_embedding"])
@@ -357,26 +358,3 @@ def _taking_views(module: nn.Module) -> ViewTransformer | ViewStaticEmbedding:
             found += ", a subclass whose own methods would be lost; put what it adds into a module that comes after"
         raise ValueError(f"the first module must be a Transformer or a StaticEmbedding, got {found}")
     return taking
-
-
-def _parts(features: dict[str, Any], size: int) -> Iterator[dict[str, Any]]:
-    """Rows `size` at a time, each part cut to its own longest QA."""
-    rows = len(features["view_ids"])
-    for start in range(0, rows, size):
-        part = {
-            key: value[start : start + size] if isinstance(value, Tensor) and value.shape[:1] == (rows,) else value
-            for key, value in features.items()
-        }
-        yield _trimmed(part)
-
-
-def _trimmed(features: dict[str, Any]) -> dict[str, Any]:
-    mask = features.get("attention_mask")
-    if mask is None or mask.ndim != 2:
-        return features
-    used = mask.any(dim=0).nonzero().squeeze(1)
-    columns = slice(int(used[0]), int(used[-1]) + 1)
-    return {
-        key: value[:, columns] if isinstance(value, Tensor) and value.shape == mask.shape else value
-        for key, value in features.items()
-    }

@@ -1,6 +1,6 @@
 """The two modules that a multi-view encoder adds to sentence-transformers: views in, one vector a view out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -94,6 +94,29 @@ def longest_first(features: dict[str, Any]) -> dict[str, Any]:
     order = features["attention_mask"].sum(dim=1).argsort(descending=True, stable=True)
     return {
         key: value[order] if isinstance(value, Tensor) and value.shape[:1] == order.shape else value
+        for key, value in features.items()
+    }
+
+
+def parts(features: dict[str, Any], size: int) -> Iterator[dict[str, Any]]:
+    """The same QAs, `view_ids` included, `size` at a time, each part cut to its own longest QA."""
+    rows = len(features["view_ids"])
+    for start in range(0, rows, size):
+        part = {
+            key: value[start : start + size] if isinstance(value, Tensor) and value.shape[:1] == (rows,) else value
+            for key, value in features.items()
+        }
+        yield _trimmed(part)
+
+
+def _trimmed(features: dict[str, Any]) -> dict[str, Any]:
+    mask = features.get("attention_mask")
+    if mask is None or mask.ndim != 2:
+        return features
+    used = mask.any(dim=0).nonzero().squeeze(1)
+    columns = slice(int(used[0]), int(used[-1]) + 1)
+    return {
+        key: value[:, columns] if isinstance(value, Tensor) and value.shape == mask.shape else value
         for key, value in features.items()
     }
 
