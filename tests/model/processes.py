@@ -40,14 +40,19 @@ LOSSES: list[dict[str, Any]] = [
         ("identity", 2, True),
     ]
 ]
-LOSSES += [{"positives": "proxy", "mini_batch": mini_batch, "identities": [3, 2]} for mini_batch in (None, 2)]
+LOSSES += [{"positives": "proxy", "mini_batch": mini_batch, "proxies": True} for mini_batch in (None, 2)]
 
 
 def gradients(encoder: str, number: int, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
     """Of one of `LOSSES` on this process's share of `VIEWS`: its value, the bound and every gradient."""
     model = UniVaR(encoder, view_pooling="attention", device="cpu").train()
     model.view_pooling.score.weight.data.normal_(generator=torch.Generator().manual_seed(0))
-    loss_of = MultiViewInfoNCELoss(model, 0.1, learn_temperature=True, **LOSSES[number])
+    options = dict(LOSSES[number])
+    if options.get("proxies"):
+        generator = torch.Generator().manual_seed(0)
+        dimension = model.get_embedding_dimension()
+        options["proxies"] = [torch.randn(identities, dimension, generator=generator) for identities in (3, 2)]
+    loss_of = MultiViewInfoNCELoss(model, 0.1, learn_temperature=True, **options)
     if processes > 1:  # as the Trainer does
         loss_of.model = DistributedDataParallel(model, find_unused_parameters=True, broadcast_buffers=False)
     share = slice(rank * len(LABELS) // processes, (rank + 1) * len(LABELS) // processes)

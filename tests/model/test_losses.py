@@ -224,9 +224,14 @@ def test_the_module_gives_the_loss_of_encoded_views(tiny_model, positives, funct
     assert loss.item() == pytest.approx(function(a, b, torch.tensor([0, 1]), 0.1).item(), rel=1e-4)
 
 
+def directions(model: UniVaR, *identities: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(4)
+    return [torch.randn(number, model.get_embedding_dimension(), generator=generator) for number in identities]
+
+
 @pytest.mark.parametrize(("labels", "corpus"), [([2, 1], slice(0, 3)), ([3, 4], slice(3, 5))])
 def test_the_module_names_views_among_the_identities_of_their_corpus(tiny_model, labels, corpus):
-    module = MultiViewInfoNCELoss(tiny_model, 0.1, positives="proxy", identities=[3, 2], seed=4)
+    module = MultiViewInfoNCELoss(tiny_model, 0.1, positives="proxy", proxies=directions(tiny_model, 3, 2))
     loss = module(pair(tiny_model, *VIEWS), torch.tensor(labels))
     a, b = (tiny_model.encode(side, convert_to_tensor=True) for side in VIEWS)
     proxies = module.proxies[corpus]
@@ -239,16 +244,16 @@ def test_the_module_names_views_among_the_identities_of_their_corpus(tiny_model,
 
 
 def test_the_module_contrasts_views_of_identities_beyond_the_proxies(tiny_model):
-    module = MultiViewInfoNCELoss(tiny_model, 0.1, positives="proxy", identities=[3, 2])
+    module = MultiViewInfoNCELoss(tiny_model, 0.1, positives="proxy", proxies=directions(tiny_model, 3, 2))
     loss = module(pair(tiny_model, *VIEWS), torch.tensor([5, 6]))
     a, b = (tiny_model.encode(side, convert_to_tensor=True) for side in VIEWS)
     assert loss.item() == pytest.approx(multi_view_sup_con(a, b, torch.tensor([5, 6]), 0.1).item(), rel=1e-4)
 
 
-@pytest.mark.parametrize(("positives", "identities"), [("proxy", []), ("pair", [3])])
-def test_proxies_and_their_numbers_come_together(tiny_model, positives, identities):
-    with pytest.raises(ValueError, match="numbers of identities of each corpus with positives='proxy'"):
-        MultiViewInfoNCELoss(tiny_model, positives=positives, identities=identities)
+@pytest.mark.parametrize(("positives", "corpora"), [("proxy", 0), ("pair", 1)])
+def test_proxies_and_their_first_directions_come_together(tiny_model, positives, corpora):
+    with pytest.raises(ValueError, match=f"got those of {corpora} corpora with '{positives}'"):
+        MultiViewInfoNCELoss(tiny_model, positives=positives, proxies=directions(tiny_model, 3)[:corpora])
 
 
 def test_qas_of_about_one_length_pass_together_and_nothing_else_changes(tiny_model, monkeypatch):

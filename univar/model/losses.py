@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from univar.model.modeling import UniVaR
 from univar.model.modules import longest_first, parts
 
-# On a CPU padding costs as much as text: a quarter of a step where answers differ in length, all passed at once.
+# On a CPU padding costs as much as text: a fifth of a step where answers differ in length and all pass at once.
 _QAS_AT_ONCE = 8
 
 Positives = Literal["pair", "identity", "proxy"]
@@ -85,8 +85,7 @@ def multi_view_proxies(
 ) -> Tensor:
     """Mean cross-entropy of naming the identity of 2B views, in nats, each identity a learned direction.
 
-    A softmax over the cosine similarities to all identities of a corpus, whichever are in the batch (arXiv 1704.06369):
-    where they are known beforehand, it learns as much from a third of the views that contrasting them needs.
+    A softmax over the cosine similarities to all identities of a corpus, whichever are in the batch (arXiv 1704.06369).
 
     Args:
         view_a: `(B, D)` float, unit rows.
@@ -149,9 +148,9 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         learn_temperature: Train the temperature along (as CLIP does), starting from `temperature`.
         positives: `pair` for `multi_view_info_nce`, `identity` for `multi_view_sup_con`, `proxy` for
             `multi_view_proxies`.
-        identities: With `proxy`, the number of identities of each corpus: labels 0..n - 1 are those of the first, the
-            next ones of the second, and so on. A batch of labels beyond them is contrasted by `multi_view_sup_con`.
-        seed: Of the directions in which the identities start.
+        proxies: With `proxy`, for each corpus the directions `(n, D)` in which its n identities start: labels 0..n - 1
+            are those of the first corpus, the next ones of the second, and so on. A batch of labels beyond them is
+            contrasted by `multi_view_sup_con`.
         mask_false_negatives: Leave views of the anchor's identity out of its negatives; False is what the reference
             implementation does. Only with `positives="pair"` are there any to leave in.
         mini_batch: QAs that pass through the encoder at once, and anchors whose similarities are computed at once;
@@ -164,12 +163,12 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
 
     Raises:
         ValueError: If the temperature is not above 0, there are no such positives, `mini_batch` is below 1, false
-            negatives are asked for where there are none, or `proxy` and `identities` do not come together.
+            negatives are asked for where there are none, or `positives="proxy"` and directions do not come together.
 
     Attributes:
         information_bound: `mutual_information_bound` of the last batch, a scalar in nats; NaN before the first one.
             Of proxies, log(I) - L: what naming the identity proves of the information that a view has of it.
-        proxies: `(sum of identities, D)`, learned.
+        proxies: `(I, D)`, the directions of all identities, learned.
     """
 
     # CLIP's bound: scales above 100 make training unstable.
@@ -184,8 +183,7 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         positives: Positives = "pair",
         mask_false_negatives: bool = True,
         mini_batch: int | None = None,
-        identities: Sequence[int] = (),
-        seed: int = 0,
+        proxies: Sequence[Tensor] = (),
     ) -> None:
         super().__init__()
         if not temperature > 0:
@@ -196,10 +194,10 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
             raise ValueError(
                 f"mask_false_negatives=False goes with positives='pair': with {positives!r} there are none"
             )
-        if (positives == "proxy") != bool(identities):
+        if (positives == "proxy") != bool(proxies):
             raise ValueError(
-                f"identities are the numbers of identities of each corpus with positives='proxy', and empty otherwise; "
-                f"got {list(identities)} with {positives!r}"
+                "proxies are the first directions of the identities of each corpus with positives='proxy', and empty "
+                f"otherwise; got those of {len(proxies)} corpora with {positives!r}"
             )
         if mini_batch is not None and mini_batch < 1:
             raise ValueError(f"mini_batch must be at least 1, or None for whole batches, got {mini_batch}")
@@ -210,10 +208,9 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         self.mini_batch_size = mini_batch or 0  # the name that CachedLossMixin reads
         self.uses_gradient_cache = mini_batch is not None
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)
-        self._places = list(itertools.pairwise(itertools.accumulate(identities, initial=0)))
-        generator = torch.Generator().manual_seed(seed)
-        directions = torch.randn(sum(identities), model.get_embedding_dimension() or 0, generator=generator)
-        self.proxies = nn.Parameter(directions, requires_grad=bool(identities))
+        self._places = list(itertools.pairwise(itertools.accumulate(map(len, proxies), initial=0)))
+        directions = torch.cat(list(proxies)) if proxies else torch.empty(0)
+        self.proxies = nn.Parameter(directions, requires_grad=bool(proxies))
         self.information_bound = torch.tensor(math.nan)
         self._lowest = math.log(min(self._LOWEST_LEARNED_TEMPERATURE, temperature))
 

@@ -35,13 +35,13 @@ from univar.model.losses import ControlledInfoNCELoss, MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
 from univar.model.modules import ViewTransformer
 from univar.model.recipes import Recipe
-from univar.model.training_sets import control_set, cut, to_train_on, view_sets
+from univar.model.training_sets import control_set, cut, first_directions, to_train_on, view_sets
 from univar.model.views import InOrderBatchSampler
 
 logger = logging.getLogger(__name__)
 
 _LOSS_FILE = "loss.safetensors"
-# Directions of identities start anywhere, and the encoder where it is near what it should become.
+# They belong to one identity each, while all of them move the encoder.
 _PROXIES_LEARN_FASTER = 10
 
 
@@ -92,6 +92,7 @@ def train(
     seen = {name: to_train_on(records) for name, records in corpora.items()}
     seen_control = to_train_on(control) if recipe.control_share else []
     datasets, identities = view_sets(seen, recipe)
+    proxies = first_directions(model, datasets, identities)
     # Set now and not at the end: checkpoints carry it, which tells on resuming whether they are of this run.
     model.training_record = {
         "recipe": recipe.to_dict(),
@@ -104,7 +105,7 @@ def train(
     if recipe.control_share:
         model.training_record["control"] = corpus_record(control, seen_control)
         datasets[_unused_name(datasets)] = control_set(seen_control, model, datasets, recipe)
-    loss = _loss(model, recipe, identities)
+    loss = _loss(model, recipe, proxies)
     trainer = _trainer(loss, datasets, recipe, out, evaluator=evaluator, callbacks=callbacks, report_to=report_to)
     with trainer.args.main_process_first(local=False):  # the others must not find what it throws away
         checkpoint = _checkpoint(out, model.training_record, resume=resume)
@@ -142,8 +143,8 @@ def _hashes(corpora: Iterable[Iterable[QARecord]]) -> set[str]:
     return {question_hash(record.question_key) for records in corpora for record in records}
 
 
-def _loss(model: UniVaR, recipe: Recipe, identities: Sequence[int]) -> MultiViewInfoNCELoss:
-    without_proxies = recipe.positives == "proxy" and not identities  # all corpora name values
+def _loss(model: UniVaR, recipe: Recipe, proxies: Sequence[torch.Tensor]) -> MultiViewInfoNCELoss:
+    without_proxies = recipe.positives == "proxy" and not proxies  # all corpora name values
     return ControlledInfoNCELoss(
         model,
         temperature=recipe.temperature,
@@ -152,8 +153,7 @@ def _loss(model: UniVaR, recipe: Recipe, identities: Sequence[int]) -> MultiView
         mask_false_negatives=recipe.mask_false_negatives,
         mini_batch=recipe.mini_batch,
         control_weight=recipe.control_weight,
-        identities=identities,
-        seed=recipe.seed,
+        proxies=proxies,
     )
 
 

@@ -3,15 +3,21 @@
 import itertools
 import logging
 import sys
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+import torch
 from datasets import Dataset
+from torch import Tensor
+from torch.nn import functional
 
 from univar.corpus.records import QARecord, passages, split_of
 from univar.model.controls import control_pairs
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
 from univar.model.views import Texts, check_same_value, same_value_view_pairs, view_pairs, whole_text
+
+_VIEWS_OF_A_PROXY = 16
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +76,31 @@ def _apart(
         return pairs.remove_columns("label").add_column("label", labels)
 
     return {name: moved(name, pairs) for name, pairs in datasets.items()}, list(counts.values())
+
+
+def first_directions(model: UniVaR, datasets: Mapping[str, Dataset], identities: Sequence[int]) -> list[Tensor]:
+    """For each corpus that has proxies, where the model has its identities before the training: `(n, D)` float32.
+
+    Each is the unit mean of up to 16 of the identity's views. Directions drawn at random would first lead a trained
+    encoder away from what it knows.
+
+    Args:
+        model: Not trained yet.
+        datasets: As `view_sets` gives them, their labels one after the other.
+        identities: The number of each corpus that has proxies.
+    """
+    if not identities:
+        return []
+    views: dict[int, list[list[str]]] = defaultdict(list)
+    for pairs in datasets.values():
+        for view, label in zip(pairs["view_a"], pairs["label"], strict=True):
+            if label < sum(identities) and len(views[label]) < _VIEWS_OF_A_PROXY:
+                views[label].append(view)
+    labels = [label for label in sorted(views) for _ in views[label]]
+    embedded = torch.from_numpy(model.encode([view for label in sorted(views) for view in views[label]]))
+    sums = torch.zeros(sum(identities), embedded.shape[1]).index_add(0, torch.tensor(labels), embedded.float())
+    sums[sums.norm(dim=1) == 0] = sums.sum(dim=0)  # of whom no view was drawn, in a very short training
+    return list(torch.split(functional.normalize(sums), list(identities)))
 
 
 def _view_pairs(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dataset:
