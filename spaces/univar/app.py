@@ -20,7 +20,7 @@ import univar
 from univar.analysis.reference import Neighbour, Reference, nearest, read_reference
 from univar.analysis.resemblance import bar_plot, in_words, place_plot
 from univar.corpus.records import QARecord, chunked
-from univar.model.encoding import as_read
+from univar.model import encoding
 
 MAX_ROWS = 2_000
 MAX_FILE_SIZE = "20mb"
@@ -194,7 +194,7 @@ def embed(model: univar.UniVaR, records: list[QARecord], progress: gr.Progress) 
     parts = []
     for done, part in enumerate(chunked(records, 32)):
         progress((32 * done, len(records)), desc="Reading the QAs", unit="QAs")
-        parts.append(model.encode(as_read(model, [record.text for record in part]), show_progress_bar=False))
+        parts.append(model.encode(encoding.as_read(model, [record.text for record in part]), show_progress_bar=False))
     return np.concatenate(parts)
 
 
