@@ -113,7 +113,7 @@ def _unseen_row(name: str, runs: Sequence[Run]) -> str:
 def draw(runs: Sequence[Run], file: Path) -> None:
     """The frontier: what is gained on values against what is paid on control answers, a point a variant."""
     base = _base(runs)
-    figure = Figure(figsize=(11, 8), dpi=140, layout="constrained")
+    figure = Figure(figsize=(13, 10), dpi=140, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     places = {
