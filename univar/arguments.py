@@ -164,6 +164,15 @@ ModelName = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+MaxCharacters = Annotated[
+    int,
+    typer.Option(
+        metavar="NUMBER",
+        min=1,
+        help="Of a QA, given to all alike; above 1000, every encoder reads them in passages.",
+    ),
+]
+
 RecipeName = Annotated[
     str | None,
     typer.Option(

@@ -29,6 +29,7 @@ from univar.arguments import (
     ExportFormat,
     Json,
     Languages,
+    MaxCharacters,
     ModelName,
     Projection,
     RecipeName,
@@ -207,14 +208,7 @@ def evaluate(
         typer.Option(metavar="CORPUS", exists=True, help="Answers of the same LLMs that elicit no values."),
     ] = None,
     k: Annotated[int, typer.Option("--k", metavar="NUMBER", min=1, help="Neighbours, at most.")] = 50,
-    max_characters: Annotated[
-        int,
-        typer.Option(
-            metavar="NUMBER",
-            min=1,
-            help="Of a QA, that all are given to read.",
-        ),
-    ] = 1000,
+    max_characters: MaxCharacters = 1000,
     seed: Seed = 0,
     out_file: Annotated[
         Path | None,
@@ -241,24 +235,19 @@ def evaluate(
     names = dict.fromkeys(model or ("univar", "base", "tfidf"))
     check_models(*names)
     with working("Loading the libraries"):
-        from univar.analysis.comparison import Encoder, compare, representations
+        from univar.analysis.comparison import MAX_CHARACTERS, Encoder, compare, representations
     _log("univar.analysis", quiet=not err.is_terminal)
     encoders: dict[str, Encoder] = {}
     trained_on: set[str] = set()
     for name in names:
         with loading(name):
-            found, hashes = representations([name], show_progress_bar=err.is_terminal)
+            found, hashes = representations(
+                [name], in_passages=max_characters > MAX_CHARACTERS, show_progress_bar=err.is_terminal
+            )
         encoders.update(found)
         trained_on |= hashes
-    comparison = compare(
-        records,
-        encoders,
-        control=controls,
-        k=k,
-        seed=seed,
-        trained_on=trained_on,
-        max_characters=max_characters,
-    )
+    same = {"k": k, "seed": seed, "max_characters": max_characters}
+    comparison = compare(records, encoders, control=controls, trained_on=trained_on, **same)
     if out_file is not None:
         with replacing(out_file) as temporary:
             text = comparison.to_json() if out_file.suffix.lower() == ".json" else comparison.to_markdown()

@@ -59,6 +59,7 @@ def test_an_unknown_recipe_is_an_error_that_names_the_known_ones():
         ("view_encoder: concat\nview_pooling: attention", "view_pooling attention goes with view_encoder pool"),
         ("mask_false_negatives: false\npositives: identity", "mask_false_negatives"),
         ("passages: true\nview_encoder: concat", "passages: true goes with view_encoder pool"),
+        ("passages: true\nmax_tokens: 64", "passages: true needs max_tokens of 128 at least, got 64"),
         ("- a list", "recipe"),
         ("a: b: c", "recipe"),
     ],

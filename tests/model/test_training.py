@@ -13,7 +13,7 @@ from sentence_transformers.sentence_transformer.model_card import SentenceTransf
 from transformers import TrainerCallback
 
 from univar.corpus.records import QARecord, question_hash, split_of
-from univar.model import training, training_sets
+from univar.model import training
 from univar.model.cards import model_card
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
@@ -182,26 +182,6 @@ def test_two_corpora_train_in_batches_of_their_own(records, recipe, tmp_path, mo
     assert [batches.count({False}), batches.count({True})] == expected
     assert len(batches) == sum(expected)
     assert set(model.training_record["corpora"]) == {"plain", "family"}
-
-
-def test_a_recipe_of_passages_trains_on_all_parts_of_long_answers(records, recipe, tmp_path, monkeypatch):
-    ends = {"aya": "law", "mixtral": "thrift", "solar": "family"}
-    long = [dataclasses.replace(r, answer=f"{r.answer} " * 60 + f"{ends[r.model]} " * 60) for r in records]
-    drawn = []
-
-    def watched(records, *args, **options):
-        drawn.append(view_pairs(records, *args, **options))
-        return drawn[-1]
-
-    monkeypatch.setattr(training_sets, "view_pairs", watched)
-    few = dataclasses.replace(recipe, pairs=48, max_qas=1, passages=True)
-    model = train({"long": long, "short": records}, tmp_path, recipe=few)
-    assert model.training_record["recipe"]["passages"]
-    texts = [text for row in drawn[0] for view in (row["view_a"], row["view_b"]) for text in view]
-    assert max(map(len, texts)) < 700 < min(len(record.text) for record in long)
-    assert {end for end in ends.values() for text in texts if text.endswith(end)} == set(ends.values())
-    # Answers of two passages or more get more turns than the short ones: the square root of how many there are.
-    assert len(drawn[0]) > 1.2 * len(drawn[1])
 
 
 def test_proxies_are_of_all_identities_but_of_those_on_one_value(records, recipe, tmp_path, monkeypatch):

@@ -90,7 +90,7 @@ def representations(names: Iterable[str], **options: Any) -> tuple[dict[str, Enc
 
     Args:
         names: `tfidf`, or what `univar.model.modeling.load_model` takes. Only UniVaR models record their questions.
-        options: For every model's `encode`; see `sentence_encoder`.
+        options: For `sentence_encoder`, and by it for every model's `encode`.
     """
     # Here, not above: torch takes seconds, and comparing other encoders needs none of it.
     from univar.model.modeling import load_model

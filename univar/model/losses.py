@@ -273,9 +273,8 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
             view_a, view_b, labels = all_gather_with_grad(view_a), all_gather_with_grad(view_b), all_gather(labels)
         if not self.mask_false_negatives:
             labels = torch.arange(len(labels), device=labels.device)  # as if no identity came twice
-        first = int(labels[0])
         for start, stop in self._places:
-            if start <= first < stop:  # a batch is of one corpus
+            if start <= labels[0] < stop:  # a batch is of one corpus
                 loss = multi_view_proxies(view_a, view_b, labels - start, self.proxies[start:stop], self.temperature)
                 self.information_bound = math.log(stop - start) - loss.detach()
                 return loss

@@ -11,6 +11,9 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import ConfigDict, PositiveInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+PASSAGE_TOKENS = 128
+"""That the longest passage has, about, with its question."""
+
 RECIPES = Path(__file__).parent.parent / "assets" / "recipes"
 
 
@@ -28,8 +31,9 @@ class Recipe:
             on one value, so that nothing but the stances on it tells identities apart.
         max_tokens: Tokens of a QA (with `concat`, of a view) that are read, in training and afterwards; None keeps the
             base encoder's window.
-        passages: Read an answer that is longer than a window of 128 tokens in passages, each under its question (see
-            `univar.corpus.records.passages`): in training one at random is a QA, afterwards all of them are a view.
+        passages: Read an answer that is longer than 128 tokens, which max_tokens must allow, in passages, each under
+            its question (see `univar.corpus.records.passages`): in training one at random is a QA, afterwards all of
+            them are a view.
         pairs: View pairs seen in all, over all corpora.
         batch_pairs: View pairs a step, all from one corpus; where several processes train, each takes its share.
         learning_rate: Peak of the AdamW learning rate.
@@ -93,6 +97,11 @@ class Recipe:
             )
         if self.view_encoder == "concat" and self.passages:
             raise ValueError("passages: true goes with view_encoder pool; concat would join them again")
+        if self.passages and self.max_tokens is not None and self.max_tokens < PASSAGE_TOKENS:
+            raise ValueError(
+                f"passages: true needs max_tokens of {PASSAGE_TOKENS} at least, got {self.max_tokens}: the end of each "
+                "passage would not be read"
+            )
         if self.positives != "pair" and not self.mask_false_negatives:
             raise ValueError(
                 f"mask_false_negatives: false goes with positives: pair; with {self.positives} there are none"

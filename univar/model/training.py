@@ -41,7 +41,7 @@ from univar.model.views import InOrderBatchSampler
 logger = logging.getLogger(__name__)
 
 _LOSS_FILE = "loss.safetensors"
-# They belong to one identity each, while all of them move the encoder.
+# A proxy is moved by one row of similarities, the encoder by all of them.
 _PROXIES_LEARN_FASTER = 10
 
 

@@ -97,7 +97,8 @@ def first_directions(model: UniVaR, datasets: Mapping[str, Dataset], identities:
             if label < sum(identities) and len(views[label]) < _VIEWS_OF_A_PROXY:
                 views[label].append(view)
     labels = [label for label in sorted(views) for _ in views[label]]
-    embedded = torch.from_numpy(model.encode([view for label in sorted(views) for view in views[label]]))
+    drawn = [view for label in sorted(views) for view in views[label]]
+    embedded = torch.from_numpy(model.encode(drawn, show_progress_bar=sys.stderr.isatty()))
     sums = torch.zeros(sum(identities), embedded.shape[1]).index_add(0, torch.tensor(labels), embedded.float())
     sums[sums.norm(dim=1) == 0] = sums.sum(dim=0)  # of whom no view was drawn, in a very short training
     return list(torch.split(functional.normalize(sums), list(identities)))

@@ -1,0 +1,68 @@
+"""What a recipe makes of corpora: which texts are drawn, how labels follow each other, where proxies start."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.nn import functional
+
+from univar.model.training_sets import first_directions, view_sets
+
+
+def drawn(pairs) -> list[str]:
+    return [text for row in pairs for view in (row["view_a"], row["view_b"]) for text in view]
+
+
+def test_all_passages_of_long_answers_are_drawn_from(records, recipe):
+    ends = {"aya": "law", "mixtral": "thrift", "solar": "family"}
+    long = [dataclasses.replace(r, answer=f"{r.answer} " * 60 + f"{ends[r.model]} " * 60) for r in records]
+    few = dataclasses.replace(recipe, pairs=48, max_qas=1, passages=True)
+    sets, _ = view_sets({"long": long, "short": records}, few)
+    texts = drawn(sets["long"])
+    assert max(map(len, texts)) < 700 < min(len(record.text) for record in long)
+    assert {end for end in ends.values() for text in texts if text.endswith(end)} == set(ends.values())
+    # Answers of two passages or more get more turns than the short ones: the square root of how many there are.
+    assert len(sets["long"]) > 1.2 * len(sets["short"])
+    whole, _ = view_sets({"long": long}, dataclasses.replace(few, passages=False))
+    assert set(drawn(whole["long"])) <= {record.text for record in long}
+
+
+def test_without_proxies_labels_begin_at_0_in_every_corpus(records, recipe):
+    sets, identities = view_sets({"one": records, "other": records[:60]}, recipe)
+    assert identities == []
+    assert {label for pairs in sets.values() for label in pairs["label"]} == {0, 1, 2}
+
+
+def test_with_proxies_labels_go_on_and_those_on_one_value_come_last(records, recipe):
+    valued = [dataclasses.replace(record, value="thrift") for record in records]
+    proxies = dataclasses.replace(recipe, positives="proxy")
+    sets, identities = view_sets({"one": records, "on a value": valued, "other": records[:60]}, proxies)
+    assert identities == [3, 3]
+    assert {name: set(pairs["label"]) for name, pairs in sets.items()} == {
+        "one": {0, 1, 2},
+        "other": {3, 4, 5},
+        "on a value": {6, 7, 8},
+    }
+
+
+@pytest.mark.parametrize(("corpus", "place", "label"), [("one", 0, 2), ("other", 1, 4)])
+def test_proxies_start_where_the_untrained_model_has_their_identities(
+    records, recipe, tiny_model, corpus, place, label
+):
+    few = dataclasses.replace(recipe, pairs=60, max_qas=1, positives="proxy")
+    sets, identities = view_sets({"one": records, "other": records[:60]}, few)
+    found = first_directions(tiny_model, sets, identities)
+    assert [directions.shape for directions in found] == [(3, tiny_model.get_embedding_dimension())] * 2
+    views = [view for view, of in zip(sets[corpus]["view_a"], sets[corpus]["label"], strict=True) if of == label]
+    mean = tiny_model.encode(views[:16], convert_to_tensor=True).mean(dim=0)
+    torch.testing.assert_close(found[place][label % 3], functional.normalize(mean, dim=0))
+
+
+def test_who_has_no_view_starts_in_the_direction_of_all(records, recipe, tiny_model):
+    sets, identities = view_sets({"one": records}, dataclasses.replace(recipe, positives="proxy"))
+    (found,) = first_directions(tiny_model, {"one": sets["one"].select([0])}, identities)
+    torch.testing.assert_close(found, found[:1].expand(3, -1))
+
+
+def test_without_identities_nothing_is_encoded(tiny_model):
+    assert first_directions(tiny_model, {}, []) == []
