@@ -24,7 +24,7 @@ os.environ["RAYON_NUM_THREADS"] = str(torch.get_num_threads())
 
 from sentence_transformers import SentenceTransformer
 
-from univar.analysis.comparison import MAX_CHARACTERS, compare, sentence_encoder
+from univar.analysis.comparison import OPENING, compare, sentence_encoder
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash
 from univar.corpus.simulation import simulate
@@ -57,7 +57,7 @@ def sample(records: dict[str, list[QARecord]], count: int) -> list[str]:
     each = count // len(records)
     drawn = [generator.choice(len(of), each, replace=False) for of in records.values()]
     pairs = list(zip(records.values(), drawn, strict=True))
-    return [of[rows[place]].text[:MAX_CHARACTERS] for place in range(each) for of, rows in pairs]
+    return [of[rows[place]].text[:OPENING] for place in range(each) for of, rows in pairs]
 
 
 def ratios(encoders: Mapping[str, SentenceTransformer], texts: list[str], reference: str) -> dict[str, list[float]]:
@@ -113,9 +113,8 @@ def main() -> None:
     # Of torch and onnx, whose embeddings are the same to six digits, the quicker one is the source here.
     compared = {name: encoders[name] for name in FORMATS[1:]} | {"base": with_backend(load_model("base"), "onnx")}
     for name, of in records.items():
-        comparison = compare(
-            of, {kind: sentence_encoder(encoder) for kind, encoder in compared.items()}, trained_on=trained_on
-        )
+        sides = {kind: sentence_encoder(encoder) for kind, encoder in compared.items()}
+        comparison = compare(of, sides, trained_on=trained_on, max_characters=OPENING)
         accuracy = {row.representation: 100 * row.knn.accuracy for row in comparison.rows}
         gain = accuracy["onnx"] - accuracy["base"]
         print(f"{name}, n = {comparison.rows[0].knn.n}, chance {100 * comparison.rows[0].knn.chance:.1f}:")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from univar.analysis.comparison import MAX_CHARACTERS, Encoder
+from univar.analysis.comparison import OPENING, Encoder
 from univar.analysis.identification import Identification, identify_knn, identify_linear
 from univar.corpus.records import QARecord, question_hash
 
@@ -16,6 +16,6 @@ def identified(
     labels = [[str(record.identity) for record in side] for side in (gallery, query)]
     questions = questions or [question_hash(record.question_key) for record in query]
     with torch.inference_mode():
-        first, second = encoder(*([record.text[:MAX_CHARACTERS] for record in side] for side in (gallery, query)))
+        first, second = encoder(*([record.text[:OPENING] for record in side] for side in (gallery, query)))
     task = first, labels[0], second, labels[1], questions
     return [identify_knn(*task), identify_linear(*task)]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from recipes.ship import ATTRIBUTION, CORPORA, controls, simulated, trained_controls
-from univar.analysis.comparison import MAX_CHARACTERS, compare, sentence_encoder, tfidf
+from univar.analysis.comparison import OPENING, compare, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash, split_of
 from univar.files import replacing
@@ -49,7 +49,7 @@ def distilled(corpora: dict[str, list[QARecord]], control: list[QARecord], cache
         name: [record for record in records if split_of(record.question_key) == "train"]
         for name, records in everything.items()
     }
-    texts = [record.text[:MAX_CHARACTERS] for records in seen.values() for record in records]
+    texts = [record.text[:OPENING] for records in seen.values() for record in records]
     labels = [(name, label(name, record)) for name, records in seen.items() for record in records]
     settings = Distillation()
     targets = embedded(texts, cache)
@@ -105,6 +105,7 @@ def measured(student: UniVaR, records: list[QARecord], control: list[QARecord]) 
         {**{name: sentence_encoder(encoder) for name, encoder in encoders.items()}, "tfidf": tfidf()},
         control=[record for record in control if record.identity in owners],
         trained_on=frozenset(student.training_record["questions"]),
+        max_characters=OPENING,
     ).to_markdown()
 
 

@@ -12,8 +12,7 @@ import pytest
 
 from tests.conftest import HEADER, failed, files
 from univar import cli
-from univar.analysis import comparison
-from univar.analysis.comparison import representations
+from univar.analysis.comparison import MAX_CHARACTERS
 from univar.corpus.records import QARecord, write_corpus
 from univar.model.modeling import UniVaR
 
@@ -183,22 +182,10 @@ def test_evaluate_takes_the_base_encoder_by_name(univar, answers):
     assert "base" in run.out
 
 
-@pytest.mark.parametrize(("options", "in_passages"), [((), False), (("--max-characters", "1001"), True)])
-def test_evaluate_has_every_encoder_read_more_than_usual_in_passages(
-    univar, answers, monkeypatch, options, in_passages
-):
-    asked = []
-
-    def watched(names, **options):
-        asked.append(options["in_passages"])
-        return representations(names, **options)
-
-    monkeypatch.setattr(comparison, "representations", watched)
-    run = univar("evaluate", answers, "--model", "base", "--json", *options)
+def test_evaluate_gives_whole_answers_unless_told_otherwise(univar, answers):
+    run = univar("evaluate", answers, "--model", "tfidf", "--json")
     assert run.code == 0
-    assert asked == [in_passages]
-    # What the option is by default is what `compare` takes by default.
-    assert json.loads(run.out)["max_characters"] == (1001 if in_passages else comparison.MAX_CHARACTERS)
+    assert json.loads(run.out)["max_characters"] == MAX_CHARACTERS
 
 
 def test_the_shipped_weights_are_the_default(univar, answers):

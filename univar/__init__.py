@@ -11,7 +11,7 @@ from univar.registration import register
 
 if TYPE_CHECKING:
     from univar.corpus.readers import CorpusError, Rejects, read_corpus
-    from univar.corpus.records import Identity, QARecord, qa_text, split_of, write_corpus
+    from univar.corpus.records import Identity, QARecord, passages, qa_text, split_of, write_corpus
     from univar.model.losses import MultiViewInfoNCELoss
     from univar.model.modeling import UniVaR
     from univar.model.modules import MultiViewPooling, ViewTransformer
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Identity": "univar.corpus.records",
     "QARecord": "univar.corpus.records",
+    "passages": "univar.corpus.records",
     "qa_text": "univar.corpus.records",
     "split_of": "univar.corpus.records",
     "write_corpus": "univar.corpus.records",
@@ -43,6 +44,7 @@ __all__ = [
     "UniVaR",
     "ViewTransformer",
     "metric_path",
+    "passages",
     "qa_text",
     "read_corpus",
     "split_of",

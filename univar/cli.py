@@ -208,7 +208,7 @@ def evaluate(
         typer.Option(metavar="CORPUS", exists=True, help="Answers of the same LLMs that elicit no values."),
     ] = None,
     k: Annotated[int, typer.Option("--k", metavar="NUMBER", min=1, help="Neighbours, at most.")] = 50,
-    max_characters: MaxCharacters = 1000,
+    max_characters: MaxCharacters = 8000,
     seed: Seed = 0,
     out_file: Annotated[
         Path | None,
@@ -235,15 +235,13 @@ def evaluate(
     names = dict.fromkeys(model or ("univar", "base", "tfidf"))
     check_models(*names)
     with working("Loading the libraries"):
-        from univar.analysis.comparison import MAX_CHARACTERS, Encoder, compare, representations
+        from univar.analysis.comparison import Encoder, compare, representations
     _log("univar.analysis", quiet=not err.is_terminal)
     encoders: dict[str, Encoder] = {}
     trained_on: set[str] = set()
     for name in names:
         with loading(name):
-            found, hashes = representations(
-                [name], in_passages=max_characters > MAX_CHARACTERS, show_progress_bar=err.is_terminal
-            )
+            found, hashes = representations([name], show_progress_bar=err.is_terminal)
         encoders.update(found)
         trained_on |= hashes
     same = {"k": k, "seed": seed, "max_characters": max_characters}

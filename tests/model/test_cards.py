@@ -56,6 +56,21 @@ def test_the_recipe_on_the_card_can_be_trained_with(trained):
     assert Recipe(**recipe).to_dict() == trained.training_record["recipe"]
 
 
+def test_the_card_of_a_training_that_went_on_tells_of_the_one_before(trained):
+    assert "### Its base" not in model_card(trained)
+    first = Recipe(temperature=0.07).to_dict()
+    corpora = {"older": {"qas": 4321, "identities": 3, "questions": 99, "qas_held_out": 7}}
+    trained.training_record["base"] = {"recipe": first, "corpora": corpora, "control": {"qas": 5}}
+    before, _, after = model_card(trained).partition("### Its base\n")
+    assert "| valuebench | 12,345 |" in before
+    assert "| older |" not in before
+    assert "with control answers, on\n\n| corpus |" in after
+    assert "| older | 4,321 | 3 | 99 | 7 |\n" in after
+    assert Recipe(**yaml.safe_load(block(after, "yaml"))).to_dict() == first
+    trained.training_record["base"] = {"checkpoint": "last"}  # of an earlier version, which kept less
+    assert "The base was trained before.\n" in model_card(trained)
+
+
 def test_the_card_shows_what_was_measured(trained):
     table = "| representation | accuracy |\n|---|---|\n| univar | 61 % |"
     card = model_card(trained, comparisons={"valuebench": table}, notes={"Data": "Some licence."})

@@ -312,13 +312,18 @@ def test_views_can_be_joined_and_what_is_cut_is_told(recipe, tmp_path, caplog):
 
 def test_training_on_from_a_trained_model_remembers_what_that_has_seen(records, recipe, tmp_path):
     few = dataclasses.replace(recipe, pairs=24)
-    train({"first": records}, tmp_path / "first", recipe=few).save_pretrained(str(tmp_path / "saved"))
+    first = train({"first": records}, tmp_path / "first", recipe=few)
+    first.save_pretrained(str(tmp_path / "saved"))
     others = [dataclasses.replace(record, question=f"should one help {record.question_id}") for record in records]
     again = dataclasses.replace(few, base=str(tmp_path / "saved"))
     model = train({"second": others}, tmp_path / "second", recipe=again)
     seen = {record.question for record in [*records, *others] if split_of(record.question) == "train"}
     assert model.training_record["questions"] == sorted(map(question_hash, seen))
     assert model.training_record["corpora"].keys() == {"second"}
+    before = dict(first.training_record)
+    del before["questions"]  # are among those of the model
+    assert model.training_record["base"] == before
+    assert "base" not in before
 
 
 def test_training_on_from_the_weights_that_ship_remembers_what_they_have_seen(shipped, records, recipe, tmp_path):

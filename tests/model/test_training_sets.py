@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from univar.model.training_sets import first_directions, view_sets
+from univar.model.training_sets import first_directions, to_train_on, view_sets
 
 
 def drawn(pairs) -> list[str]:
@@ -25,6 +25,20 @@ def test_all_passages_of_long_answers_are_drawn_from(records, recipe):
     assert len(sets["long"]) > 1.2 * len(sets["short"])
     whole, _ = view_sets({"long": long}, dataclasses.replace(few, passages=False))
     assert set(drawn(whole["long"])) <= {record.text for record in long}
+
+
+@pytest.mark.parametrize(
+    ("exponent", "expected"),
+    # Of 700 pairs, for corpora of 4 n and n texts: 4^e and 1^e shares, and no fewer than a batch of 12.
+    [(0, [350, 350]), (0.5, [467, 233]), (1, [560, 140])],
+)
+def test_pairs_are_shared_by_the_texts_raised_to_an_exponent(records, recipe, exponent, expected):
+    trained = to_train_on(records)
+    shared = dataclasses.replace(recipe, pairs=700, corpus_exponent=exponent)
+    sets, _ = view_sets({"four": trained * 4, "one": trained}, shared)
+    assert [len(pairs) for pairs in sets.values()] == expected
+    few, _ = view_sets({"four": trained * 4, "one": trained}, dataclasses.replace(shared, pairs=24))
+    assert min(len(pairs) for pairs in few.values()) >= recipe.batch_pairs
 
 
 def test_without_proxies_labels_begin_at_0_in_every_corpus(records, recipe):

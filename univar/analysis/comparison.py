@@ -31,9 +31,10 @@ Corpus: TypeAlias = Literal["values", "control"]
 
 UNTRAINED_THRESHOLD = 0.5
 TRAINED_THRESHOLD = 0.9
-MAX_CHARACTERS = 1000
-WHOLE_ANSWERS = 8000
-"""Characters of a QA where passages are compared: of nine in ten essays all."""
+OPENING = 1000
+"""Characters of a QA that a window of 256 tokens holds, about, in English."""
+MAX_CHARACTERS = 8000
+"""Characters of a QA that are compared: of nine in ten essays all."""
 
 _HEADER = ("corpus", "representation", "identities", "n", "k", "chance", "k-NN", "k-NN F1", "linear @1", "@5", "@10")
 
@@ -48,24 +49,25 @@ class SentenceModel(Protocol):
         """From a list of texts, and options, to their embeddings `(n, d)`."""
 
 
-def sentence_encoder(model: SentenceModel, *, in_passages: bool = False, **options: Any) -> Encoder:
-    """An encoder from a sentence model; every distinct text is encoded once, see `univar.model.encoding.as_read`.
+def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
+    """An encoder from a sentence model; every distinct text is encoded once.
+
+    A model that was trained on passages reads as it was trained to, see `univar.model.encoding.as_read`. So that any
+    other reads as much, a text that is longer than `OPENING` is for it the mean of the unit vectors of its passages.
 
     Args:
         model: Has `encode(list of str, **options)`, which gives `(n, d)` numbers.
-        in_passages: Have it read a long text as one that was trained on passages does, whatever it was trained on: the
-            mean of the unit vectors of all passages, so that both are given as much.
         options: For `encode`, such as `batch_size=16` or `show_progress_bar=True`.
     """
 
     def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
         row_of = {text: row for row, text in enumerate(dict.fromkeys(gallery + query))}
-        if in_passages and not reads_passages(model):
-            parts = [passages(text) for text in row_of]
-            units = normalize(model.encode(list(chain.from_iterable(parts)), **options))
-            embeddings = np.add.reduceat(units, np.cumsum([0, *map(len, parts[:-1])]))
-        else:
+        if reads_passages(model):
             embeddings = np.asarray(model.encode(as_read(model, row_of), **options))
+        else:
+            parts = [passages(text) if len(text) > OPENING else [text] for text in row_of]
+            units = normalize(model.encode(list(chain.from_iterable(parts)), **options))
+            embeddings = normalize(np.add.reduceat(units, np.cumsum([0, *map(len, parts[:-1])])))
         return embeddings[[row_of[text] for text in gallery]], embeddings[[row_of[text] for text in query]]
 
     return encode
@@ -235,7 +237,7 @@ def compare(
         seed: Of the bootstrap.
         trained_on: `question_hash` of every question that any compared model was trained on.
         max_characters: Every text is cut to so many characters, so that no representation reads more of an answer
-            than another; 1,000 are about what a window of 256 tokens holds in English.
+            than another; see `sentence_encoder` for how a window that is shorter reads them.
 
     Raises:
         ValueError: If there is no representation, or a corpus is too small after the drops, before anything is

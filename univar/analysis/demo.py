@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from univar.analysis.agreement_figure import draw_agreement
-from univar.analysis.comparison import MAX_CHARACTERS, Comparison, SentenceModel, compare, sentence_encoder, tfidf
+from univar.analysis.comparison import OPENING, Comparison, SentenceModel, compare, sentence_encoder, tfidf
 from univar.analysis.figures import draw_map
 from univar.analysis.geometry import GeometryAgreement, geometry_agreement, identity_distances
 from univar.analysis.map_page import write_map_html
@@ -119,7 +119,8 @@ def run_demo(
     }
     step("Telling the LLMs apart by one answer, and comparing the distances between them with the known ones ...")
     encoders = {**{name: sentence_encoder(known) for name, known in encoded.items()}, "tfidf": tfidf()}
-    comparison = compare(simulation.records, encoders, control=controls, seed=seed, trained_on=trained_on)
+    cut = {"max_characters": OPENING}  # which no simulated answer reaches
+    comparison = compare(simulation.records, encoders, control=controls, seed=seed, trained_on=trained_on, **cut)
     vectors = {name: known.encode(_texts(simulation.records)) for name, known in encoded.items()}
     demo = Demo(comparison, _geometry(vectors, simulation, seed), folder)
     step("Drawing the value map ...")
@@ -168,7 +169,7 @@ def _encode(model: SentenceModel, records: Sequence[QARecord], name: str, *, tra
 
 def _texts(records: Iterable[QARecord]) -> list[str]:
     """As `compare` cuts them."""
-    return [record.text[:MAX_CHARACTERS] for record in records]
+    return [record.text[:OPENING] for record in records]
 
 
 def _simulated(identities: int, questions: int, trained_on: AbstractSet[str], seed: int) -> Simulation:

@@ -14,20 +14,12 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.util import get_rank
 from transformers.trainer import TRAINER_STATE_NAME
 
-from univar.analysis.comparison import (
-    MAX_CHARACTERS,
-    WHOLE_ANSWERS,
-    Comparison,
-    Encoder,
-    compare,
-    sentence_encoder,
-    tfidf,
-)
+from univar.analysis.comparison import Comparison, Encoder, compare, sentence_encoder, tfidf
 from univar.analysis.identification import identify_knn
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.files import replacing
 from univar.model.cards import model_card
-from univar.model.encoding import as_read, reads_passages
+from univar.model.encoding import as_read
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
 from univar.model.recipes import Recipe, read_recipe
 from univar.model.training import check_complete, train
@@ -163,24 +155,17 @@ def measure(
     """Identification by a trained model, the base it started from and TF-IDF, on each corpus that allows it.
 
     Questions that the model or its base was trained on are left out. So is, with a warning, a corpus with too few
-    others, so that hours of training are not lost for it; and so are control answers that are too few, alone. Where
-    passages were trained on, all are given whole answers, and the base reads them in passages too.
+    others, so that hours of training are not lost for it; and so are control answers that are too few, alone.
     """
     recipe: dict[str, Any] = model.training_record["recipe"]
     base = load_model("base" if recipe["base"] == "univar-base" else recipe["base"])
-    whole = reads_passages(model)
-    encoders = {
-        "univar": sentence_encoder(model),
-        "base": sentence_encoder(base, in_passages=whole),
-        "tfidf": tfidf(),
-    }
+    encoders = {"univar": sentence_encoder(model), "base": sentence_encoder(base), "tfidf": tfidf()}
     known = getattr(base, "training_record", {}).get("questions", ())  # models of earlier versions do not hold these
     trained_on = frozenset([*model.training_record["questions"], *known])
-    options = {"trained_on": trained_on, "max_characters": WHOLE_ANSWERS if whole else MAX_CHARACTERS}
     comparisons = {}
     for name, records in corpora.items():
         try:
-            comparisons[name] = _compared(name, records, _of_the_same(control, records), encoders, **options)
+            comparisons[name] = _compared(name, records, _of_the_same(control, records), encoders, trained_on)
         except ValueError as error:
             logger.warning("%s was not measured: %s", name, error)
     return comparisons
@@ -191,15 +176,15 @@ def _compared(
     records: Sequence[QARecord],
     control: Sequence[QARecord],
     encoders: Mapping[str, Encoder],
-    **options: Any,
+    trained_on: frozenset[str],
 ) -> Comparison:
     """The comparison on a corpus, without control answers where it is they that do not allow it."""
     try:
-        return compare(records, encoders, control=control or None, **options)
+        return compare(records, encoders, control=control or None, trained_on=trained_on)
     except ValueError as error:
         if not control:
             raise
-        comparison = compare(records, encoders, **options)  # raises again what the corpus itself does
+        comparison = compare(records, encoders, trained_on=trained_on)  # raises again what the corpus itself does
         logger.warning("%s was measured without control answers: %s", name, error)
         return comparison
 

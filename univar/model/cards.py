@@ -48,6 +48,7 @@ def model_card(
         corpora=model.training_record.get("corpora", {}),
         control=model.training_record.get("control"),
         checkpoint=model.training_record.get("checkpoint", "last"),
+        base=model.training_record.get("base"),
         comparisons=dict(comparisons or {}),
         notes=dict(notes or {}),
     )

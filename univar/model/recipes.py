@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, PositiveInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -35,6 +35,8 @@ class Recipe:
             its question (see `univar.corpus.records.passages`): in training one at random is a QA, afterwards all of
             them are a view.
         pairs: View pairs seen in all, over all corpora.
+        corpus_exponent: Pairs are shared among the corpora in proportion to their texts raised to this, in [0, 1]: 0
+            gives all corpora as many, 1 all texts, and between them a large corpus does not rule.
         batch_pairs: View pairs a step, all from one corpus; where several processes train, each takes its share.
         learning_rate: Peak of the AdamW learning rate.
         weight_decay: Of AdamW.
@@ -70,6 +72,7 @@ class Recipe:
     max_tokens: PositiveInt | None = None
     passages: bool = False
     pairs: PositiveInt = 12_000
+    corpus_exponent: Annotated[float, Ge(0), Le(1)] = 0.5
     batch_pairs: Annotated[int, Gt(1)] = 24
     learning_rate: Annotated[float, Gt(0)] = 2e-4
     weight_decay: Annotated[float, Ge(0)] = 0.01

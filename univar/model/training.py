@@ -59,12 +59,12 @@ def train(
     """Trains on the `train` questions of the corpora and returns the model; checkpoints lie in `out`.
 
     Batches hold view pairs of one corpus, so that negatives answered like questions; corpora get turns in proportion
-    to the square root of their QAs, or of their passages. Questions of the other splits are never seen. Where
-    `torchrun` or `accelerate launch` started several processes, each takes its share of every batch: the training is
-    that of one process.
+    to their QAs, or passages, raised to the recipe's `corpus_exponent`. Questions of the other splits are never seen.
+    Where `torchrun` or `accelerate launch` started several processes, each takes its share of every batch: the
+    training is that of one process.
 
-    The training record of the model names the questions that were seen, and where the base is a UniVaR model, those
-    that it has seen.
+    The training record of the model names the questions that were seen; where the base is a UniVaR model, also those
+    that it has seen and how it was trained itself.
 
     Args:
         corpora: Records by the name of their corpus.
@@ -88,7 +88,7 @@ def train(
     recipe, out = recipe or Recipe(), Path(out)
     check_complete(recipe, control, evaluator)
     model = _untrained(recipe)
-    known = model.training_record.get("questions", ())  # of a base that is a UniVaR model itself
+    before = model.training_record  # of a base that is a UniVaR model itself
     seen = {name: to_train_on(records) for name, records in corpora.items()}
     seen_control = to_train_on(control) if recipe.control_share else []
     datasets, identities = view_sets(seen, recipe)
@@ -97,9 +97,11 @@ def train(
     model.training_record = {
         "recipe": recipe.to_dict(),
         "corpora": {name: corpus_record(records, seen[name]) for name, records in corpora.items()},
-        "questions": sorted({*known, *_hashes([*seen.values(), seen_control])}),
+        "questions": sorted({*before.get("questions", ()), *_hashes([*seen.values(), seen_control])}),
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
+    if before:
+        model.training_record["base"] = {name: part for name, part in before.items() if name != "questions"}
     if recipe.view_encoder == "concat":
         model.training_record["cut"] = cut(model, datasets)
     if recipe.control_share:

@@ -122,11 +122,12 @@ def _on_one_value(records: Sequence[QARecord], recipe: Recipe) -> bool:
 
 
 def _shares(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[str, int]:
-    """View pairs for each corpus: in proportion to the square root of its texts, so that a large one does not rule."""
+    """View pairs for each corpus: in proportion to its texts raised to the recipe's exponent, and a batch at least."""
     texts = _texts(recipe)
-    roots = {name: sum(len(texts(record)) for record in records) ** 0.5 for name, records in corpora.items()}
-    total = sum(roots.values()) or 1.0
-    return {name: max(recipe.batch_pairs, round(recipe.pairs * root / total)) for name, root in roots.items()}
+    sizes = {name: sum(len(texts(record)) for record in records) for name, records in corpora.items()}
+    powers = {name: size**recipe.corpus_exponent for name, size in sizes.items()}
+    total = sum(powers.values()) or 1.0
+    return {name: max(recipe.batch_pairs, round(recipe.pairs * power / total)) for name, power in powers.items()}
 
 
 def _texts(recipe: Recipe) -> Texts:
