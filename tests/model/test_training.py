@@ -282,9 +282,10 @@ def test_the_card_of_a_trained_model_tells_of_this_training(records, recipe, tmp
     first.save_pretrained(str(tmp_path / "saved"))
     again = dataclasses.replace(recipe, pairs=24, base=str(tmp_path / "saved"))
     train({"second": records}, tmp_path / "second", recipe=again).save_pretrained(str(tmp_path / "again"))
-    card = (tmp_path / "again" / "README.md").read_text()
-    assert "| second | 81 | 3 | 27 | 39 |" in card
-    assert "| first |" not in card
+    this, _, before = (tmp_path / "again" / "README.md").read_text().partition("### Its base")
+    assert "| second | 81 | 3 | 27 | 39 |" in this
+    assert "| first |" not in this
+    assert "| first | 81 | 3 | 27 | 39 |" in before
 
 
 def test_views_can_be_joined_and_what_is_cut_is_told(recipe, tmp_path, caplog):
@@ -323,6 +324,8 @@ def test_training_on_from_a_trained_model_remembers_what_that_has_seen(records, 
     before = dict(first.training_record)
     del before["questions"]  # are among those of the model
     assert model.training_record["base"] == before
+    checkpoint = next((tmp_path / "second").glob("checkpoint-*/README.md"))
+    assert "### Its base" in checkpoint.read_text(encoding="utf-8") == model_card(model)
     assert "base" not in before
 
 

@@ -107,12 +107,12 @@ def train(
     if recipe.control_share:
         model.training_record["control"] = corpus_record(control, seen_control)
         datasets[_unused_name(datasets)] = control_set(seen_control, model, datasets, recipe)
+    model.set_model_card(model_card(model))  # now, or checkpoints would carry that of the base
     loss = _loss(model, recipe, proxies)
     trainer = _trainer(loss, datasets, recipe, out, evaluator=evaluator, callbacks=callbacks, report_to=report_to)
     with trainer.args.main_process_first(local=False):  # the others must not find what it throws away
         checkpoint = _checkpoint(out, model.training_record, resume=resume)
     _run(trainer, recipe, checkpoint)
-    model.set_model_card(model_card(model))
     return model
 
 
