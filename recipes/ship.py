@@ -7,20 +7,14 @@ card; only figures computed from them are written, to the package and to docs/.
 """
 
 import argparse
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
 
 import safetensors.torch
 
-from univar.analysis.comparison import (
-    MAX_CHARACTERS,
-    WHOLE_ANSWERS,
-    Comparison,
-    compare,
-    sentence_encoder,
-    tfidf,
-)
+from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
 from univar.analysis.figures import draw_map
 from univar.analysis.reference import build_reference, write_reference
 from univar.analysis.trained import checkpoint_folder
@@ -31,16 +25,22 @@ from univar.corpus.simulation import simulate
 from univar.files import replacing
 from univar.model import weights
 from univar.model.cards import model_card
-from univar.model.encoding import as_read, reads_passages
+from univar.model.encoding import as_read
+from univar.model.export import with_backend
 from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import read_recipe
 from univar.model.training import train
+
+RECIPES = ("minilm-controlled", "minilm-passages")
+"""Of the trainings, each of which goes on from the model of the one before."""
 
 CORPORA = ("valuebench", "political_compass", "speechmap")
 CONTROLS = {"valuebench": "control_alpaca_eval", "political_compass": "control_matched", "speechmap": "control_matched"}
 TRAINED_CONTROLS = ("control_matched", "control_mt_bench")
 HELD_OUT_SOURCES = ("atlas", "misguided")
 """Of the controls: never trained on, so that what is measured on them tells of sources that are new."""
+
+RANK = 160
 
 DOCS = Path(__file__).parents[1] / "docs"
 ATTRIBUTION = """\
@@ -58,20 +58,18 @@ ATTRIBUTION = """\
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the corpora")
-    parser.add_argument("--model", type=Path, default=Path("build/univar"), help="trained here unless it exists")
     parser.add_argument(
-        "--recipe",
-        default="minilm-controlled",
-        metavar="NAME",
-        help="minilm-passages goes on from what ships",
+        "--models",
+        type=Path,
+        default=Path("build/weights"),
+        metavar="FOLDER",
+        help="the model of each recipe is trained here, unless it exists",
     )
-    parser.add_argument("--rank", type=int, default=192, help="of the adapter")
+    parser.add_argument("--rank", type=int, default=RANK, help="of the adapter")
     options = parser.parse_args()
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
-    if not options.model.exists():
-        train_model(corpora, options.data, options.model, options.recipe)
-    trained = UniVaR(str(options.model))
+    trained = UniVaR(str(train_models(corpora, options.data, options.models)))
     ship_adapter(trained, options.rank)
     shipped = UniVaR("univar")
     comparisons = {
@@ -87,16 +85,25 @@ def main() -> None:
         draw(name, corpora[name], shipped)
 
 
-def train_model(corpora: dict[str, list[QARecord]], folder: Path, out: Path, recipe: str) -> None:
-    """Trains, going on from the last checkpoint after an interruption, and saves the model to `out`."""
-    # Without an evaluator the last checkpoint is kept, and no validation question decides anything.
-    model = train(
-        {**corpora, "simulated": simulated()},
-        checkpoint_folder(out),
-        control=trained_controls(folder),
-        recipe=read_recipe(recipe),
-    )
-    model.save_pretrained(str(out))
+def train_models(corpora: dict[str, list[QARecord]], folder: Path, models: Path) -> Path:
+    """Trains by all recipes, from the last checkpoint after an interruption; returns the folder of the last model."""
+    base = None
+    for name in RECIPES:
+        recipe, out = read_recipe(name), models / name
+        if base is not None:
+            recipe = dataclasses.replace(recipe, base=str(base))
+        if not out.exists():
+            # Without an evaluator the last checkpoint is kept, and no validation question decides anything.
+            model = train(
+                {**corpora, "simulated": simulated()},
+                checkpoint_folder(out),
+                control=trained_controls(folder),
+                recipe=recipe,
+            )
+            model.training_record["recipe"]["base"] = read_recipe(name).base  # not a folder of this machine
+            model.save_pretrained(str(out))
+        base = out
+    return models / RECIPES[-1]
 
 
 def simulated() -> list[QARecord]:
@@ -118,14 +125,13 @@ def ship_adapter(trained: UniVaR, rank: int) -> None:
 
 
 def measure(records: list[QARecord], models: dict[str, UniVaR], control: list[QARecord]) -> Comparison:
-    whole = reads_passages(models["univar"])
-    encoders = {name: sentence_encoder(model) for name, model in models.items()}
-    encoders |= {"base": sentence_encoder(load_model("base"), in_passages=whole), "tfidf": tfidf()}
+    # In ONNX they give the same embeddings in less time.
+    read = {name: with_backend(model, "onnx") for name, model in {**models, "base": load_model("base")}.items()}
+    encoders = {**{name: sentence_encoder(model) for name, model in read.items()}, "tfidf": tfidf()}
     trained_on = frozenset(models["univar"].training_record["questions"])
     owners = {record.identity for record in records}
     control = [record for record in control if record.identity in owners]
-    characters = WHOLE_ANSWERS if whole else MAX_CHARACTERS
-    return compare(records, encoders, control=control, trained_on=trained_on, max_characters=characters)
+    return compare(records, encoders, control=control, trained_on=trained_on)
 
 
 def controls(folder: Path, name: str) -> list[QARecord]:
