@@ -59,6 +59,7 @@ def distilled(corpora: dict[str, list[QARecord]], control: list[QARecord], cache
     torch.set_num_threads(threads)
     student.training_record = {
         "teacher": "univar",
+        "teacher_adapter_sha256": weights.shipped_record()["adapter_sha256"],
         "recipe": vars(settings),
         "corpora": {name: corpus_record(records, seen[name]) for name, records in everything.items()},
         "questions": sorted({question_hash(record.question_key) for records in seen.values() for record in records}),

@@ -75,6 +75,7 @@ def static_card(model: "UniVaR", comparisons: Mapping[str, str], attribution: st
         template_path=str(_TEMPLATES / "static.md.j2"),
         dimension=model.get_embedding_dimension(),
         teacher=model.training_record["teacher"],
+        teacher_sha256=model.training_record["teacher_adapter_sha256"],
         recipe=model.training_record["recipe"],
         corpora=model.training_record["corpora"],
         comparisons=dict(comparisons),
