@@ -11,7 +11,8 @@ from univar.registration import register
 
 if TYPE_CHECKING:
     from univar.corpus.readers import CorpusError, Rejects, read_corpus
-    from univar.corpus.records import Identity, QARecord, passages, qa_text, split_of, write_corpus
+    from univar.corpus.records import Identity, QARecord, qa_text, split_of, write_corpus
+    from univar.model.encoding import as_read
     from univar.model.losses import MultiViewInfoNCELoss
     from univar.model.modeling import UniVaR
     from univar.model.modules import MultiViewPooling, ViewTransformer
@@ -21,13 +22,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "Identity": "univar.corpus.records",
     "QARecord": "univar.corpus.records",
-    "passages": "univar.corpus.records",
     "qa_text": "univar.corpus.records",
     "split_of": "univar.corpus.records",
     "write_corpus": "univar.corpus.records",
     "CorpusError": "univar.corpus.readers",
     "Rejects": "univar.corpus.readers",
     "read_corpus": "univar.corpus.readers",
+    "as_read": "univar.model.encoding",
     "MultiViewInfoNCELoss": "univar.model.losses",
     "UniVaR": "univar.model.modeling",
     "MultiViewPooling": "univar.model.modules",
@@ -43,8 +44,8 @@ __all__ = [
     "Rejects",
     "UniVaR",
     "ViewTransformer",
+    "as_read",
     "metric_path",
-    "passages",
     "qa_text",
     "read_corpus",
     "split_of",

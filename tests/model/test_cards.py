@@ -67,6 +67,10 @@ def test_the_card_of_a_training_that_went_on_tells_of_the_one_before(trained):
     assert "with control answers, on\n\n| corpus |" in after
     assert "| older | 4,321 | 3 | 99 | 7 |\n" in after
     assert Recipe(**yaml.safe_load(block(after, "yaml"))).to_dict() == first
+    trained.training_record["base"]["base"] = {"corpora": {"oldest": corpora["older"] | {"qas": 1234}}}
+    oldest = model_card(trained).partition("### The base of that\n\nThat base was trained before")[2]
+    assert "| oldest | 1,234 | 3 | 99 | 7 |\n" in oldest
+    assert "| older |" not in oldest
     trained.training_record["base"] = {"checkpoint": "last"}  # of an earlier version, which kept less
     assert "The base was trained before.\n" in model_card(trained)
 

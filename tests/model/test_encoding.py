@@ -46,6 +46,14 @@ def test_a_model_that_was_trained_on_passages_reads_long_answers_whole(records, 
     np.testing.assert_allclose(embeddings[1], tiny_model.encode(short.text), atol=1e-6)
 
 
+def test_the_passages_of_a_model_are_as_long_as_its_window(records, passage_reader):
+    passage_reader.training_record["recipe"]["max_tokens"] = 256
+    text = replace(records[0], answer="yes " * 300).text
+    # 1,200 characters in parts of 960, as 256 tokens read where 128 read 480: two. Of 480 at most there are three.
+    assert as_read(passage_reader, [text]) == [passages(text, characters=960)]
+    assert [len(passages(text, characters=most)) for most in (960, 480)] == [2, 3]
+
+
 def test_no_more_of_a_corpus_is_read_than_is_encoded(records, tiny_model):
     read = []
     stream = encode_records((read.append(record) or record for record in records), tiny_model)

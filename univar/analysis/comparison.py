@@ -22,7 +22,7 @@ from univar.analysis.identification import (
     identify_linear,
 )
 from univar.corpus.records import Identity, QARecord, passages, question_fraction, question_hash
-from univar.model.encoding import as_read, reads_passages
+from univar.model.encoding import as_read, passage_read
 
 Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
 """From the texts of the gallery and of the query to their embeddings, `(g, d)` and `(q, d)`, dense or sparse."""
@@ -62,7 +62,7 @@ def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
 
     def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
         row_of = {text: row for row, text in enumerate(dict.fromkeys(gallery + query))}
-        if reads_passages(model):
+        if passage_read(model) is not None:
             embeddings = np.asarray(model.encode(as_read(model, row_of), **options))
         else:
             parts = [passages(text) if len(text) > OPENING else [text] for text in row_of]

@@ -24,6 +24,9 @@ QUESTION_BUDGET = 200
 PASSAGE = 480
 """Characters of an answer that one passage holds: with its question, about what a window of 128 tokens reads."""
 
+PASSAGE_TOKENS = 128
+"""That the longest passage has, about, with its question."""
+
 _ROWS_PER_GROUP = 10_000
 
 SCHEMA = pa.schema(
@@ -115,6 +118,16 @@ def qa_text(question: str, answer: str, *, question_budget: int = QUESTION_BUDGE
         head, tail = -(-(question_budget - 1) // 2), (question_budget - 1) // 2
         question = f"{question[:head].rstrip()} … {question[-tail:].lstrip()}"
     return f"Q: {question} A: {answer}"
+
+
+def passage_characters(window: int | None) -> int:
+    """Characters of an answer that a passage holds for an encoder with a window of so many tokens; None means 128.
+
+    Example:
+        >>> passage_characters(256)
+        960
+    """
+    return PASSAGE * (window or PASSAGE_TOKENS) // PASSAGE_TOKENS
 
 
 def passages(text: str, *, characters: int = PASSAGE) -> list[str]:

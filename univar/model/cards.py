@@ -48,11 +48,17 @@ def model_card(
         corpora=model.training_record.get("corpora", {}),
         control=model.training_record.get("control"),
         checkpoint=model.training_record.get("checkpoint", "last"),
-        base=model.training_record.get("base"),
+        bases=_bases(model.training_record),
         comparisons=dict(comparisons or {}),
         notes=dict(notes or {}),
     )
     return str(card)
+
+
+def _bases(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What is known of the base of a training that was trained itself, of the base of that, and so on."""
+    base = record.get("base")
+    return [] if base is None else [base, *_bases(base)]
 
 
 def static_card(model: "UniVaR", comparisons: Mapping[str, str], attribution: str) -> str:

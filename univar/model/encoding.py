@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from univar.corpus.records import QARecord, chunked, passages
+from univar.corpus.records import QARecord, chunked, passage_characters, passages
 from univar.files import replacing
 
 if TYPE_CHECKING:
@@ -29,13 +29,14 @@ def as_read(model: object, texts: Iterable[str]) -> list[str] | list[list[str]]:
         model: A UniVaR model, whose training record tells, or any other.
         texts: As `univar.corpus.records.qa_text` gives them.
     """
-    return [passages(text) for text in texts] if reads_passages(model) else list(texts)
+    characters = passage_read(model)
+    return list(texts) if characters is None else [passages(text, characters=characters) for text in texts]
 
 
-def reads_passages(model: object) -> bool:
-    """Whether a model was trained on passages of long answers."""
-    record = getattr(model, "training_record", {})
-    return bool(record.get("recipe", {}).get("passages", False))
+def passage_read(model: object) -> int | None:
+    """Characters of an answer that a passage holds for a model that was trained on passages; None for any other."""
+    recipe = getattr(model, "training_record", {}).get("recipe", {})
+    return passage_characters(recipe.get("max_tokens")) if recipe.get("passages", False) else None
 
 
 def encode_records(

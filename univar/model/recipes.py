@@ -11,8 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, PositiveInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-PASSAGE_TOKENS = 128
-"""That the longest passage has, about, with its question."""
+from univar.corpus.records import PASSAGE_TOKENS
 
 RECIPES = Path(__file__).parent.parent / "assets" / "recipes"
 
@@ -31,9 +30,9 @@ class Recipe:
             on one value, so that nothing but the stances on it tells identities apart.
         max_tokens: Tokens of a QA (with `concat`, of a view) that are read, in training and afterwards; None keeps the
             base encoder's window.
-        passages: Read an answer that is longer than 128 tokens, which max_tokens must allow, in passages, each under
-            its question (see `univar.corpus.records.passages`): in training one at random is a QA, afterwards all of
-            them are a view.
+        passages: Read an answer that is longer than max_tokens, 128 or more of them, in passages that fill them, each
+            under its question (see `univar.corpus.records.passages`): in training one at random is a QA, afterwards
+            all of them are a view.
         pairs: View pairs seen in all, over all corpora.
         corpus_exponent: Pairs are shared among the corpora in proportion to their texts raised to this, in [0, 1]: 0
             gives all corpora as many, 1 all texts, and between them a large corpus does not rule.

@@ -11,7 +11,7 @@ from datasets import Dataset
 from torch import Tensor
 from torch.nn import functional
 
-from univar.corpus.records import QARecord, passages, split_of
+from univar.corpus.records import QARecord, passage_characters, passages, split_of
 from univar.model.controls import control_pairs
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
@@ -132,7 +132,10 @@ def _shares(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[s
 
 def _texts(recipe: Recipe) -> Texts:
     """What a recipe reads of a QA."""
-    return (lambda record: passages(record.text)) if recipe.passages else whole_text
+    if not recipe.passages:
+        return whole_text
+    characters = passage_characters(recipe.max_tokens)
+    return lambda record: passages(record.text, characters=characters)
 
 
 def control_set(records: Sequence[QARecord], model: UniVaR, datasets: Mapping[str, Dataset], recipe: Recipe) -> Dataset:
