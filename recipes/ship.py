@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 import safetensors.torch
+from torch import Tensor
 
 from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
 from univar.analysis.figures import draw_map
@@ -31,16 +32,17 @@ from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import read_recipe
 from univar.model.training import train
 
-RECIPES = ("minilm-controlled", "minilm-passages")
+RECIPES = ("minilm-controlled", "minilm-passages", "minilm-long")
 """Of the trainings, each of which goes on from the model of the one before."""
+
+RANKS = {"minilm-passages": 160, "minilm-long": 32}
+"""Of what the adapter holds: all that was changed when the first of these ended, and what the next changed after it."""
 
 CORPORA = ("valuebench", "political_compass", "speechmap")
 CONTROLS = {"valuebench": "control_alpaca_eval", "political_compass": "control_matched", "speechmap": "control_matched"}
 TRAINED_CONTROLS = ("control_matched", "control_mt_bench")
 HELD_OUT_SOURCES = ("atlas", "misguided")
 """Of the controls: never trained on, so that what is measured on them tells of sources that are new."""
-
-RANK = 160
 
 DOCS = Path(__file__).parents[1] / "docs"
 ATTRIBUTION = """\
@@ -65,12 +67,11 @@ def main() -> None:
         metavar="FOLDER",
         help="the model of each recipe is trained here, unless it exists",
     )
-    parser.add_argument("--rank", type=int, default=RANK, help="of the adapter")
     options = parser.parse_args()
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
-    trained = UniVaR(str(train_models(corpora, options.data, options.models)))
-    ship_adapter(trained, options.rank)
+    train_models(corpora, options.data, options.models)
+    trained = ship_adapter(options.models)
     shipped = UniVaR("univar")
     comparisons = {
         name: measure(records, {"univar": shipped, "univar, not compressed": trained}, controls(options.data, name))
@@ -85,8 +86,8 @@ def main() -> None:
         draw(name, corpora[name], shipped)
 
 
-def train_models(corpora: dict[str, list[QARecord]], folder: Path, models: Path) -> Path:
-    """Trains by all recipes, from the last checkpoint after an interruption; returns the folder of the last model."""
+def train_models(corpora: dict[str, list[QARecord]], folder: Path, models: Path) -> None:
+    """Trains by all recipes, each to a folder of its name; after an interruption, from the last checkpoint."""
     base = None
     for name in RECIPES:
         recipe, out = read_recipe(name), models / name
@@ -103,7 +104,6 @@ def train_models(corpora: dict[str, list[QARecord]], folder: Path, models: Path)
             model.training_record["recipe"]["base"] = read_recipe(name).base  # not a folder of this machine
             model.save_pretrained(str(out))
         base = out
-    return models / RECIPES[-1]
 
 
 def simulated() -> list[QARecord]:
@@ -111,17 +111,24 @@ def simulated() -> list[QARecord]:
     return simulate(32, 384, seed=1, style="redrawn").records
 
 
-def ship_adapter(trained: UniVaR, rank: int) -> None:
-    """Writes the adapter and its record; the old card stays until the new one is made."""
-    change = weights.low_rank_change(load_model("base")[0].auto_model.state_dict(), trained.encoder.state_dict(), rank)
+def ship_adapter(models: Path) -> UniVaR:
+    """Writes the adapter and its record, and returns the last model; the old card stays until the new one is made."""
+    encoder = load_model("base")[0].auto_model
+    change: dict[str, Tensor] = {}
+    for name, rank in RANKS.items():
+        trained = UniVaR(str(models / name))
+        further = weights.low_rank_change(encoder.state_dict(), trained.encoder.state_dict(), rank)
+        weights.apply_change(encoder, further)
+        change = weights.extended(change, further)
     adapter = weights.ASSETS / weights.ADAPTER_FILE
     with replacing(adapter) as temporary:
         safetensors.torch.save_file(change, temporary)
     sha256 = hashlib.sha256(adapter.read_bytes()).hexdigest()
-    record = {"adapter_sha256": sha256, "rank": rank, **trained.training_record}
+    record = {"adapter_sha256": sha256, "rank": sum(RANKS.values()), **trained.training_record}
     with replacing(weights.ASSETS / weights.RECORD_FILE) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (weights.ASSETS / weights.CARD_FILE).touch()
+    return trained
 
 
 def measure(records: list[QARecord], models: dict[str, UniVaR], control: list[QARecord]) -> Comparison:

@@ -179,8 +179,8 @@ RecipeName = Annotated[
         "--recipe",
         "--config",
         metavar="NAME",
-        help="minilm, minilm-controlled, minilm-passages (long answers), nomic-gpu or reference, which ship, or a YAML "
-        "file of your own.",
+        help="minilm, minilm-controlled, minilm-passages and minilm-long (long answers), nomic-gpu or reference, which "
+        "ship, or a YAML file of your own.",
         show_default="minilm-controlled with --control, else minilm",
     ),
 ]
