@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import safetensors.torch
 from torch import Tensor
@@ -32,11 +33,28 @@ from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import read_recipe
 from univar.model.training import train
 
-RECIPES = ("minilm-controlled", "minilm-passages", "minilm-long")
-"""Of the trainings, each of which goes on from the model of the one before."""
 
-RANKS = {"minilm-passages": 160, "minilm-long": 32}
-"""Of what the adapter holds: all that was changed when the first of these ended, and what the next changed after it."""
+class Training(NamedTuple):
+    """One of the trainings, each of which goes on from the model of the one before."""
+
+    recipe: str
+    seed: int
+    """Where a recipe comes again, another one: it draws other views."""
+    rank: int
+    """Of what the adapter holds: all that was changed since the last of these that has a rank."""
+
+    @property
+    def folder(self) -> str:
+        """Of its model."""
+        return f"{self.recipe}-{self.seed}"
+
+
+TRAININGS = (
+    Training("minilm-controlled", seed=0, rank=0),
+    Training("minilm-passages", seed=0, rank=160),
+    Training("minilm-long", seed=0, rank=32),
+    Training("minilm-long", seed=1, rank=64),
+)
 
 CORPORA = ("valuebench", "political_compass", "speechmap")
 CONTROLS = {"valuebench": "control_alpaca_eval", "political_compass": "control_matched", "speechmap": "control_matched"}
@@ -87,12 +105,11 @@ def main() -> None:
 
 
 def train_models(corpora: dict[str, list[QARecord]], folder: Path, models: Path) -> None:
-    """Trains by all recipes, each to a folder of its name; after an interruption, from the last checkpoint."""
+    """Trains them all, each to its folder; after an interruption, from the last checkpoint."""
     base = None
-    for name in RECIPES:
-        recipe, out = read_recipe(name), models / name
-        if base is not None:
-            recipe = dataclasses.replace(recipe, base=str(base))
+    for training in TRAININGS:
+        own, out = read_recipe(training.recipe), models / training.folder
+        recipe = dataclasses.replace(own, seed=training.seed, base=own.base if base is None else str(base))
         if not out.exists():
             # Without an evaluator the last checkpoint is kept, and no validation question decides anything.
             model = train(
@@ -101,7 +118,7 @@ def train_models(corpora: dict[str, list[QARecord]], folder: Path, models: Path)
                 control=trained_controls(folder),
                 recipe=recipe,
             )
-            model.training_record["recipe"]["base"] = read_recipe(name).base  # not a folder of this machine
+            model.training_record["recipe"]["base"] = own.base  # not a folder of this machine
             model.save_pretrained(str(out))
         base = out
 
@@ -115,16 +132,18 @@ def ship_adapter(models: Path) -> UniVaR:
     """Writes the adapter and its record, and returns the last model; the old card stays until the new one is made."""
     encoder = load_model("base")[0].auto_model
     change: dict[str, Tensor] = {}
-    for name, rank in RANKS.items():
-        trained = UniVaR(str(models / name))
-        further = weights.low_rank_change(encoder.state_dict(), trained.encoder.state_dict(), rank)
+    for training in TRAININGS:
+        if not training.rank:
+            continue
+        trained = UniVaR(str(models / training.folder))
+        further = weights.low_rank_change(encoder.state_dict(), trained.encoder.state_dict(), training.rank)
         weights.apply_change(encoder, further)
         change = weights.extended(change, further)
     adapter = weights.ASSETS / weights.ADAPTER_FILE
     with replacing(adapter) as temporary:
         safetensors.torch.save_file(change, temporary)
     sha256 = hashlib.sha256(adapter.read_bytes()).hexdigest()
-    record = {"adapter_sha256": sha256, "rank": sum(RANKS.values()), **trained.training_record}
+    record = {"adapter_sha256": sha256, "rank": sum(training.rank for training in TRAININGS), **trained.training_record}
     with replacing(weights.ASSETS / weights.RECORD_FILE) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (weights.ASSETS / weights.CARD_FILE).touch()

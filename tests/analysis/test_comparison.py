@@ -1,6 +1,7 @@
 """The comparison: what is dropped and how it is split, one k for all, encoders, and three renderings of one table."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -220,18 +221,33 @@ def test_a_model_that_reads_passages_is_given_all_of_a_text_up_to_the_limit() ->
     assert compare(records, encoder).max_characters == 8_000
 
 
-def test_any_other_model_reads_a_long_text_in_passages_and_a_short_one_at_once() -> None:
+@pytest.mark.parametrize(
+    ("window", "texts", "longer"),
+    [
+        # Of three passages two say so, (0.6, 0.8) of unit length, and one does not, (1, 0): their sum is (2.2, 1.6).
+        (128, 4, [2.2, 1.6]),
+        # Of two passages one says so.
+        (256, 3, [1.6, 0.8]),
+        (512, 2, [0.6, 0.8]),
+        (math.inf, 2, [0.6, 0.8]),
+        (None, 2, [0.6, 0.8]),
+    ],
+)
+def test_any_other_model_reads_a_text_in_passages_as_long_as_its_window(
+    window: float | None, texts: int, longer: list[float]
+) -> None:
     class Lengths(NameReader):
+        max_seq_length = window
+
         def encode(self, sentences: list[str], **options: Any) -> np.ndarray[Any, Any]:
             self.calls.append(sentences)
             return np.array([[3.0, 4.0 * ("so" in text)] for text in sentences])
 
     model = Lengths()
-    long, short = f"Q: Why? A: {'so ' * 200}{'no ' * 200}", f"Q: Why? A: {'no ' * 200}so"
+    long, short = f"Q: Why? A: {'so ' * 200}{'no ' * 200}", f"Q: Why? A: {'no ' * 100}so"
     first, second = sentence_encoder(model)([long, short], [short])
-    assert [len(calls) for calls in model.calls] == [4]
-    # Of three passages two say so, (0.6, 0.8) of unit length, and one does not, (1, 0): their sum is (2.2, 1.6).
-    np.testing.assert_allclose(first, [np.array([2.2, 1.6]) / 7.4**0.5, [0.6, 0.8]])
+    assert [len(calls) for calls in model.calls] == [texts]
+    np.testing.assert_allclose(first, [np.array(longer) / np.linalg.norm(longer), [0.6, 0.8]])
     np.testing.assert_allclose(second, [[0.6, 0.8]])
 
 

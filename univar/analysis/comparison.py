@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -21,7 +22,14 @@ from univar.analysis.identification import (
     identify_knn,
     identify_linear,
 )
-from univar.corpus.records import Identity, QARecord, passages, question_fraction, question_hash
+from univar.corpus.records import (
+    Identity,
+    QARecord,
+    passage_characters,
+    passages,
+    question_fraction,
+    question_hash,
+)
 from univar.model.encoding import as_read, passage_read
 
 Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
@@ -53,10 +61,11 @@ def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
     """An encoder from a sentence model; every distinct text is encoded once.
 
     A model that was trained on passages reads as it was trained to, see `univar.model.encoding.as_read`. So that any
-    other reads as much, a text that is longer than `OPENING` is for it the mean of the unit vectors of its passages.
+    other reads as much, a text that is longer than its window is the mean of the unit vectors of its passages.
 
     Args:
-        model: Has `encode(list of str, **options)`, which gives `(n, d)` numbers.
+        model: Has `encode(list of str, **options)`, which gives `(n, d)` numbers, and may have `max_seq_length`, its
+            window in tokens; without one it is given every text as a whole.
         options: For `encode`, such as `batch_size=16` or `show_progress_bar=True`.
     """
 
@@ -65,7 +74,9 @@ def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
         if passage_read(model) is not None:
             embeddings = np.asarray(model.encode(as_read(model, row_of), **options))
         else:
-            parts = [passages(text) if len(text) > OPENING else [text] for text in row_of]
+            window = getattr(model, "max_seq_length", None) or math.inf
+            characters = passage_characters(min(window, MAX_CHARACTERS))  # a token has at least one
+            parts = [passages(text, characters=characters) for text in row_of]
             units = normalize(model.encode(list(chain.from_iterable(parts)), **options))
             embeddings = normalize(np.add.reduceat(units, np.cumsum([0, *map(len, parts[:-1])])))
         return embeddings[[row_of[text] for text in gallery]], embeddings[[row_of[text] for text in query]]
