@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -74,8 +73,8 @@ def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
         if passage_read(model) is not None:
             embeddings = np.asarray(model.encode(as_read(model, row_of), **options))
         else:
-            window = getattr(model, "max_seq_length", None) or math.inf
-            characters = passage_characters(min(window, MAX_CHARACTERS))  # a token has at least one
+            window = getattr(model, "max_seq_length", None) or MAX_CHARACTERS  # a token has at least one
+            characters = passage_characters(min(window, MAX_CHARACTERS))
             parts = [passages(text, characters=characters) for text in row_of]
             units = normalize(model.encode(list(chain.from_iterable(parts)), **options))
             embeddings = normalize(np.add.reduceat(units, np.cumsum([0, *map(len, parts[:-1])])))
