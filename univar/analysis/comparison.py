@@ -21,14 +21,7 @@ from univar.analysis.identification import (
     identify_knn,
     identify_linear,
 )
-from univar.corpus.records import (
-    Identity,
-    QARecord,
-    passage_characters,
-    passages,
-    question_fraction,
-    question_hash,
-)
+from univar.corpus.records import Identity, QARecord, passage_characters, passages, question_fraction, question_hash
 from univar.model.encoding import as_read, passage_read
 
 Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
