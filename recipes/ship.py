@@ -83,7 +83,7 @@ def main() -> None:
         type=Path,
         default=Path("build/weights"),
         metavar="FOLDER",
-        help="the model of each recipe is trained here, unless it exists",
+        help="the model of each training is made here, unless it exists",
     )
     options = parser.parse_args()
 
