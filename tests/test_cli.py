@@ -103,6 +103,9 @@ def test_an_exported_folder_is_a_model_of_the_other_commands(univar, answers, ti
         assert univar("encode", answers, "--model", model, "--backend", name, "--out", f"{name}.parquet").code == 0
     embeddings = [pq.read_table(f"{name}.parquet")["embedding"].to_pylist() for name in ("torch", "onnx")]
     assert abs(np.array(embeddings[0]) - np.array(embeddings[1])).max() < 1e-5
+    compared = ("evaluate", answers, "--model", tiny_encoder_folder, "--json", "--backend")
+    tables = [json.loads(univar(*compared, name).out)["rows"] for name in ("torch", "onnx")]
+    assert tables[0] == tables[1]
     wrong = univar("encode", answers, "--model", "new/fast", "--backend", "onnx-int8", "--out", "e.parquet")
     failed(wrong, "is an export to onnx and does not run on onnx-int8")
     failed(univar("export", "again", "--format", "stock", "--model", "new/fast"), "new/fast is an export itself (onnx)")

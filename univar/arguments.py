@@ -121,6 +121,16 @@ CorpusPath = Annotated[
         show_default=False,
     ),
 ]
+BackendName = Annotated[
+    Backend | None,
+    typer.Option(
+        "--backend",
+        help="What models run on. On a CPU onnx is somewhat quicker than torch, and the same to six digits; onnx-int8 "
+        "about three times as quick, and nearly the same. They are exported on first use and kept in the cache of "
+        "huggingface_hub.",
+        show_default="torch, or what an exported folder holds",
+    ),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(

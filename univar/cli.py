@@ -20,7 +20,7 @@ from rich.text import Text
 
 import univar
 from univar.arguments import (
-    Backend,
+    BackendName,
     ColorBy,
     Columns,
     Constants,
@@ -41,7 +41,6 @@ from univar.arguments import (
     folder_above,
     in_writable_folder,
     load_named,
-    loading,
     output_file,
     spare_corpora,
 )
@@ -208,6 +207,7 @@ def evaluate(
         typer.Option(metavar="CORPUS", exists=True, help="Answers of the same LLMs that elicit no values."),
     ] = None,
     k: Annotated[int, typer.Option("--k", metavar="NUMBER", min=1, help="Neighbours, at most.")] = 50,
+    backend: BackendName = None,
     max_characters: MaxCharacters = 8000,
     seed: Seed = 0,
     out_file: Annotated[
@@ -235,15 +235,11 @@ def evaluate(
     names = dict.fromkeys(model or ("univar", "base", "tfidf"))
     check_models(*names)
     with working("Loading the libraries"):
-        from univar.analysis.comparison import Encoder, compare, representations
+        from univar.analysis.comparison import compare, representations
     _log("univar.analysis", quiet=not err.is_terminal)
-    encoders: dict[str, Encoder] = {}
-    trained_on: set[str] = set()
-    for name in names:
-        with loading(name):
-            found, hashes = representations([name], show_progress_bar=err.is_terminal)
-        encoders.update(found)
-        trained_on |= hashes
+    encoders, trained_on = representations(
+        names, load=lambda name: load_named(name, backend), show_progress_bar=err.is_terminal
+    )
     same = {"k": k, "seed": seed, "max_characters": max_characters}
     comparison = compare(records, encoders, control=controls, trained_on=trained_on, **same)
     if out_file is not None:
@@ -264,14 +260,7 @@ def encode(
         typer.Option("--out", metavar="FILE", callback=output_file(".parquet"), help="Parquet file of embeddings."),
     ],
     model: ModelName = "univar",
-    backend: Annotated[
-        Backend | None,
-        typer.Option(
-            help="What the model runs on. onnx-int8 is about three times as quick as torch on a CPU, nearly the same; "
-            "it is exported on first use and kept in the cache of huggingface_hub.",
-            show_default="torch, or what an exported folder holds",
-        ),
-    ] = None,
+    backend: BackendName = None,
     batch_size: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="QAs encoded at once.")] = 32,
     column: Columns = None,
     constant: Constants = None,

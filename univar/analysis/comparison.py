@@ -90,15 +90,19 @@ def tfidf() -> Encoder:
     return encode
 
 
-def representations(names: Iterable[str], **options: Any) -> tuple[dict[str, Encoder], frozenset[str]]:
+def representations(
+    names: Iterable[str], *, load: Callable[[str], SentenceModel] | None = None, **options: Any
+) -> tuple[dict[str, Encoder], frozenset[str]]:
     """Encoders by name, and `question_hash` of every question that any of them is known to be trained on.
 
     Args:
-        names: `tfidf`, or what `univar.model.modeling.load_model` takes. Only UniVaR models record their questions.
+        names: `tfidf`, or what `load` takes. Only UniVaR models record their questions.
+        load: From a name to its model; `univar.model.modeling.load_model` if None.
         options: For `sentence_encoder`, and by it for every model's `encode`.
     """
-    # Here, not above: torch takes seconds, and comparing other encoders needs none of it.
-    from univar.model.modeling import load_model
+    if load is None:
+        # Here, not above: torch takes seconds, and comparing other encoders needs none of it.
+        from univar.model.modeling import load_model as load
 
     encoders: dict[str, Encoder] = {}
     trained_on: set[str] = set()
@@ -106,7 +110,7 @@ def representations(names: Iterable[str], **options: Any) -> tuple[dict[str, Enc
         if name == "tfidf":
             encoders[name] = tfidf()
             continue
-        model = load_model(name)
+        model = load(name)
         encoders[name] = sentence_encoder(model, **options)
         trained_on.update(getattr(model, "training_record", {}).get("questions", ()))
     return encoders, frozenset(trained_on)
