@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help install demo test test-slow lint fix bench weights student style ablations metric-space cards
+.PHONY: help install demo test test-slow lint fix bench weights student style ablations seeds metric-space cards
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made.
@@ -61,3 +61,6 @@ style: install  ## DATA=folder: measure how much of identification is style and 
 
 ablations: install  ## DATA=folder: train variants of the recipe and write docs/ablations.md.
 	$(BIN)/python -m recipes.ablations $(DATA)
+
+seeds: install  ## DATA=folder: train what ships anew, and the paper's recipe, with three seeds; write docs/seeds.md.
+	$(BIN)/python -m recipes.seeds $(DATA)

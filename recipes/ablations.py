@@ -7,7 +7,6 @@ again; docs/ablations.md and its figure are drawn from it. A run takes some minu
 """
 
 import argparse
-import json
 import logging
 import random
 import statistics
@@ -26,12 +25,12 @@ import numpy as np
 from recipes import style_removal
 from recipes.ablation_page import BASE, TFIDF, draw, page
 from recipes.identified import identified
+from recipes.runs import Run, keep, kept
 from recipes.ship import CORPORA, DOCS, controls, sample, simulated, trained_controls
 from recipes.variants import MAX_TOKENS, REFERENCE, SHIPPED, VARIANTS, StyleRemoval, Variant, part, recipe_of
 from univar.analysis.comparison import Encoder, SentenceModel, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
-from univar.files import replacing
 from univar.model import controls as control_answers
 from univar.model.encoding import as_read
 from univar.model.modeling import UniVaR, load_model
@@ -42,11 +41,10 @@ SEEDS = (0, 1, 2)
 DRAWS = (0, 1, 2, 3, 4)
 MOST_CONTROLS = 900
 MOST_ERASED = 4_000
-FILE = "ablations.json"
+FILE = DOCS / "ablations.json"
 
 logger = logging.getLogger(__name__)
 
-Run = dict[str, Any]
 Scores = dict[str, dict[str, dict[str, float]]]
 Corpora = Mapping[str, Sequence[QARecord]]
 
@@ -66,7 +64,7 @@ def main() -> None:
 
     corpora = {name: list(read_corpus(options.data / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
     experiment = Experiment(corpora, trained_controls(options.data), measured(corpora, options.data))
-    runs = _kept()
+    runs = kept(FILE)
     experiment.untrained(runs)
     wanted = [variant for variant in VARIANTS if options.only is None or variant.name in options.only]
     for seed in options.seeds:
@@ -157,7 +155,7 @@ class Experiment:
             return
         for name, encoder in ((BASE, self.base()), (TFIDF, tfidf())):
             logger.info("%s", name)
-            keep(runs, {"variant": name, "seed": None, "scores": scores(self.given, encoder)})
+            keep(FILE, runs, {"variant": name, "seed": None, "scores": scores(self.given, encoder)})
 
     def base(self) -> Encoder:
         """The encoder from which all runs start."""
@@ -173,7 +171,11 @@ class Experiment:
         began = time.monotonic()
         encoder = self.trained(variant, seed, self.corpora)
         seconds = round(time.monotonic() - began)
-        keep(runs, {"variant": variant.name, "seed": seed, "seconds": seconds, "scores": scores(self.given, encoder)})
+        keep(
+            FILE,
+            runs,
+            {"variant": variant.name, "seed": seed, "seconds": seconds, "scores": scores(self.given, encoder)},
+        )
 
     def run_unseen(self, runs: list[Run], variant: Variant, number: int) -> None:
         """Leaves a third of speechmap's LLMs out of the training and measures on them, and so for the base encoder."""
@@ -182,13 +184,13 @@ class Experiment:
         done = {run["variant"] for run in runs if run.get("unseen") and run["seed"] == number}
         for name, encoder in ((BASE, self.base()), (TFIDF, tfidf())):
             if name not in done:
-                keep(runs, {"variant": name, "seed": number, "unseen": True, "scores": scores(given, encoder)})
+                keep(FILE, runs, {"variant": name, "seed": number, "unseen": True, "scores": scores(given, encoder)})
         if variant.name in done:
             return
         logger.info("%s, %d LLMs left out, draw %d", variant.name, len(unseen), number)
         seen = {name: [r for r in records if r.model not in unseen] for name, records in self.corpora.items()}
         encoder = self.trained(variant, number, seen)
-        keep(runs, {"variant": variant.name, "seed": number, "unseen": True, "scores": scores(given, encoder)})
+        keep(FILE, runs, {"variant": variant.name, "seed": number, "unseen": True, "scores": scores(given, encoder)})
 
     def trained(self, variant: Variant, seed: int, corpora: Corpora) -> Encoder:
         """The encoder of a run on some corpora; control answers of LLMs that they lack are left out too."""
@@ -253,20 +255,6 @@ def targets_once(
     if new:
         _known_targets.update({keys[question]: target for question, target in _targets(new, model).items()})
     return {question: _known_targets[key] for question, key in keys.items()}
-
-
-# What is kept
-
-
-def _kept() -> list[Run]:
-    file = DOCS / FILE
-    return list(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else []
-
-
-def keep(runs: list[Run], new: Run) -> None:
-    runs.append(new)
-    with replacing(DOCS / FILE) as temporary:
-        temporary.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -83,12 +83,12 @@ VARIANTS = (
 )
 
 
-def recipe_of(variant: Variant, seed: int) -> Recipe:
+def recipe_of(variant: Variant, seed: int, pairs: int = PAIRS) -> Recipe:
     """The recipe of a run: larger views are fewer, and control answers take the place of others."""
     shipped = dataclasses.replace(read_recipe("minilm-controlled"), max_tokens=MAX_TOKENS)
     changed = dataclasses.replace(shipped, **{**variant.changes, "seed": seed, "checkpoints": 1})
     qas_a_view = (1 + changed.max_qas) / 2
-    return dataclasses.replace(changed, pairs=round(PAIRS * (1 - changed.control_share) / qas_a_view))
+    return dataclasses.replace(changed, pairs=round(pairs * (1 - changed.control_share) / qas_a_view))
 
 
 def part(records: Sequence[QARecord], variant: Variant) -> list[QARecord]:
