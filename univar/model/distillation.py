@@ -1,7 +1,7 @@
 """Distils an encoder into a static student: one vector a word or phrase, their mean, and a small network on it.
 
-The student is made of stock modules and reads a text about a hundred times as fast as its teacher. It starts from the
-vectors that come nearest to the teacher's embeddings in least squares, and is trained on from there.
+The student is made of stock modules and reads a text more than a hundred times as fast as its teacher. It starts from
+the vectors that come nearest to the teacher's embeddings in least squares, and is trained on from there.
 """
 
 import logging
@@ -63,9 +63,9 @@ class Distillation:
     ridge: Annotated[float, Gt(0)] = 0.3
     rarity: Annotated[float, Ge(0), Lt(1)] = 0.2
     hidden: PositiveInt = 512
-    epochs: PositiveInt = 12
+    epochs: PositiveInt = 8
     batch_pairs: Annotated[int, Gt(1)] = 128
-    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    learning_rate: Annotated[float, Gt(0)] = 3e-3
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.4
     contrast: Annotated[float, Ge(0)] = 1.0
     temperature: Annotated[float, Gt(0)] = 0.1
