@@ -102,8 +102,9 @@ def representations(
     """
     if load is None:
         # Here, not above: torch takes seconds, and comparing other encoders needs none of it.
-        from univar.model.modeling import load_model as load
+        from univar.model.modeling import load_model
 
+        load = load_model
     encoders: dict[str, Encoder] = {}
     trained_on: set[str] = set()
     for name in names:
