@@ -72,16 +72,17 @@ def _base(runs: Iterable[Run]) -> Run:
     return next(run for run in seen(runs) if run["variant"] == BASE)
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Mean and, of more than one, standard deviation."""
     mean = f"{statistics.mean(values):.1f}"
     return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
 def _row(name: str, runs: Sequence[Run], base: Run) -> str:
     cells = [name, str(len(runs))]
-    cells += [_spread([points(run, "knn", corpus, "values") for run in runs]) for corpus in CORPORA]
-    cells += [_spread([on_values(run, method) for run in runs]) for method in ("knn", "linear")]
-    cells += [_spread([over_base(run, base, method) for run in runs]) for method in ("knn", "linear")]
+    cells += [spread([points(run, "knn", corpus, "values") for run in runs]) for corpus in CORPORA]
+    cells += [spread([on_values(run, method) for run in runs]) for method in ("knn", "linear")]
+    cells += [spread([over_base(run, base, method) for run in runs]) for method in ("knn", "linear")]
     times = [run["seconds"] for run in runs if "seconds" in run]
     cells.append(f"{statistics.mean(times) / 60:.0f}" if times else "")
     return f"| {' | '.join(cells)} |"
@@ -106,7 +107,7 @@ def _sums_over_draws(runs: Iterable[Run]) -> list[dict[str, dict[str, float]]]:
 
 def _unseen_row(name: str, runs: Sequence[Run]) -> str:
     wanted = [(kind, method) for kind in _KINDS for method in ("knn", "linear")]
-    cells = [_spread([points(run, method, "speechmap", kind) for run in runs]) for kind, method in wanted]
+    cells = [spread([points(run, method, "speechmap", kind) for run in runs]) for kind, method in wanted]
     return f"| {name} | {len(runs)} | {' | '.join(cells)} |"
 
 

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from recipes.ablation_page import spread
 from recipes.runs import Run
 from recipes.ship import CORPORA
 
@@ -67,6 +68,4 @@ def _accuracy(scores: Sequence[Run]) -> str:
 def _spread(shares: Sequence[float | None]) -> str:
     """Mean and standard deviation in percent; nothing where there are too few LLMs for such a score."""
     known = [100 * share for share in shares if share is not None]
-    if not known:
-        return ""
-    return f"{statistics.mean(known):.1f}" + (f" ± {statistics.stdev(known):.1f}" if len(known) > 1 else "")
+    return spread(known) if known else ""
