@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from recipes.pages import filled, spread
 from recipes.ship import CORPORA
 from recipes.variants import SHIPPED, VARIANTS
 from univar.analysis.figures import places_beside
@@ -28,15 +29,13 @@ Run = Mapping[str, Any]
 
 def page(runs: Sequence[Run]) -> str:
     """docs/ablations.md."""
-    template = (Path(__file__).parent / "ablations.md").read_text(encoding="utf-8")
     base = _base(runs)
     rows = [_row(name, found, base) for name, found in by_variant(seen(runs)).items()]
     given = [_given_row(name, base["scores"][name]) for name in CORPORA]
     unseen = [_unseen_row(name, found) for name, found in by_variant(r for r in runs if r.get("unseen")).items()]
     given_unseen = [_given_row("speechmap, all draws", of) for of in _sums_over_draws(runs)]
-    for name, found in (("rows", rows), ("unseen", unseen), ("given", given), ("given_unseen", given_unseen)):
-        template = template.replace(f"{{{{ {name} }}}}", "\n".join(found))
-    return template
+    parts = {"rows": rows, "unseen": unseen, "given": given, "given_unseen": given_unseen}
+    return filled("ablations.md", **{name: "\n".join(lines) for name, lines in parts.items()})
 
 
 def seen(runs: Iterable[Run]) -> list[Run]:
@@ -70,12 +69,6 @@ def on_values(run: Run, method: str) -> float:
 
 def _base(runs: Iterable[Run]) -> Run:
     return next(run for run in seen(runs) if run["variant"] == BASE)
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and, of more than one, standard deviation."""
-    mean = f"{statistics.mean(values):.1f}"
-    return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
 def _row(name: str, runs: Sequence[Run], base: Run) -> str:

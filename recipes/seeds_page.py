@@ -2,9 +2,8 @@
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
-from recipes.ablation_page import spread
+from recipes.pages import filled, spread
 from recipes.runs import Run
 from recipes.ship import CORPORA
 
@@ -17,15 +16,12 @@ def page(runs: Iterable[Run]) -> str:
     by_name: dict[str, list[Run]] = {}
     for run in runs:
         by_name.setdefault(run["variant"], []).append(run)
-    parts = {
-        "values": "\n\n".join(_table(by_name, corpus, VALUES) for corpus in CORPORA),
-        "control": "\n\n".join(_table(by_name, corpus, CONTROL) for corpus in CORPORA),
-        "means": _means(by_name),
-    }
-    text = (Path(__file__).parent / "seeds.md").read_text(encoding="utf-8")
-    for name, part in parts.items():
-        text = text.replace(f"{{{{ {name} }}}}", part)
-    return text
+    return filled(
+        "seeds.md",
+        values="\n\n".join(_table(by_name, corpus, VALUES) for corpus in CORPORA),
+        control="\n\n".join(_table(by_name, corpus, CONTROL) for corpus in CORPORA),
+        means=_means(by_name),
+    )
 
 
 def _table(by_name: Mapping[str, Sequence[Run]], corpus: str, kind: int) -> str:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recipes.identified import identified
+from recipes.pages import filled
 from recipes.restyling import restyle
 from recipes.ship import CORPORA, DOCS, controls, sample
 from univar.analysis.comparison import Encoder, representations
@@ -53,11 +54,9 @@ def main() -> None:
             logger.info("%s, %s", corpus, name)
             rows["values"].append(_row(corpus, name, restyled_values(unseen, encoder)))
             rows["control"].append(_row(corpus, name, asked_of_values(control, unseen, encoder)))
-    template = (Path(__file__).parent / "style.md").read_text(encoding="utf-8")
-    for kind, lines in rows.items():
-        template = template.replace(f"{{{{ {kind} }}}}", "\n".join(lines))
+    text = filled("style.md", **{kind: "\n".join(lines) for kind, lines in rows.items()})
     with replacing(options.out) as temporary:
-        temporary.write_text(template, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def restyled_values(records: Sequence[QARecord], encoder: Encoder) -> list[Identification]:

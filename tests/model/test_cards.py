@@ -57,18 +57,18 @@ def test_the_recipe_on_the_card_can_be_trained_with(trained):
 
 
 def test_the_card_of_a_training_that_went_on_tells_of_the_one_before(trained):
-    assert "### Its base" not in model_card(trained)
+    assert "### One training before" not in model_card(trained)
     first = Recipe(temperature=0.07).to_dict()
     corpora = {"older": {"qas": 4321, "identities": 3, "questions": 99, "qas_held_out": 7}}
     trained.training_record["base"] = {"recipe": first, "corpora": corpora, "control": {"qas": 5}}
-    before, _, after = model_card(trained).partition("### Its base\n")
+    before, _, after = model_card(trained).partition("### One training before\n")
     assert "| valuebench | 12,345 |" in before
     assert "| older |" not in before
     assert "with control answers, on\n\n| corpus |" in after
     assert "| older | 4,321 | 3 | 99 | 7 |\n" in after
     assert Recipe(**yaml.safe_load(block(after, "yaml"))).to_dict() == first
     trained.training_record["base"]["base"] = {"corpora": {"oldest": corpora["older"] | {"qas": 1234}}}
-    oldest = model_card(trained).partition("### The base of that\n\nThat base was trained before")[2]
+    oldest = model_card(trained).partition("### 2 trainings before\n\nThe base of that was trained before")[2]
     assert "| oldest | 1,234 | 3 | 99 | 7 |\n" in oldest
     assert "| older |" not in oldest
     trained.training_record["base"] = {"checkpoint": "last"}  # of an earlier version, which kept less

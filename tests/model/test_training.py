@@ -282,7 +282,7 @@ def test_the_card_of_a_trained_model_tells_of_this_training(records, recipe, tmp
     first.save_pretrained(str(tmp_path / "saved"))
     again = dataclasses.replace(recipe, pairs=24, base=str(tmp_path / "saved"))
     train({"second": records}, tmp_path / "second", recipe=again).save_pretrained(str(tmp_path / "again"))
-    this, _, before = (tmp_path / "again" / "README.md").read_text().partition("### Its base")
+    this, _, before = (tmp_path / "again" / "README.md").read_text().partition("### One training before")
     assert "| second | 81 | 3 | 27 | 39 |" in this
     assert "| first |" not in this
     assert "| first | 81 | 3 | 27 | 39 |" in before
@@ -324,7 +324,7 @@ def test_training_on_from_a_trained_model_remembers_what_that_has_seen(records, 
     assert model.training_record["base"] | {"questions": first.training_record["questions"]} == first.training_record
     assert "questions" not in model.training_record["base"]  # they are among those of the model
     checkpoint = next((tmp_path / "second").glob("checkpoint-*/README.md"))
-    assert "### Its base" in checkpoint.read_text(encoding="utf-8") == model_card(model)
+    assert "### One training before" in checkpoint.read_text(encoding="utf-8") == model_card(model)
 
 
 def test_training_on_from_the_weights_that_ship_remembers_what_they_have_seen(shipped, records, recipe, tmp_path):

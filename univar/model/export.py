@@ -44,6 +44,7 @@ _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _OPSET = 20
 # 32 bits everywhere: a graph further away than rounding was traced wrongly.
 _LEAST_COSINE = {"stock": 0.9999, "onnx": 0.9999, "onnx-int8": 0.5}
+_INSTEAD = "Run it on torch, export it as stock"
 
 
 class ExportError(RuntimeError):
@@ -223,18 +224,18 @@ def _exportable(model: SentenceTransformer) -> tuple[Transformer, list[nn.Module
     """The transformer, all modules that embed one QA, and the tokenizer."""
     modules = list(model.children())
     if not isinstance(modules[0], Transformer):
-        raise ExportError(f"a model that begins with {type(modules[0]).__name__} has no ONNX format; use stock")
+        raise ExportError(f"a model that begins with {type(modules[0]).__name__} has no ONNX format. {_INSTEAD}")
     pooling = next((module for module in modules if isinstance(module, MultiViewPooling)), None)
     if pooling is not None and pooling.pooling_mode != "mean":
-        raise ExportError(f"views pooled by {pooling.pooling_mode} have no ONNX format, only by mean; use stock")
+        raise ExportError(f"views pooled by {pooling.pooling_mode} have no ONNX format, only by mean. {_INSTEAD}")
     if not isinstance(modules[-1], Normalize):
         raise ExportError(
             f"a model that ends in {type(modules[-1]).__name__} has no ONNX format: what runs a graph gives unit "
-            "vectors, and this model's have other lengths. Use stock, or export univar.UniVaR(modules=list(model)), "
-            "which ends in Normalize"
+            f"vectors, and this model's have other lengths. {_INSTEAD}, or give "
+            "univar.UniVaR(modules=list(model)), which ends in Normalize"
         )
     if not isinstance(modules[0].tokenizer, PreTrainedTokenizerFast):
-        raise ExportError("a model without a fast tokenizer (tokenizer.json) has no ONNX format; use stock")
+        raise ExportError(f"a model without a fast tokenizer (tokenizer.json) has no ONNX format. {_INSTEAD}")
     return modules[0], [module for module in modules if module is not pooling], modules[0].tokenizer
 
 
