@@ -3,7 +3,7 @@
     make seeds DATA=folder
 
 The folder is that of `make weights`. Every run is kept in docs/seeds.json as soon as it is measured, and not made
-again; docs/seeds.md is written from it. A run takes half an hour on one core.
+again; docs/seeds.md is written from it. A run takes half an hour to three quarters on one core.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from univar.model.recipes import read_recipe
 from univar.model.training import train
 
 SEEDS = (0, 1, 2)
-PAIRS = 9_600
-"""View pairs of one QA each that a run sees, or as many QAs in larger views: twice those of an ablation."""
+PAIRS = 14_400
+"""View pairs of one QA each that a run sees, or as many QAs in larger views: three times those of an ablation."""
 MOST_CONTROLS = 900
 FILE = DOCS / "seeds.json"
 
