@@ -3,7 +3,7 @@
     make seeds DATA=folder
 
 The folder is that of `make weights`. Every run is kept in docs/seeds.json as soon as it is measured, and not made
-again; docs/seeds.md is written from it. A run takes half an hour to three quarters on one core.
+again while its budget stays; docs/seeds.md is written from it. A run takes half an hour to three quarters on one core.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
     logger.setLevel(logging.INFO)
 
     experiment = Experiment.read(options.data)
-    runs = kept(FILE)
+    runs = [run for run in kept(FILE) if run["seed"] is None or run["pairs"] == PAIRS]
     for seed in (None, *options.seeds):
         for name in options.only or NAMES:
             known = any((run["variant"], run["seed"]) == (name, seed) for run in runs)
@@ -94,7 +94,7 @@ class Experiment:
         with tempfile.TemporaryDirectory() as folder, style_removed(recipe, variant.removal, self.trained_controls):
             model = train(everything, folder, control=self.trained_controls, recipe=recipe)
         seconds = round(time.monotonic() - began)
-        return {"seconds": seconds, "rows": self.rows(sentence_encoder(model))}
+        return {"pairs": PAIRS, "seconds": seconds, "rows": self.rows(sentence_encoder(model))}
 
     def rows(self, encoder: Encoder) -> Mapping[str, Sequence[Run]]:
         """By corpus, the row of its values, whose queries are test questions, and that of its control."""

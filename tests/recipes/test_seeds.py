@@ -74,4 +74,5 @@ def test_the_page_is_made_of_the_scores_that_are_kept():
     docs = Path(__file__).parents[2] / "docs"
     runs = json.loads((docs / "seeds.json").read_text())
     assert {run["variant"] for run in runs} == set(NAMES)
+    assert {run["pairs"] for run in runs if run["variant"] in TRAINED} == {PAIRS}
     assert page(runs) == (docs / "seeds.md").read_text()
