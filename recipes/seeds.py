@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipes import seeds_page
 from recipes.ablation_page import BASE, TFIDF
 from recipes.ablations import Corpora, style_removed
 from recipes.runs import Run, keep, kept
-from recipes.seeds_page import page
 from recipes.ship import CORPORA, DOCS, controls, sample, simulated, trained_controls
 from recipes.variants import REFERENCE, Variant, recipe_of
 from univar.analysis.comparison import OPENING, Encoder, compare, sentence_encoder, tfidf
@@ -33,7 +33,7 @@ PAIRS = 14_400
 MOST_CONTROLS = 900
 FILE = DOCS / "seeds.json"
 
-ANEW = Variant("univar, anew", read_recipe("minilm-passages").to_dict() | {"base": "univar-base"})
+ANEW = Variant(seeds_page.ANEW, read_recipe("minilm-passages").to_dict() | {"base": "univar-base"})
 """The recipe that taught what ships to read long answers, from the untouched base encoder on."""
 TRAINED = {variant.name: variant for variant in (REFERENCE, ANEW)}
 NAMES = (BASE, TFIDF, *TRAINED, "univar")
@@ -58,7 +58,7 @@ def main() -> None:
             if (name in TRAINED) == (seed is not None) and not known:
                 logger.info("%s%s", name, "" if seed is None else f", seed {seed}")
                 keep(FILE, runs, {"variant": name, "seed": seed, **experiment.run(name, seed)})
-    (DOCS / "seeds.md").write_text(page(runs), encoding="utf-8")
+    (DOCS / "seeds.md").write_text(seeds_page.page(runs), encoding="utf-8")
 
 
 @dataclass(frozen=True)

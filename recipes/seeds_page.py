@@ -3,10 +3,14 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
+from recipes.ablation_page import BASE, TFIDF
 from recipes.pages import filled, spread
 from recipes.runs import Run
 from recipes.ship import CORPORA
+from recipes.variants import REFERENCE
 
+ANEW = "univar, anew"
+METHODS = {"knn": "k-NN", "linear": "linear probe"}
 VALUES, CONTROL = 0, 1
 """Rows of a corpus."""
 
@@ -21,6 +25,7 @@ def page(runs: Iterable[Run]) -> str:
         values="\n\n".join(_table(by_name, corpus, VALUES) for corpus in CORPORA),
         control="\n\n".join(_table(by_name, corpus, CONTROL) for corpus in CORPORA),
         means=_means(by_name),
+        verdict=_verdict(by_name),
     )
 
 
@@ -35,7 +40,7 @@ def _table(by_name: Mapping[str, Sequence[Run]], corpus: str, kind: int) -> str:
         "|---|---:|---|---|---:|---:|",
     ]
     for name, found in rows.items():
-        cells = [_accuracy([row[method] for row in found]) for method in ("knn", "linear")]
+        cells = [_accuracy([row[method] for row in found]) for method in METHODS]
         cells += [_spread([row["linear"][f"accuracy_at_{names}"] for row in found]) for names in (5, 10)]
         lines.append(f"| {name} | {len(found)} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -45,13 +50,43 @@ def _means(by_name: Mapping[str, Sequence[Run]]) -> str:
     """The mean of the three corpora."""
     lines = ["| | values, k-NN | linear | control, k-NN | linear |", "|---|---:|---:|---:|---:|"]
     for name, runs in by_name.items():
-        cells = [
-            _spread([statistics.mean(run["rows"][c][kind][method]["accuracy"] for c in CORPORA) for run in runs])
-            for kind in (VALUES, CONTROL)
-            for method in ("knn", "linear")
-        ]
+        cells = [_spread(_over_corpora(runs, kind, method)) for kind in (VALUES, CONTROL) for method in METHODS]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _verdict(by_name: Mapping[str, Sequence[Run]]) -> str:
+    """What was to be reached and what was, and where single corpora show more style than the base encoder does."""
+    if not {ANEW, BASE, TFIDF, REFERENCE.name} <= by_name.keys():
+        return "Not all that is to be compared has run."
+
+    def over(other: str, kind: int, method: str, corpora: Sequence[str] = CORPORA) -> float:
+        ours, theirs = (statistics.mean(_over_corpora(by_name[name], kind, method, corpora)) for name in (ANEW, other))
+        return 100 * (ours - theirs)
+
+    marks = [
+        ("values, k-NN, over the base encoder", "at least 30", over(BASE, VALUES, "knn")),
+        ("values, k-NN, over the reference recipe", "at least 5", over(REFERENCE.name, VALUES, "knn")),
+        ("values, linear probe, over that of TF-IDF", "more than 0", over(TFIDF, VALUES, "linear")),
+        *(
+            (f"control, {METHODS[method]}, over the base encoder", "at most 0", over(BASE, CONTROL, method))
+            for method in METHODS
+        ),
+    ]
+    lines = ["| points, in the mean of the corpora | to be reached | reached |", "|---|---:|---:|"]
+    lines += [f"| {what} | {asked} | {reached:z.1f} |" for what, asked, reached in marks]
+    more = [
+        f"{corpus} by {METHODS[method]} ({points:.1f} points)"
+        for corpus in CORPORA
+        for method in METHODS
+        if (points := over(BASE, CONTROL, method, [corpus])) > 0
+    ]
+    return "\n".join([*lines, "", f"More style than in the base encoder: {', '.join(more) or 'on no corpus'}."])
+
+
+def _over_corpora(runs: Sequence[Run], kind: int, method: str, corpora: Sequence[str] = CORPORA) -> list[float]:
+    """The mean accuracy of each run."""
+    return [statistics.mean(run["rows"][corpus][kind][method]["accuracy"] for corpus in corpora) for run in runs]
 
 
 def _accuracy(scores: Sequence[Run]) -> str:

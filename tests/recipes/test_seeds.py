@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recipes.ablation_page import BASE, TFIDF
 from recipes.seeds import ANEW, NAMES, PAIRS, TRAINED, Experiment
 from recipes.seeds_page import page
 from recipes.ship import CORPORA
-from recipes.variants import recipe_of
+from recipes.variants import REFERENCE, recipe_of
 from univar.corpus.records import QARecord, question_fraction
 
 MODELS = ("aya", "solar")
@@ -52,7 +53,22 @@ def test_the_page_has_means_over_seeds_and_the_widest_interval():
     assert "| anew | 2 | 55.0 ± 7.1 [40.0, 70.0] | 50.0 ± 0.0 [40.0, 70.0] | 60.0 ± 0.0 |  |" in text
     assert "| base | 20.0 | 50.0 | 25.0 | 30.0 |" in text
     assert "| anew | 55.0 ± 7.1 | 50.0 ± 0.0 | 25.0 ± 7.1 | 30.0 ± 0.0 |" in text
+    assert "Not all that is to be compared has run." in text
     assert "{{" not in text
+
+
+def test_the_page_says_what_was_reached():
+    others = [run(BASE, None, 0.2, 0.25), run(TFIDF, None, 0.3, 0.3), run(REFERENCE.name, 0, 0.4, 0.3)]
+    ours = [run(ANEW.name, 0, 0.5, 0.2), run(ANEW.name, 1, 0.6, 0.26)]
+    text = page([*others, *ours])
+    # Means over seeds: 55 on values, 23 on control.
+    assert "| values, k-NN, over the base encoder | at least 30 | 35.0 |" in text
+    assert "| values, k-NN, over the reference recipe | at least 5 | 15.0 |" in text
+    assert "| values, linear probe, over that of TF-IDF | more than 0 | 0.0 |" in text
+    assert "| control, k-NN, over the base encoder | at most 0 | -2.0 |" in text
+    assert "More style than in the base encoder: on no corpus." in text
+    ours[0]["rows"]["speechmap"][1] = scored(0.34, 0.3)
+    assert "More style than in the base encoder: speechmap by k-NN (5.0 points)." in page([*others, *ours])
 
 
 def test_test_questions_are_the_queries_and_no_question_that_was_trained_on_is_measured():
