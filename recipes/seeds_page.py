@@ -68,13 +68,12 @@ def _verdict(by_name: Mapping[str, Sequence[Run]]) -> str:
         ("values, k-NN, over the base encoder", "at least 30", over(BASE, VALUES, "knn")),
         ("values, k-NN, over the reference recipe", "at least 5", over(REFERENCE.name, VALUES, "knn")),
         ("values, linear probe, over that of TF-IDF", "more than 0", over(TFIDF, VALUES, "linear")),
-        *(
-            (f"control, {METHODS[method]}, over the base encoder", "at most 0", over(BASE, CONTROL, method))
-            for method in METHODS
-        ),
+        ("control, k-NN, over the base encoder", "at most 0", over(BASE, CONTROL, "knn")),
+        ("control, linear probe, over the base encoder", "at most 0", over(BASE, CONTROL, "linear")),
     ]
     lines = ["| points, in the mean of the corpora | to be reached | reached |", "|---|---:|---:|"]
-    lines += [f"| {what} | {asked} | {reached:z.1f} |" for what, asked, reached in marks]
+    # Two decimals, since one would hide on which side of a mark a figure is.
+    lines += [f"| {what} | {asked} | {reached:z.2f} |" for what, asked, reached in marks]
     more = [
         f"{corpus} by {METHODS[method]} ({points:.1f} points)"
         for corpus in CORPORA

@@ -62,10 +62,10 @@ def test_the_page_says_what_was_reached():
     ours = [run(ANEW.name, 0, 0.5, 0.2), run(ANEW.name, 1, 0.6, 0.26)]
     text = page([*others, *ours])
     # Means over seeds: 55 on values, 23 on control.
-    assert "| values, k-NN, over the base encoder | at least 30 | 35.0 |" in text
-    assert "| values, k-NN, over the reference recipe | at least 5 | 15.0 |" in text
-    assert "| values, linear probe, over that of TF-IDF | more than 0 | 0.0 |" in text
-    assert "| control, k-NN, over the base encoder | at most 0 | -2.0 |" in text
+    assert "| values, k-NN, over the base encoder | at least 30 | 35.00 |" in text
+    assert "| values, k-NN, over the reference recipe | at least 5 | 15.00 |" in text
+    assert "| values, linear probe, over that of TF-IDF | more than 0 | 0.00 |" in text
+    assert "| control, k-NN, over the base encoder | at most 0 | -2.00 |" in text
     assert "More style than in the base encoder: on no corpus." in text
     ours[0]["rows"]["speechmap"][1] = scored(0.34, 0.3)
     assert "More style than in the base encoder: speechmap by k-NN (5.0 points)." in page([*others, *ours])
