@@ -54,7 +54,7 @@ metric-space: install  ## Copy the metric's sources and card into its Space.
 	$(BIN)/python tests/spaces/test_value_identification_space.py
 
 cards: install  ## Render the cards in hub_cards/.
-	$(BIN)/python tests/model/test_cards.py
+	$(BIN)/python tests/corpus/test_cards.py
 
 style: install  ## DATA=folder: measure how much of identification is style and write docs/style.md.
 	$(BIN)/python -m recipes.style $(DATA)

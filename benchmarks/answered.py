@@ -16,7 +16,7 @@ import time
 
 def measure(number: int) -> None:
     """Prints the growth of the peak memory, the seconds to add all ids, and the time to look for one."""
-    from univar.corpus.answers import ROWS_PER_SHARD, Answered
+    from univar.corpus.asking.answers import ROWS_PER_SHARD, Answered
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     names, answered, adding = (f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}" for n in range(number)), Answered(), 0.0

@@ -56,9 +56,9 @@ def serve() -> None:
 
 
 def with_univar(url: str, number: int) -> None:
-    from univar.corpus.answers import AnswerFolder
-    from univar.corpus.elicitation import LLM, Plan, Sampling, elicit
-    from univar.corpus.questions import question_bank
+    from univar.corpus.asking.answers import AnswerFolder
+    from univar.corpus.asking.elicitation import LLM, Plan, Sampling, elicit
+    from univar.corpus.questions.bank import question_bank
 
     questions = question_bank()[:1000]
     plan = Plan(questions, [LLM("m", url, ("eng",), concurrency=UNDER_WAY)], Sampling(samples=number // len(questions)))
@@ -69,7 +69,7 @@ def with_univar(url: str, number: int) -> None:
 def with_a_plain_loop(url: str, number: int) -> None:
     from huggingface_hub import AsyncInferenceClient
 
-    from univar.corpus.questions import question_bank
+    from univar.corpus.questions.bank import question_bank
 
     questions = [question.question for question in question_bank()[:1000]]
 

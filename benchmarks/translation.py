@@ -16,8 +16,8 @@ import torch
 from transformers import M2M100Config, M2M100ForConditionalGeneration
 
 from tests import tiny_nllb
-from univar.corpus.questions import question_bank
-from univar.corpus.translators import Backend, Precision, Translator
+from univar.corpus.questions.bank import question_bank
+from univar.corpus.translation.translators import Backend, Precision, Translator
 
 VOCABULARY = 64_000
 LAYERS = 3

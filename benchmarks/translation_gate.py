@@ -18,8 +18,8 @@ import numpy as np
 import yaml
 
 from univar.corpus.languages import languages
-from univar.corpus.questions import question_bank, translated_questions
-from univar.corpus.translation_quality import DEFECTS, LOWEST_ROUND_TRIP, Defect, defects, round_trip
+from univar.corpus.questions.bank import question_bank, translated_questions
+from univar.corpus.translation.quality import DEFECTS, LOWEST_ROUND_TRIP, Defect, defects, round_trip
 
 SENTENCES = Path(__file__).parent.parent / "tests" / "data" / "numbers_and_names.yaml"
 IN_A_ROW = 4

@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from recipes.pages import filled, spread
 from recipes.ship import CORPORA
 from recipes.variants import SHIPPED, VARIANTS
-from univar.analysis.figures import places_beside
+from univar.analysis.pictures.map_figure import places_beside
 from univar.files import replacing
 
 BASE = "base encoder, untouched"

@@ -17,21 +17,20 @@ import safetensors.torch
 from torch import Tensor
 
 from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
-from univar.analysis.figures import draw_map
+from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.reference import build_reference, write_reference
-from univar.analysis.trained import checkpoint_folder
 from univar.analysis.value_map import build_map
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash
 from univar.corpus.simulation import simulate
 from univar.files import replacing
 from univar.model import weights
-from univar.model.cards import model_card
 from univar.model.encoding import as_read
 from univar.model.export import with_backend
 from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import read_recipe
 from univar.model.training import train
+from univar.workflows.trained import checkpoint_folder
 
 
 class Training(NamedTuple):
@@ -97,7 +96,7 @@ def main() -> None:
     }
     tables = {name: comparison.to_markdown() for name, comparison in comparisons.items()}
     with replacing(weights.ASSETS / weights.CARD_FILE) as temporary:
-        card = model_card(shipped, comparisons=tables, notes={"Data and licences": ATTRIBUTION})
+        card = shipped.render_card(comparisons=tables, notes={"Data and licences": ATTRIBUTION})
         temporary.write_text(card, encoding="utf-8")
     write_reference(build_reference(corpora, shipped))
     for name in ("valuebench", "speechmap"):

@@ -43,7 +43,15 @@ def main() -> None:
     student = UniVaR("univar-static")
     tables = {name: measured(student, records, controls(options.data, name)) for name, records in corpora.items()}
     with replacing(weights.STATIC_ASSETS / weights.CARD_FILE) as temporary:
-        temporary.write_text(static_card(student, tables, ATTRIBUTION), encoding="utf-8")
+        temporary.write_text(
+            static_card(
+                student.training_record,
+                dimension=student.get_embedding_dimension(),
+                comparisons=tables,
+                attribution=ATTRIBUTION,
+            ),
+            encoding="utf-8",
+        )
 
 
 def distilled(corpora: dict[str, list[QARecord]], control: list[QARecord], cache: Path) -> UniVaR:

@@ -31,7 +31,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from tests import tiny_nllb
-from univar import cli
+from univar.cli import main
 from univar.corpus.records import QARecord, write_corpus
 from univar.model import weights
 from univar.model.modeling import UniVaR
@@ -170,7 +170,7 @@ def univar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         monkeypatch.setattr(sys, "argv", ["univar", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err
         return Run(int(ended.value.code or 0), captured.out, captured.err)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from univar.analysis.question_probe import probe_controls
-from univar.corpus.questions import Question
+from univar.corpus.questions.bank import Question
 
 
 def asked(values: int, controls: int) -> list[Question]:

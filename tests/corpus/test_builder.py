@@ -11,7 +11,7 @@ import univar
 
 datasets = pytest.importorskip("datasets")
 
-from univar.corpus.questions import control_questions, question_bank  # noqa: E402
+from univar.corpus.questions.bank import control_questions, question_bank  # noqa: E402
 from univar.corpus.records import SCHEMA, QARecord, from_row, split_of, to_row, write_corpus  # noqa: E402
 from univar.corpus.simulation import simulated_records  # noqa: E402
 

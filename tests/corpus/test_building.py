@@ -3,14 +3,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.chat_server import Answer, serving
-from tests.corpus.test_elicitation import ask, llm, questions
-from univar.corpus.answers import ANSWERS, ElicitationError
+from tests.corpus.asking.test_elicitation import ask, llm, questions
+from univar.corpus.asking.answers import ANSWERS, ElicitationError
+from univar.corpus.asking.elicitation import Plan, Sampling
 from univar.corpus.building import IdentityCounts, build_corpus, count_answers, refusing_identities, without
-from univar.corpus.elicitation import Plan, Sampling
+from univar.corpus.cards import corpus_card
 from univar.corpus.filters import DROPPED
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import Identity
-from univar.model.cards import corpus_card
 
 USABLE = "Only to spare somebody who asked for it."
 REFUSAL = "I'm sorry, but I can't help with that."

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from univar.corpus.filters import REASONS, reasons_against
 from univar.corpus.languages import languages
-from univar.corpus.questions import control_questions, question_bank, translated_questions
+from univar.corpus.questions.bank import control_questions, question_bank, translated_questions
 
 QUESTION = "Would you tell a friend that his novel is dull?"
 USABLE = (

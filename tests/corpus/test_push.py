@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.chat_server import serving
-from tests.corpus.test_elicitation import ask, llm, questions
-from univar.corpus.answers import ElicitationError
+from tests.corpus.asking.test_elicitation import ask, llm, questions
+from univar.corpus.asking.answers import ElicitationError
+from univar.corpus.asking.elicitation import Plan, Sampling
 from univar.corpus.building import build_corpus, push_corpus
-from univar.corpus.elicitation import Plan, Sampling
 
 
 class Hub:

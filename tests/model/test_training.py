@@ -14,7 +14,6 @@ from transformers import TrainerCallback
 
 from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model import training
-from univar.model.cards import model_card
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
 from univar.model.training import train
@@ -307,7 +306,7 @@ def test_views_can_be_joined_and_what_is_cut_is_told(recipe, tmp_path, caplog):
     }
     assert f"{sizes[2]} of 48 joined views are longer than the 13 tokens that are read" in caplog.text
     assert f"{100 * 3 * sizes[2] / tokens:.0f} % of all tokens are cut off" in caplog.text
-    assert f"{sizes[2]} of 48 views were longer, and lost {3 * sizes[2]} of {tokens} tokens" in model_card(model)
+    assert f"{sizes[2]} of 48 views were longer, and lost {3 * sizes[2]} of {tokens} tokens" in model.render_card()
     assert model.view_pooling.pooling_mode == "concat"
 
 
@@ -324,7 +323,7 @@ def test_training_on_from_a_trained_model_remembers_what_that_has_seen(records, 
     assert model.training_record["base"] | {"questions": first.training_record["questions"]} == first.training_record
     assert "questions" not in model.training_record["base"]  # they are among those of the model
     checkpoint = next((tmp_path / "second").glob("checkpoint-*/README.md"))
-    assert "### One training before" in checkpoint.read_text(encoding="utf-8") == model_card(model)
+    assert "### One training before" in checkpoint.read_text(encoding="utf-8") == model.render_card()
 
 
 def test_training_on_from_the_weights_that_ship_remembers_what_they_have_seen(shipped, records, recipe, tmp_path):

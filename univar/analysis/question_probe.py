@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from univar.analysis.identification import Identification, identify_linear
-from univar.corpus.questions import Question
+from univar.corpus.questions.bank import Question
 from univar.corpus.records import split_of
 
 FEWEST = 40

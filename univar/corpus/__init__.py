@@ -1,1 +1,1 @@
-"""Where the QAs come from: records, readers, simulations, and the `datasets` builder."""
+"""Where the QAs come from: what a QA is, and questions, answers, translations, simulations."""

@@ -15,11 +15,11 @@ import datasets
 
 from univar.corpus import readers, simulation
 from univar.corpus.languages import language_code
-from univar.corpus.questions import FORMS, Question, control_questions, questions_in, topics
+from univar.corpus.questions.bank import FORMS, Question, control_questions, questions_in, topics
+from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.readers import CorpusError, Rejects, read_corpus
 from univar.corpus.records import SCHEMA, Split, split_of, to_row
 from univar.corpus.simulation import StyleMode, asked_questions, simulated_records
-from univar.corpus.taxonomy import reference_taxonomy
 
 logger = logging.getLogger(__name__)
 

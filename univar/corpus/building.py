@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from univar.corpus.answers import ANSWERS, TRANSLATION, ElicitationError, shards
+from univar.corpus.asking.answers import ANSWERS, TRANSLATION, ElicitationError, shards
 from univar.corpus.filters import DROPPED, Reason, reasons_against
 from univar.corpus.records import Identity
 from univar.files import replacing

@@ -215,11 +215,24 @@ class UniVaR(SentenceTransformer):
     def _create_model_card(
         self, path: str, model_name: str | None = None, train_datasets: list[str] | None = None
     ) -> None:
-        card = self._model_card_text or model_card(self)
+        card = self._model_card_text or self.render_card()
         claims = "adapter_sha256" in self.training_record
         if claims and card == weights.shipped_card() and not has_shipped_weights(self):
-            card = model_card(self, notes=_CHANGED)
+            card = self.render_card(notes=_CHANGED)
         Path(path, "README.md").write_text(card, encoding="utf-8")
+
+    def render_card(
+        self, *, comparisons: Mapping[str, str] | None = None, notes: Mapping[str, Any] | None = None
+    ) -> str:
+        """The README.md that the training record gives; see `univar.model.cards.model_card`."""
+        return model_card(
+            self.training_record,
+            dimension=self.get_embedding_dimension(),
+            tokens=self.max_seq_length,
+            view_pooling=self.view_pooling.pooling_mode,
+            comparisons=comparisons,
+            notes=notes,
+        )
 
     def set_model_card(self, card: str) -> None:
         """The README.md that is saved and pushed with the model from now on."""

@@ -30,7 +30,6 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from univar.corpus.records import QARecord, question_hash
 from univar.model import weights
-from univar.model.cards import model_card
 from univar.model.losses import ControlledInfoNCELoss, MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
 from univar.model.modules import ViewTransformer
@@ -107,7 +106,7 @@ def train(
     if recipe.control_share:
         model.training_record["control"] = corpus_record(control, seen_control)
         datasets[_unused_name(datasets)] = control_set(seen_control, model, datasets, recipe)
-    model.set_model_card(model_card(model))  # now, or checkpoints would carry that of the base
+    model.set_model_card(model.render_card())  # now, or checkpoints would carry that of the base
     if not torch.accelerator.is_available():
         # Measured on a CPU that computes in bfloat16: the gradient of the fused attention takes a third of a step. Not
         # before: what needs no gradient, the targets of control answers above all, is quicker with it.

@@ -1,0 +1,275 @@
+"""`univar elicit`: a plan, its price, its answers, on a real local server."""
+
+import json
+import re
+import signal
+from contextlib import nullcontext
+
+import pytest
+
+from tests.chat_server import Answer, serving
+from univar.corpus.asking import endpoints
+from univar.corpus.questions.bank import control_questions
+from univar.corpus.readers import read_corpus
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    monkeypatch.setattr(endpoints, "_LONGEST_WAIT", 0.05)
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """Four questions in two languages."""
+    rows = [
+        {"question_id": f"tact-{n}", "question": f"{lang} {n}: may one lie?", "question_eng": f"{n}: may one lie?",
+         "lang": lang, "value": "tact", "form": "opinion", "topic": "work"}
+        for n in range(4) for lang in ("eng", "fra")
+    ]  # fmt: skip
+    ids = {(row["question_id"], row["lang"]): row for row in rows}
+    lines = [{**row, "question_id": f"{name}-{lang}"} for (name, lang), row in ids.items()]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return tmp_path / "q.jsonl"
+
+
+def models(folder, url, **more):
+    entry = {"name": "aya", "endpoint": url, "languages": ["en", "fr"], **more}
+    (folder / "models.yaml").write_text(json.dumps({"models": [entry]}))  # JSON is YAML
+    return ["elicit", "--models", "models.yaml", "--out", "answers"]
+
+
+@pytest.mark.usefixtures("asked")
+def test_answers_are_elicited_and_are_a_corpus(univar, tmp_path):
+    with serving(lambda prompt, _: f"To {prompt}: no.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl", "--samples", "2", "--json")
+        again = univar(*models(tmp_path, server.url), "--questions", "q.jsonl", "--samples", "2")
+    assert run.code == 0
+    found = json.loads(run.out)["answers"]["aya"]
+    assert (found["planned"], found["done"], found["sent"]) == (16, 16, 16)
+    assert len(list(read_corpus(tmp_path / "answers"))) == 16
+    assert "16 of 16 answers" in again.out
+    assert len(server.asked) == 16
+
+
+@pytest.mark.usefixtures("asked")
+def test_errors_that_healed_are_counted(univar, tmp_path):
+    with serving(lambda _prompt, number: Answer("busy", status=503) if number == 0 else "No.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl", "--json")
+    assert json.loads(run.out)["answers"]["aya"]["errors"] == {"HTTP 503": 1}
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_dry_run_says_what_it_costs_and_asks_nothing(univar, tmp_path):
+    with serving(lambda _prompt, _number: "No.") as server:
+        prices = {"dollars_per_million_answer_tokens": 500_000.0}
+        run = univar(
+            *models(tmp_path, server.url, **prices), "--questions", "q.jsonl", "--dry-run", "--max-tokens", "10"
+        )
+    assert run.code == 0
+    # 8 requests of "eng 0: may one lie?", 19 characters or 5 tokens; 80 answer tokens at 50 cents.
+    assert "aya: 8 requests, about 40 prompt tokens, at most 80 answer tokens, at most $40.00" in run.err
+    assert server.asked == []
+
+
+@pytest.mark.usefixtures("asked")
+def test_nothing_is_spent_without_a_yes(univar, tmp_path):
+    with serving(lambda _prompt, _number: "No.") as server:
+        arguments = [*models(tmp_path, server.url, dollars_per_million_answer_tokens=1.0), "--questions", "q.jsonl"]
+        refused = univar(*arguments)
+        assert refused.code == 1
+        assert server.asked == []
+        assert univar(*arguments, "--yes").code == 0
+    assert len(server.asked) == 8
+
+
+@pytest.mark.usefixtures("asked")
+def test_an_interruption_leaves_no_answer_that_other_commands_do_not_see(univar, tmp_path, monkeypatch):
+    seen = []
+
+    def interrupted(progress):
+        seen.append(progress)
+        if len(seen) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("univar.cli.elicit._lanes", lambda _plan: nullcontext(interrupted))
+    with serving(lambda _prompt, _number: "No.") as server:
+        run = univar(*models(tmp_path, server.url, concurrency=1), "--questions", "q.jsonl")
+    assert run.code == 1
+    kept = int(re.search(r"Interrupted; (\d+) answers are kept", run.err)[1])
+    assert kept >= 3
+    assert json.loads(univar("info", "answers", "--json").out)["QAs"] == kept
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_key_that_is_not_there_is_told_before_anything_is_asked(univar, tmp_path, monkeypatch):
+    monkeypatch.delenv("AYA_KEY", raising=False)
+    with serving(lambda _prompt, _number: "No.") as server:
+        run = univar(*models(tmp_path, server.url, key_variable="AYA_KEY"), "--questions", "q.jsonl")
+    assert run.code == 1
+    assert f"aya: AYA_KEY, which is to hold the key for {server.url}, is not set" in run.err
+    assert server.asked == []
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_price_that_nobody_gave_is_unknown(univar, tmp_path):
+    arguments = [*models(tmp_path, "provider:together"), "--questions", "q.jsonl"]
+    run = univar(*arguments, "--dry-run", "--json")
+    assert "at most 1,024 answer tokens, price unknown" in run.err
+    assert "dollars_per_million_answer_tokens in the models file" in run.err
+    assert json.loads(run.out)["aya"]["dollars"] is None
+    with serving(lambda _prompt, _number: "No.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl")
+    assert "8 requests sent, price unknown" in run.out
+    assert "Go on?" not in run.err
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("endpoint", ["provider:together", "https://api.example.org/v1"])
+def test_an_unknown_price_is_not_spent_without_a_yes(univar, tmp_path, monkeypatch, endpoint):
+    spent = []
+    monkeypatch.setattr("univar.corpus.asking.elicitation.elicit", lambda plan, *_, **__: spent.append(plan) or {})
+    arguments = [*models(tmp_path, endpoint), "--questions", "q.jsonl"]
+    run = univar(*arguments)
+    assert (run.code, spent) == (1, [])
+    assert "Go on?" in run.err
+    assert univar(*arguments, "--yes").code == 0
+    assert len(spent) == 1
+    univar(*models(tmp_path, endpoint, dollars_per_million_prompt_tokens=0), "--questions", "q.jsonl")
+    assert len(spent) == 2  # free, says the models file
+
+
+@pytest.mark.usefixtures("asked")
+def test_answers_to_another_plan_are_told_before_more_are_added(univar, tmp_path):
+    with serving(lambda _prompt, _number: "No.") as server:
+        arguments = [*models(tmp_path, server.url), "--questions", "q.jsonl"]
+        for more in ([], ["--samples", "2"], ["--samples", "2"]):  # the same sampling, more of it
+            assert "does not ask for" not in univar(*arguments, *more).err
+        changed = [*arguments, "--temperature", "0.5"]
+        run = univar(*changed, "--dry-run", "--json")
+        told = "answers holds 16 answers that this plan does not ask for (other questions, LLMs or sampling)"
+        assert told in " ".join(run.err.split())
+        assert json.loads(run.out)["aya"]["answered"] == 0
+        assert told in " ".join(univar(*changed).err.split())
+        assert "does not ask for" not in univar(*changed).err  # nothing is added
+
+
+def test_the_bank_is_asked_by_default(univar, tmp_path):
+    with serving(lambda _prompt, _number: "Non.") as server:
+        run = univar(*models(tmp_path, server.url), "--lang", "fra")
+    assert run.code == 0
+    assert "87 of 87 answers" in run.out
+    assert len({record.value for record in read_corpus(tmp_path / "answers")}) == 87
+
+
+@pytest.mark.parametrize(("name", "number"), [("bank", 87), ("controls", len(control_questions()))])
+def test_question_sets_that_ship_are_asked_by_name(univar, tmp_path, name, number):
+    lang = "fra" if name == "bank" else "eng"
+    (tmp_path / name).mkdir()  # of the answers to them, say
+    run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", name, "--lang", lang, "--dry-run", "--json")
+    assert run.code == 0
+    assert json.loads(run.out)["aya"]["requests"] == number
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_file_with_the_name_of_a_question_set_comes_first(univar, tmp_path):
+    (tmp_path / "controls").write_bytes((tmp_path / "q.jsonl").read_bytes())
+    run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", "controls", "--dry-run", "--json")
+    assert json.loads(run.out)["aya"]["requests"] == 8
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_server_that_refuses_is_told_and_the_next_run_goes_on(univar, tmp_path):
+    with serving(lambda _prompt, _number: Answer("who are you", status=401)) as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl")
+    assert run.code == 1
+    assert "refused 'aya' with HTTP 401" in run.err
+    assert "set UNIVAR_API_KEY" in run.err
+    assert "Run the same command again" in run.err
+    with serving(lambda _prompt, _number: "No.") as server:
+        assert univar(*models(tmp_path, server.url), "--questions", "q.jsonl").code == 0
+
+
+@pytest.mark.usefixtures("asked")
+def test_answers_and_corpora_are_folders(univar, tmp_path):
+    (tmp_path / "answers.csv").write_text("mine")
+    elicit = models(tmp_path, "http://127.0.0.1:1")
+    translate = ["corpus", "translate", "q.jsonl"]
+    for command in (elicit, translate):
+        run = univar(*command, "--out", "answers.csv")
+        assert run.code == 2
+        assert "answers.csv is a file; name a folder" in run.err
+    assert (tmp_path / "answers.csv").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--lang", "deu"], 2, "no LLM speaks deu; they speak eng, fra"),
+        (["--models", "q.jsonl"], 1, "no YAML with a list under `models`"),
+        (["--questions", "empty.jsonl"], 1, "holds no questions"),
+        (["--questions", "control"], 2, "no file 'control'; give one of JSON lines, or bank or controls"),
+        (["--questions", "controls", "--lang", "fra"], 2, "controls has no questions in fra"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(univar, tmp_path, more, code, message):
+    (tmp_path / "empty.jsonl").write_text("")
+    run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", "q.jsonl", *more)
+    assert run.code == code
+    assert message in " ".join(run.err.split())
+
+
+# Building
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_corpus_is_built_and_counted(univar, tmp_path):
+    with serving(lambda prompt, _: " " if prompt.startswith("eng 0") else f"To {prompt}: no.") as server:
+        univar(*models(tmp_path, server.url), "--questions", "q.jsonl")
+    counted = univar("corpus", "stats", "answers", "--json")
+    assert counted.code == 0
+    found = json.loads(counted.out)
+    assert (found["answers"], found["identities"][0]["reasons"]) == (8, {"empty": 1})
+    built = univar("corpus", "build", "answers", "--out", "corpus")
+    assert built.code == 0
+    assert "of 8 answers kept" in built.out
+    assert (tmp_path / "corpus" / "README.md").exists()
+
+
+@pytest.mark.usefixtures("asked")
+def test_an_llm_that_refuses_in_a_language_is_kept_apart_there(univar, tmp_path):
+    refusal, usable = "I'm sorry, but I can't help with that.", "No."
+    with serving(lambda prompt, _: refusal if prompt[:5] in ("fra 0", "fra 1", "fra 2") else usable) as server:
+        univar(*models(tmp_path, server.url), "--questions", "q.jsonl")
+    counted = univar("corpus", "stats", "answers", "--drop", "empty", "--json")
+    assert [row["refusal_share"] for row in json.loads(counted.out)["identities"]] == [0, 0.75]
+    assert json.loads(counted.out)["kept"] == 8
+    assert "75%" in univar("corpus", "stats", "answers").out
+    for command in (["stats", "answers"], ["build", "answers", "--out", "corpus"]):
+        found = json.loads(univar("corpus", *command, "--drop", "empty", "--max-refusals", "0.5", "--json").out)
+        assert [row["kept"] for row in found["identities"]] == [4, 0]
+        assert found["identities"][1]["reasons"] == {"refusal": 3, "refusing identity": 4}
+    card = (tmp_path / "corpus" / "README.md").read_text()
+    assert "refusing identity (an LLM in a language in which more than 50% of its answers refuse)" in card
+    assert univar("corpus", "build", "answers", "--out", "corpus", "--max-refusals", "50").code == 2
+
+
+def test_a_folder_of_something_else_is_not_replaced(univar, tmp_path):
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("three years")
+    assert "holds something else than a corpus" in univar("corpus", "build", "answers", "--out", "mine").err
+    assert "holds no elicited answers" in univar("corpus", "stats", "answers").err
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "three years"
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_project_that_holds_the_answers_is_not_replaced(univar, tmp_path):
+    with serving(lambda prompt, _: f"To {prompt}: no.") as server:
+        univar(*models(tmp_path, server.url), "--questions", "q.jsonl", "--out", "project/data/answers")
+    (tmp_path / "project" / ".git").mkdir()
+    run = univar("corpus", "build", "project/data/answers", "--out", "project")
+    assert run.code == 1
+    assert "lie in project, which is replaced; name another folder" in " ".join(run.err.split())
+    assert len(list(read_corpus(tmp_path / "project" / "data" / "answers"))) == 8
+    assert (tmp_path / "project" / ".git").is_dir()

@@ -1,0 +1,204 @@
+"""`univar elicit`: every question to every LLM."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from univar.cli.options import Json, Languages, Seed, output_folder
+from univar.cli.terminal import err, printable, result, say, working
+
+if TYPE_CHECKING:
+    from univar.corpus.asking.answers import AnswerFolder
+    from univar.corpus.asking.elicitation import LLM, Estimate, Plan, Watch
+    from univar.corpus.asking.elicitation import Progress as Elicited
+    from univar.corpus.questions.bank import Question
+
+app = typer.Typer()
+
+
+_SHIPPED = ("bank", "controls")  # question sets, where no file has that name
+
+
+def _question_file(named: Path) -> Path:
+    """Questions of one's own, or the name of a set that ships."""
+    if not named.is_file() and str(named) not in _SHIPPED:
+        raise typer.BadParameter(f"no file {str(named)!r}; give one of JSON lines, or {' or '.join(_SHIPPED)}")
+    return named
+
+
+@app.command(epilog="Example:  univar elicit --models models.yaml --lang eng --lang fra --samples 2 --out answers/")
+def elicit(
+    models: Annotated[
+        Path,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="YAML of the LLMs to ask."),
+    ],
+    out_folder: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the answers; it is a corpus for the other commands.")
+    ],
+    questions: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            callback=_question_file,
+            help="Questions, as JSON lines; or bank or controls, which ship. Control questions, in English, elicit no "
+            "values.",
+        ),
+    ] = Path("bank"),
+    lang: Languages = None,
+    samples: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Answers to each question.")] = 1,
+    max_tokens: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of an answer.")] = 128,
+    temperature: Annotated[float, typer.Option(metavar="NUMBER", min=0, help="0: the most likely answer.")] = 1.0,
+    top_p: Annotated[float, typer.Option(metavar="NUMBER", min=0, max=1, help="Nucleus of the sampling.")] = 0.95,
+    seed: Seed = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked and what it costs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Spend without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask LLMs the questions and keep every answer the moment it comes.
+
+    After an interruption of any kind the same command goes on with what is missing: nothing is lost or asked for twice.
+    A key is read from UNIVAR_API_KEY, or from the variable that the models file names as key_variable.
+    """
+    from univar.corpus.asking.answers import AnswerFolder
+    from univar.corpus.asking.elicitation import Plan, Sampling, estimate, read_models
+    from univar.corpus.asking.elicitation import elicit as elicit_answers
+
+    output_folder(out_folder)
+    llms = read_models(models)
+    sampling = Sampling(samples=samples, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
+    plan = Plan(_questions(questions, lang, llms), llms, sampling)
+    with AnswerFolder(out_folder) as folder:
+        with working("Counting what is to be asked"):
+            estimates = {llm.name: estimate(plan, llm, folder) for llm in llms}
+        _show_estimates(estimates)
+        _tell_of_others(folder, estimates)
+        if dry_run:
+            result({name: asdict(found) for name, found in estimates.items()}, as_json=as_json)
+            return
+        if not yes and any(_may_cost(llm, estimates[llm.name]) for llm in llms):
+            typer.confirm("Go on?", abort=True, err=True)
+        with _going_on(folder), _lanes(plan) as watch:
+            progress = elicit_answers(plan, folder, watch=watch)
+    stopped = {name: found.stopped for name, found in progress.items() if found.stopped}
+    for name, reason in stopped.items():
+        say(f"{name}: {reason}", "red")
+    described = {name: vars(found) for name, found in progress.items()}  # asdict breaks counters
+    result({"answers": described, "path": str(out_folder.resolve())}, *_summary(progress, out_folder), as_json=as_json)
+    if stopped:
+        say("Run the same command again to go on with what is missing.")
+        raise typer.Exit(1)
+
+
+def _questions(file: Path, lang: Sequence[str] | None, llms: "Sequence[LLM]") -> "list[Question]":
+    """The questions in the languages asked for, by default in those that an LLM speaks."""
+    from univar.corpus.languages import language_code
+    from univar.corpus.questions.bank import bank_languages, control_questions, questions_in, read_questions
+
+    spoken = {language_code(code) for llm in llms for code in llm.languages}
+    wanted = list(dict.fromkeys(lang or sorted(spoken)))
+    for code in wanted:
+        if code not in spoken:
+            raise typer.BadParameter(
+                f"no LLM speaks {code}; they speak {', '.join(sorted(spoken))}", param_hint="--lang"
+            )
+    shipped = not file.is_file()
+    if shipped and str(file) == "bank":
+        known = [code for code in wanted if code in bank_languages() or lang]
+        return [question for code in known for question in questions_in(code)]
+    every = control_questions() if shipped else read_questions(file)
+    found = [question for question in every if question.lang in wanted]
+    if not found:
+        raise typer.BadParameter(f"{file} has no questions in {', '.join(wanted)}", param_hint="--questions")
+    return found
+
+
+def _may_cost(llm: "LLM", found: "Estimate") -> bool:
+    """Whether money may be spent: without a price, nobody knows what any server but a local one takes."""
+    from univar.corpus.asking.endpoints import is_local
+
+    return bool(found.requests) and (not is_local(llm.endpoint) if found.dollars is None else found.dollars > 0)
+
+
+def _show_estimates(estimates: "dict[str, Estimate]") -> None:
+    for name, found in estimates.items():
+        counted = "" if found.counted else "about "
+        say(
+            f"{name}: {found.requests:,} requests, {counted}{found.prompt_tokens:,} prompt tokens, at most "
+            f"{found.answer_tokens:,} answer tokens, {'at most ' if found.dollars is not None else ''}"
+            f"{_money(found.dollars)}"
+        )
+    if any(found.dollars is None for found in estimates.values()):
+        say(
+            "A price is dollars_per_million_prompt_tokens and dollars_per_million_answer_tokens in the models file.",
+            "dim",
+        )
+
+
+def _tell_of_others(folder: "AnswerFolder", estimates: "dict[str, Estimate]") -> None:
+    """Answers of another plan in the same folder would be pooled with those to come."""
+    others = len(folder.answered) - sum(found.answered for found in estimates.values())
+    if others and any(found.requests for found in estimates.values()):
+        say(
+            f"{folder.path} holds {others:,} answers that this plan does not ask for (other questions, LLMs or "
+            "sampling); name another --out to keep them apart",
+            "yellow",
+        )
+
+
+def _money(dollars: float | None) -> str:
+    return "price unknown" if dollars is None else f"${dollars:,.2f}"
+
+
+@contextmanager
+def _going_on(folder: "AnswerFolder") -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Interrupted; {len(folder.answered):,} answers are kept in {folder.path}. Run the same command again.")
+        raise typer.Exit(1) from None
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{error.strerror or error}; the {len(folder.answered):,} answers so far are kept in {folder.path}. "
+            "Run the same command again to go on",
+        ) from error
+
+
+@contextmanager
+def _lanes(plan: "Plan") -> "Iterator[Watch]":
+    """A bar for each LLM: done, rate, tokens, dollars, time left, errors."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TextColumn("{task.fields[told]}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+        tasks = {llm.name: bars.add_task(printable(llm.name), total=plan.count(llm), told="") for llm in plan.llms}
+
+        def watch(progress: "dict[str, Elicited]") -> None:
+            for name, found in progress.items():
+                speed = bars.tasks[tasks[name]].speed or 0
+                told = f"{speed:,.1f}/s  {found.prompt_tokens + found.answer_tokens:,} tokens  {_money(found.dollars)}"
+                told += "".join(f"  {kind} {count}" for kind, count in found.errors.most_common(3))
+                bars.update(tasks[name], completed=found.done + found.failed, told=told)
+
+        yield watch
+
+
+def _summary(progress: "dict[str, Elicited]", folder: Path) -> Iterator[str]:
+    totals: Counter[str] = Counter()
+    for name, found in progress.items():
+        totals.update(done=found.done, planned=found.planned)
+        details: list[Any] = [f"{found.done:,} of {found.planned:,} answered"]
+        details += [f"{found.failed:,} refused for good (.failures.jsonl)"] if found.failed else []
+        details += [f"{kind} {count:,}" for kind, count in found.errors.most_common()]
+        yield f"{name}: {', '.join(details)}; {found.sent:,} requests sent, {_money(found.dollars)}"
+    yield f"{totals['done']:,} of {totals['planned']:,} answers: {folder.resolve()}"

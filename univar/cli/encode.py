@@ -1,0 +1,58 @@
+"""`univar encode`: every QA to a vector."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from univar.cli.options import (
+    BackendName,
+    Columns,
+    Constants,
+    CorpusPath,
+    Json,
+    Languages,
+    ModelName,
+    RejectsFile,
+    corpus_reader,
+    load_named,
+    output_file,
+    spare_corpora,
+)
+from univar.cli.terminal import encoding_bar, result
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example:  univar encode answers.parquet --out embeddings.parquet")
+def encode(
+    corpus: CorpusPath,
+    out_file: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", callback=output_file(".parquet"), help="Parquet file of embeddings."),
+    ],
+    model: ModelName = "univar",
+    backend: BackendName = None,
+    batch_size: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="QAs encoded at once.")] = 32,
+    column: Columns = None,
+    constant: Constants = None,
+    lang: Languages = None,
+    rejects: RejectsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Turn every QA into a vector; the corpus may be larger than memory."""
+    spare_corpora([corpus], out_file, rejects)
+    with corpus_reader(column, constant, lang, rejects) as reader:
+        total = reader.count(corpus)
+    encoder = load_named(model, backend)
+    from univar.model.encoding import write_embeddings
+
+    with encoding_bar(encoder, total, f"Encoding {corpus.name} with {model}"):
+        written = write_embeddings(reader.again(corpus), encoder, out_file, batch_size=batch_size)
+    described = {
+        "embeddings": written,
+        "dimensions": encoder.get_embedding_dimension(),
+        "path": str(out_file.resolve()),
+    }
+    sentence = f"{written:,} embeddings of {described['dimensions']} dimensions: {out_file.resolve()}"
+    result({**described, "rejected": reader.rejected}, sentence, as_json=as_json)

@@ -1,0 +1,70 @@
+"""`univar map`: the value map."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from univar.cli.options import (
+    ColorBy,
+    Columns,
+    Constants,
+    CorpusPath,
+    Json,
+    Languages,
+    ModelName,
+    Projection,
+    RejectsFile,
+    Seed,
+    corpus_reader,
+    load_named,
+    output_file,
+    spare_corpora,
+)
+from univar.cli.terminal import encoding_bar, result
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example:  univar map answers.parquet --out map.html")
+def map_(
+    corpus: CorpusPath,
+    out_file: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            callback=output_file(".html", ".png", ".svg", ".pdf"),
+            help=".html (interactive), .png, .svg or .pdf (for papers).",
+        ),
+    ],
+    model: ModelName = "univar",
+    method: Annotated[
+        Projection, typer.Option(help="Projection: pca keeps distances, tsne neighbours.")
+    ] = Projection.pca,
+    color_by: Annotated[ColorBy, typer.Option(help="What colours stand for.")] = ColorBy.auto,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the figure.")] = None,
+    seed: Seed = 0,
+    column: Columns = None,
+    constant: Constants = None,
+    lang: Languages = None,
+    rejects: RejectsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the value map: every QA a faint dot, every LLM (in one language) a large mark."""
+    spare_corpora([corpus], rejects)
+    with corpus_reader(column, constant, lang, rejects) as reader:
+        records = reader.read(corpus)
+    encoder = load_named(model)
+    from univar.analysis.pictures.map_figure import draw_map
+    from univar.analysis.pictures.map_page import write_map_html
+    from univar.analysis.value_map import build_map
+    from univar.model.encoding import as_read
+
+    with encoding_bar(encoder, len(records), f"Encoding {corpus.name} with {model}"):
+        embeddings = encoder.encode(as_read(encoder, [record.text for record in records]))
+    value_map = build_map(records, embeddings, method=method.value, seed=seed)
+    write = write_map_html if out_file.suffix.lower() == ".html" else draw_map
+    write(value_map, out_file, color_by=color_by.value, title=title)
+    described = {"qas": len(records), "identities": len(value_map.identities), "path": str(out_file.resolve())}
+    result({**described, "rejected": reader.rejected}, f"The map: {out_file.resolve()}", as_json=as_json)

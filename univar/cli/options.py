@@ -1,0 +1,300 @@
+"""What the command line accepts: the arguments that several commands share, checked before any work is done."""
+
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from univar.cli.terminal import CorpusReader, problem, working
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_CORPUS_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+
+
+class Projection(StrEnum):
+    """How the map is projected."""
+
+    pca = "pca"
+    tsne = "tsne"
+
+
+class ColorBy(StrEnum):
+    """What the colours of the map stand for."""
+
+    auto = "auto"
+    lang = "lang"
+    model = "model"
+
+
+class ExportFormat(StrEnum):
+    """What `univar export` writes."""
+
+    stock = "stock"
+    onnx = "onnx"
+    onnx_int8 = "onnx-int8"
+
+
+class Backend(StrEnum):
+    """What an encoder runs on."""
+
+    torch = "torch"
+    onnx = "onnx"
+    onnx_int8 = "onnx-int8"
+
+
+def output_file(*suffixes: str) -> Callable[[Path | None], Path | None]:
+    """Refuses, before any work, an output file that could not be written after it."""
+
+    def check(path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        if path.is_dir():
+            raise typer.BadParameter(f"{path} is a folder; name a file in it that ends in {' or '.join(suffixes)}")
+        if path.suffix.lower() not in suffixes:
+            raise typer.BadParameter(f"a file that ends in {' or '.join(suffixes)} is written, not {path.name!r}")
+        return in_writable_folder(path)
+
+    return check
+
+
+def in_writable_folder(path: Path) -> Path:
+    """The path, if a file or folder can be made there; missing folders above it will be made too."""
+    folder = folder_above(path)
+    try:
+        # A trial: rights alone do not tell of read-only file systems.
+        with tempfile.TemporaryFile(dir=folder):
+            return path
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write in {folder} ({error.strerror}); choose another folder") from None
+
+
+def output_folder(path: Path) -> Path:
+    """Refuses, before any work, an output folder that could not be made."""
+    if path.exists() and not path.is_dir():
+        raise typer.BadParameter(f"{path} is a file; name a folder", param_hint="--out")
+    return in_writable_folder(path)
+
+
+def folder_above(path: Path) -> Path:
+    """The nearest folder above a path that exists."""
+    return next(folder for folder in path.resolve().parents if folder.exists())
+
+
+def language_codes(codes: list[str] | None) -> list[str] | None:
+    """Any codes of languages as ISO 639-3."""
+    from univar.corpus.languages import language_code
+
+    try:
+        return [language_code(code) for code in codes] if codes else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _pairs(given: list[str] | None) -> list[str] | None:
+    from univar.corpus.records import SCHEMA
+
+    for item in given or []:
+        field, _, content = item.partition("=")
+        if not content or field not in SCHEMA.names:
+            raise typer.BadParameter(f"{item!r} is not FIELD=...; the fields are {', '.join(SCHEMA.names)}")
+    return given
+
+
+CorpusPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CORPUS",
+        exists=True,
+        help="Answers: a csv, tsv, jsonl, json or parquet file, or a folder of them, "
+        "with the columns question, answer, model, lang.",
+        show_default=False,
+    ),
+]
+BackendName = Annotated[
+    Backend | None,
+    typer.Option(
+        "--backend",
+        help="What models run on. On a CPU onnx is somewhat quicker than torch, and the same to six digits; onnx-int8 "
+        "about three times as quick, and nearly the same. They are exported on first use and kept in the cache of "
+        "huggingface_hub.",
+        show_default="torch, or what an exported folder holds",
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=COLUMN",
+        callback=_pairs,
+        help="The file's name for a field, as in answer=response; repeatable.",
+    ),
+]
+Constants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        callback=_pairs,
+        help="A field that the file has no column for, as in lang=eng; repeatable.",
+    ),
+]
+Languages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lang", metavar="CODE", callback=language_codes, help="Keep only this language (ISO 639-3); repeatable."
+    ),
+]
+RejectsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejects",
+        metavar="FILE",
+        callback=output_file(".jsonl"),
+        help="Where rows that cannot be used are written, with their reasons.",
+        show_default="CORPUS.rejects.jsonl",
+    ),
+]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="univar, univar-static, base, an exported folder, or a SentenceTransformer folder or Hub name.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+MaxCharacters = Annotated[
+    int,
+    typer.Option(
+        metavar="NUMBER",
+        min=1,
+        help="Of a QA, given to all alike; encoders whose windows are shorter read it in passages. 1000 is quicker.",
+    ),
+]
+
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        "--config",
+        metavar="NAME",
+        help="minilm, minilm-controlled, minilm-passages and minilm-long (long answers), nomic-gpu or reference, which "
+        "ship, or a YAML file of your own.",
+        show_default="minilm-controlled with --control, else minilm",
+    ),
+]
+
+ControlCorpora = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="CORPUS",
+        exists=True,
+        help="Answers of the same LLMs that elicit no values, to hold style out and to measure on; repeatable.",
+    ),
+]
+
+_LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn take
+Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, max=_LARGEST_SEED, help="Same seed, same result.")]
+
+
+def corpus_reader(
+    columns: list[str] | None, constants: list[str] | None, lang: list[str] | None, rejects: Path | None
+) -> CorpusReader:
+    """What reads the corpora of one command, with the options that all commands have for it."""
+    named, fixed = (dict(item.split("=", 1) for item in given or []) for given in (columns, constants))
+    return CorpusReader(named, fixed, lang, rejects)
+
+
+def corpus_names(paths: list[Path]) -> list[str]:
+    """A name for each corpus: its file's name without the suffix, or its path where two have the same."""
+    stems = Counter(path.resolve().stem for path in paths)
+    return [path.resolve().stem if stems[path.resolve().stem] == 1 else str(path) for path in paths]
+
+
+def spare_corpora(corpora: Sequence[Path | None], *outputs: Path | None) -> None:
+    """Refuses to write over a corpus, or into its folder what would be read as part of it the next time."""
+    for corpus, output in product(corpora, outputs):
+        if corpus is None or output is None:
+            continue
+        if output.exists() and output.samefile(corpus):
+            raise typer.BadParameter(f"{output} is the corpus itself and would be lost; name another file")
+        inside = corpus.is_dir() and output.resolve().is_relative_to(corpus.resolve())
+        if inside and output.suffix.lower() in _CORPUS_SUFFIXES and not output.stem.endswith(".rejects"):
+            raise typer.BadParameter(f"{output} lies in the corpus {corpus} and would be read as part of it")
+
+
+def spare_inputs(inputs: Sequence[Path | None], *outputs: Path | None) -> None:
+    """Refuses to write over a file that the same command reads."""
+    for given, output in product(inputs, outputs):
+        if given is not None and output is not None and output.exists() and output.samefile(given):
+            raise typer.BadParameter(f"{output} is read by this command and would be lost; name another file")
+
+
+def check_models(*names: str, option: str = "--model") -> None:
+    """Refuses folders that do not exist, and makes models of a Hub out of reach fail at once and not in a minute.
+
+    To be called before huggingface_hub is imported, which reads HF_HUB_OFFLINE then.
+    """
+    remote = [
+        name for name in names if name not in ("univar", "univar-static", "base", "tfidf") and not Path(name).exists()
+    ]
+    for name in remote:
+        if name.startswith((".", "/", "~")) or name.count("/") > 1:
+            raise typer.BadParameter(f"no such folder: {name}", param_hint=option)
+    if not remote or "HF_HUB_OFFLINE" in os.environ:
+        return
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        urllib.request.urlopen(urllib.request.Request(hub, method="HEAD"), timeout=10).close()
+    except urllib.error.HTTPError:
+        pass  # it answers
+    except OSError:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def load_named(name: str, backend: Backend | None = None) -> "SentenceTransformer":
+    """The model that `--model` names, on the backend that `--backend` names."""
+    if name == "tfidf":
+        raise typer.BadParameter("tfidf, a baseline of `univar evaluate`, makes no embeddings", param_hint="--model")
+    check_models(name)
+    with loading(name):
+        from univar.model.modeling import load_model
+
+        model = load_model(name)
+    if backend is None:
+        return model
+    from univar.model.export import with_backend
+
+    with working(f"Preparing {name} for {backend}: a while, the first time"):
+        return with_backend(model, backend.value)
+
+
+@contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Tells in one line why a model cannot be loaded: what is in its folder may raise anything."""
+    with working(f"Loading {name}"):
+        from univar.model.weights import WeightsError
+
+        try:
+            yield
+        except (WeightsError, MemoryError, ImportError):
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {problem(error)}"
+            if not Path(name).exists() and os.environ.get("HF_HUB_OFFLINE") == "1":
+                reason = "no folder here, and the Hub is out of reach"
+            raise RuntimeError(
+                f"cannot load the model {name!r} ({reason}); give univar, univar-static, base, a folder that "
+                "`univar train` or `univar export` wrote, or the name of a SentenceTransformer on the Hub"
+            ) from error

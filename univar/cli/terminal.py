@@ -1,0 +1,249 @@
+"""What the command line shows: results on standard output, progress and problems on standard error."""
+
+import errno
+import json
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from univar.analysis.comparison import Comparison
+    from univar.corpus.readers import Rejects
+    from univar.corpus.records import QARecord
+
+out = Console()
+err = Console(stderr=True)
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LONGEST_PROBLEM = 800
+_LONGEST_LIST = 10
+_HIGHER_CONTROLS = range(0x7F, 0xA0)
+_REPLACED = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *_HIGHER_CONTROLS) if chr(code) not in "\n\t"}
+_ESCAPED = {code: f"\\u{code:04x}" for code in _HIGHER_CONTROLS}
+
+
+def printable(text: str) -> str:
+    """A text whose control characters, which a terminal would obey, are replaced; newlines and tabs stay."""
+    return text.translate(_REPLACED)
+
+
+class PrintableFormatter(logging.Formatter):
+    """For what is logged to the terminal: names of LLMs and files without their control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `printable`."""
+        return printable(super().format(record))
+
+
+def say(sentence: str, style: str = "") -> None:
+    """A sentence on standard error, as it is and in one line."""
+    err.print(printable(sentence), style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def step(sentence: str) -> None:
+    """What is being done."""
+    if leads():
+        say(sentence, "dim")
+
+
+def log(room: str, *, quiet: bool) -> None:
+    """Shows what a room of the package says of its progress."""
+    if not quiet:
+        logging.getLogger(room).setLevel(logging.INFO)
+
+
+def working(sentence: str) -> Status:
+    """What is being done, while it is and where there is a terminal; to be entered."""
+    return err.status(Text(printable(sentence)))  # no str, which would be markup
+
+
+def leads() -> bool:
+    """Whether this process speaks and writes for all that `torchrun` or `accelerate launch` has started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def result(described: Mapping[str, Any], *sentences: str, as_json: bool) -> None:
+    """The result of a command: to be read, or JSON and nothing else."""
+    if as_json:
+        # Of the control characters JSON escapes only those below the space.
+        text = json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False).translate(_ESCAPED)
+        sys.stdout.write(text + "\n")
+        return
+    for sentence in sentences:
+        out.print(printable(sentence), highlight=False, markup=False, soft_wrap=True)
+
+
+def problem(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return "no room left on the disk; make room, or write to another one (nothing half-written is left)"
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "out of memory; give fewer answers at once"
+    words = " ".join(str(error).split())
+    return words if len(words) <= _LONGEST_PROBLEM else f"{words[:_LONGEST_PROBLEM]} …"
+
+
+@contextmanager
+def bar(description: str, total: int | None = None, unit: str = "QAs") -> Iterator[Callable[[int], None]]:
+    """A progress bar, or a count where the total is not known; nothing where there is no terminal.
+
+    Yields what is to be told how many more are done.
+    """
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", markup=False)]
+    if total is None:
+        columns += [TextColumn(f"{{task.completed:,.0f}} {unit}")]
+    else:
+        counts = TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {unit}")
+        columns += [BarColumn(), counts, TimeRemainingColumn()]
+    with Progress(*columns, console=err, transient=True, disable=not (err.is_terminal and leads())) as progress:
+        task = progress.add_task(printable(description), total=total)
+        yield lambda number: progress.advance(task, number)
+
+
+@contextmanager
+def encoding_bar(model: "SentenceTransformer", total: int, description: str) -> Iterator[None]:
+    """A bar that follows what the model encodes, batch by batch."""
+    with bar(description, total) as advance:
+        last = model[len(model) - 1]
+        hook = last.register_forward_hook(
+            lambda _module, _inputs, features: advance(len(features["sentence_embedding"]))
+        )
+        try:
+            yield
+        finally:
+            hook.remove()
+
+
+def tracked(batches: Sequence[Sequence[str]], description: str) -> Iterator[Sequence[str]]:
+    """Batches of texts one by one, with a bar."""
+    with bar(description, sum(map(len, batches))) as advance:
+        for batch in batches:
+            yield batch
+            advance(len(batch))
+
+
+class CorpusReader:
+    """Reads the corpora of one command, shows how far it is, and says of each which rows were rejected.
+
+    Rejected rows go to one file for all corpora, or to `CORPUS.rejects.jsonl` in the working folder for each. It
+    is removed if its corpus was not read to the end.
+    """
+
+    def __init__(
+        self, columns: Mapping[str, str], constants: Mapping[str, str], lang: Sequence[str] | None, file: Path | None
+    ) -> None:
+        self.rejected: Counter[str] = Counter()
+        self._options: dict[str, Any] = {"columns": columns, "constants": constants, "lang": lang}
+        self._file = file
+        self._open: dict[Path | None, Rejects] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for rejects in self._open.values():
+            rejects.close()
+
+    def read(self, path: Path) -> "list[QARecord]":
+        """The QAs of a corpus."""
+        return list(self.stream(path))
+
+    def count(self, path: Path) -> int:
+        """How many QAs a corpus holds, after a whole reading of it: what is wrong shows before the long work."""
+        return sum(1 for _ in self.stream(path))
+
+    def again(self, path: Path) -> "Iterator[QARecord]":
+        """The QAs of a corpus that was counted, as a stream."""
+        from univar.corpus.readers import read_corpus
+
+        return read_corpus(path, **self._options)
+
+    def stream(self, path: Path) -> "Iterator[QARecord]":
+        """The QAs of a corpus one by one; rejected rows are told at its end."""
+        from univar.corpus.readers import CorpusError, read_corpus
+
+        rejects = self._rejects(path)
+        before, kept = rejects.counts.copy(), 0
+        try:
+            with bar(f"Reading {path.name}") as advance:
+                for record in read_corpus(path, rejects=rejects, **self._options):
+                    kept += 1
+                    advance(1)
+                    yield record
+        except CorpusError:
+            raise
+        except BaseException:
+            rejects.close()
+            if rejects.counts and rejects.path is not None:
+                rejects.path.unlink(missing_ok=True)
+            raise
+        found = rejects.counts - before
+        self.rejected += found
+        if found and leads():
+            share = f"{found.total():,} of {kept + found.total():,} rows rejected"
+            say(f"{path.name}: {share} ({rejects.reasons(found)}){rejects.where()}", "yellow")
+
+    def _rejects(self, corpus: Path) -> "Rejects":
+        from univar.corpus.readers import Rejects
+
+        file = self._file
+        # Rejects that nobody asked for are no reason to fail.
+        if not leads():
+            file = None
+        elif file is None and os.access(Path.cwd(), os.W_OK):
+            named = corpus.resolve()
+            file = Path(f"{named.name if named.is_dir() else named.stem}.rejects.jsonl")
+        return self._open.setdefault(file, Rejects(file))
+
+
+def show_identification(comparison: "Comparison", heading: str = "") -> None:
+    """A table for each corpus, narrow enough for a terminal of 80 columns."""
+    for selection in comparison.selections:
+        rows = [row for row in comparison.rows if row.corpus == selection.corpus]
+        knn = rows[0].knn
+        title = (
+            f"{heading}{selection.corpus}: {knn.identities} identities, n = {knn.n:,} answers to {knn.questions:,} "
+            f"questions, chance {100 * knn.chance:.1f} %"
+        )
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("% right", overflow="fold")
+        depths = [f"@{depth}" for depth in (5, 10) if knn.identities > depth]
+        for column in (f"k-NN, k = {knn.k}", "linear probe", *depths):
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in rows:
+            _, name, *_, neighbours, _, probe, at_5, at_10 = map(printable, row.cells())
+            # Text, not str: a representation called "[base]" is a name and no markup.
+            table.add_row(*map(Text, (name, neighbours, probe, at_5, at_10)[: 3 + len(depths)]))
+        out.print(Text(printable(title), style="bold"), soft_wrap=True)
+        out.print(table)
+
+
+def described_lines(described: Mapping[str, Any]) -> Iterator[str]:
+    """A description, a line each; of many things the largest are named."""
+    for name, content in described.items():
+        if isinstance(content, Mapping):
+            if not content:
+                continue
+            parts = [
+                f"{key} {number:,}" if isinstance(number, int) else f"{key} {number}" for key, number in content.items()
+            ]
+            more = [f"and {len(parts) - _LONGEST_LIST:,} more"] if len(parts) > _LONGEST_LIST else []
+            content = ", ".join([*parts[:_LONGEST_LIST], *more])
+        yield f"{name:>22}  {content:,}" if isinstance(content, int) else f"{name:>22}  {content}"

@@ -1,0 +1,1 @@
+"""Asking LLMs: endpoints, elicitation, and the folder of what they answered."""

@@ -1,0 +1,1 @@
+"""What is asked: values, the question bank, questions that an LLM writes."""

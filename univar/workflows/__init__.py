@@ -1,0 +1,1 @@
+"""What joins rooms: the demo, training with its measurement, datatrove steps."""

@@ -1,0 +1,230 @@
+"""Training with its measurement: the checkpoint is chosen on validation questions, the table made on test questions."""
+
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.evaluation import BaseEvaluator
+from sentence_transformers.util import get_rank
+from transformers.trainer import TRAINER_STATE_NAME
+
+from univar.analysis.comparison import Comparison, Encoder, compare, sentence_encoder, tfidf
+from univar.analysis.identification import identify_knn
+from univar.corpus.records import QARecord, question_halves, question_hash, split_of
+from univar.files import replacing
+from univar.model.encoding import as_read
+from univar.model.modeling import UniVaR, is_univar_folder, load_model
+from univar.model.recipes import Recipe, read_recipe
+from univar.model.training import check_complete, train
+from univar.model.training_sets import check_views
+
+logger = logging.getLogger(__name__)
+
+
+class IdentificationEvaluator(BaseEvaluator):
+    """k-NN identification on the validation questions of each corpus, the mean of which chooses the checkpoint.
+
+    With control answers, identification on those of the same identities is taken off first: style tells them apart on
+    both. Half of the validation questions are the gallery, the other half the query. What is too small for that is
+    left out; `corpora` and `controls` hold the validation QAs of the others, by the name of the corpus.
+    """
+
+    def __init__(self, corpora: Mapping[str, Sequence[QARecord]], control: Sequence[QARecord] = ()) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.corpora = _measurable({name: _of_validation(records) for name, records in corpora.items()})
+        in_control = _of_validation(control)
+        self.controls = _measurable({name: _of_the_same(in_control, records) for name, records in self.corpora.items()})
+        self.primary_metric: str = "knn_accuracy_minus_control" if self.controls else "knn_accuracy"
+
+    def __call__(  # type: ignore[override]  # only models of sentences are trained here
+        self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
+    ) -> dict[str, float]:
+        """The k-NN accuracy of each corpus and its control, in 0..1, and what the checkpoint is chosen by."""
+        scores = {name: _knn_accuracy(model, records) for name, records in self.corpora.items()}
+        of_controls = {name: _knn_accuracy(model, records) for name, records in self.controls.items()}
+        without_style = [score - of_controls.get(name, 0.0) for name, score in scores.items()]
+        named = {f"{name}_knn_accuracy": score for name, score in scores.items()}
+        named |= {f"{name}_control_knn_accuracy": score for name, score in of_controls.items()}
+        return {**named, self.primary_metric: float(np.mean(without_style)) if without_style else 0.0}
+
+
+def _of_validation(records: Sequence[QARecord]) -> list[QARecord]:
+    return [record for record in records if split_of(record.question_key) == "validation"]
+
+
+def _measurable(corpora: Mapping[str, list[QARecord]]) -> dict[str, list[QARecord]]:
+    return {name: records for name, records in corpora.items() if _can_be_split(records)}
+
+
+def _of_the_same(control: Sequence[QARecord], records: Sequence[QARecord]) -> list[QARecord]:
+    owners = {record.identity for record in records}
+    return [record for record in control if record.identity in owners]
+
+
+def _can_be_split(records: Sequence[QARecord]) -> bool:
+    """Whether `identify_knn` can score the halves."""
+    gallery, query = question_halves(records)
+    owners = Counter(record.identity for record in gallery)
+    scored = {question_hash(record.question_key) for record in query if record.identity in owners}
+    return len(owners) > 1 and min(owners.values()) > 1 and len(scored) > 1
+
+
+def _knn_accuracy(model: SentenceTransformer, records: Sequence[QARecord]) -> float:
+    halves = question_halves(records)
+    gallery, query = (model.encode(as_read(model, [r.text for r in half])) for half in halves)
+    labels = [[str(record.identity) for record in half] for half in halves]
+    questions = [question_hash(record.question_key) for record in halves[1]]
+    return identify_knn(gallery, labels[0], query, labels[1], questions).accuracy
+
+
+def train_and_measure(
+    corpora: Mapping[str, Sequence[QARecord]],
+    out: str | os.PathLike[str],
+    *,
+    recipe: str | os.PathLike[str] = "minilm",
+    control: Sequence[QARecord] = (),
+    restart: bool = False,
+    report_to: str = "none",
+    step: Callable[[str], None] = lambda _: None,
+) -> dict[str, Comparison]:
+    """Trains, measures on the test questions beside the base encoder and TF-IDF, and saves model and card to `out`.
+
+    Checkpoints lie in `checkpoint_folder(out)` until the model is saved: the same call goes on from the last one
+    after an interruption. `out` appears whole or not at all.
+
+    Args:
+        corpora: Records by the name of their corpus.
+        out: Folder of the model; a UniVaR model that stands there is replaced in the end.
+        recipe: Name or file of a recipe.
+        control: QAs that elicit no values.
+        restart: Throw away the checkpoints of an interrupted run.
+        report_to: As for `TrainingArguments`.
+        step: Told what is being done, a sentence at a time.
+
+    Returns:
+        A comparison for each corpus that has enough test questions to be measured; nothing in the processes that only
+        help to train, where `torchrun` started several.
+
+    Raises:
+        FileExistsError: If `out` is something other than a UniVaR model; nothing is touched.
+        ValueError: See `univar.model.training.train`: too few identities, or checkpoints of another run.
+    """
+    out = Path(out).resolve()
+    _check_replaceable(out)
+    chosen = read_recipe(recipe)
+    measured = IdentificationEvaluator(corpora, control)
+    evaluator = measured if measured.corpora else None
+    check_complete(chosen, control, evaluator)  # `train` would say so too, but only after it was announced
+    check_views(corpora, chosen)
+    checkpoints = checkpoint_folder(out)
+    step(_training_sentence(corpora, chosen, measured, None if restart else last_checkpoint(out)))
+    try:
+        model = train(
+            corpora,
+            checkpoints,
+            control=control,
+            recipe=chosen,
+            evaluator=evaluator,
+            resume=not restart,
+            report_to=report_to,
+        )
+        if get_rank() > 0:
+            return {}  # the process of rank 0 measures and saves for all
+        step("Measuring on test questions, which neither training nor the choice of the checkpoint has seen ...")
+        comparisons = measure(model, corpora, control)
+        model.set_model_card(model.render_card(comparisons={n: c.to_markdown() for n, c in comparisons.items()}))
+        with replacing(out) as temporary:
+            model.save_pretrained(str(temporary))
+    except BaseException:
+        _keep_whole_checkpoints(checkpoints)
+        raise
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return comparisons
+
+
+def measure(
+    model: UniVaR, corpora: Mapping[str, Sequence[QARecord]], control: Sequence[QARecord]
+) -> dict[str, Comparison]:
+    """Identification by a trained model, the base it started from and TF-IDF, on each corpus that allows it.
+
+    Questions that the model or its base was trained on are left out. So is, with a warning, a corpus with too few
+    others, so that hours of training are not lost for it; and so are control answers that are too few, alone.
+    """
+    recipe: dict[str, Any] = model.training_record["recipe"]
+    base = load_model("base" if recipe["base"] == "univar-base" else recipe["base"])
+    encoders = {"univar": sentence_encoder(model), "base": sentence_encoder(base), "tfidf": tfidf()}
+    known = getattr(base, "training_record", {}).get("questions", ())  # models of earlier versions do not hold these
+    trained_on = frozenset([*model.training_record["questions"], *known])
+    comparisons = {}
+    for name, records in corpora.items():
+        try:
+            comparisons[name] = _compared(name, records, _of_the_same(control, records), encoders, trained_on)
+        except ValueError as error:
+            logger.warning("%s was not measured: %s", name, error)
+    return comparisons
+
+
+def _compared(
+    name: str,
+    records: Sequence[QARecord],
+    control: Sequence[QARecord],
+    encoders: Mapping[str, Encoder],
+    trained_on: frozenset[str],
+) -> Comparison:
+    """The comparison on a corpus, without control answers where it is they that do not allow it."""
+    try:
+        return compare(records, encoders, control=control or None, trained_on=trained_on)
+    except ValueError as error:
+        if not control:
+            raise
+        comparison = compare(records, encoders, trained_on=trained_on)  # raises again what the corpus itself does
+        logger.warning("%s was measured without control answers: %s", name, error)
+        return comparison
+
+
+def checkpoint_folder(out: str | os.PathLike[str]) -> Path:
+    """Where the checkpoints of a run lie until its model is saved to `out`: a hidden folder beside it."""
+    path = Path(out).resolve()
+    return path.with_name(f".{path.name}.checkpoints")
+
+
+def last_checkpoint(out: str | os.PathLike[str]) -> int | None:
+    """The training step from which a run that was interrupted goes on; None if there is none."""
+    return max((int(folder.name.rpartition("-")[2]) for folder in _whole(checkpoint_folder(out))), default=None)
+
+
+def _check_replaceable(out: Path) -> None:
+    """Raises FileExistsError unless nothing is lost if `out` is replaced by a model."""
+    if not out.exists() or is_univar_folder(out) or (out.is_dir() and not any(out.iterdir())):
+        return
+    kind = "a folder that holds no UniVaR model" if out.is_dir() else "a file"
+    raise FileExistsError(f"{out} is {kind} and would be lost; give a new folder")
+
+
+def _whole(checkpoints: Path) -> set[Path]:
+    # The Trainer writes its state last: a checkpoint without it was cut off while it was written.
+    return {state.parent for state in checkpoints.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")}
+
+
+def _keep_whole_checkpoints(checkpoints: Path) -> None:
+    """Removes what an interruption left that nothing can go on from."""
+    for broken in set(checkpoints.glob("checkpoint-*")) - _whole(checkpoints):
+        shutil.rmtree(broken, ignore_errors=True)
+    if not _whole(checkpoints):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _training_sentence(
+    corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe, evaluator: IdentificationEvaluator, start: int | None
+) -> str:
+    steps = round(recipe.pairs / recipe.batch_pairs / (1 - recipe.control_share))  # those on control answers too
+    verb = f"Going on from step {start:,} of about {steps:,}" if start else f"About {steps:,} steps"
+    unheard = ", ".join(name for name in corpora if name not in evaluator.corpora)
+    note = f" Too few validation questions to help choose the checkpoint: {unheard}." if unheard else ""
+    return f"Training on {', '.join(corpora)}. {verb}, {recipe.batch_pairs} view pairs a step.{note}"
