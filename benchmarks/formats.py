@@ -24,7 +24,7 @@ os.environ["RAYON_NUM_THREADS"] = str(torch.get_num_threads())
 
 from sentence_transformers import SentenceTransformer
 
-from univar.analysis.comparison import OPENING, compare, sentence_encoder
+from univar.analysis.comparison import OPENING, sentence_encoder, side_by_side
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash
 from univar.corpus.simulation import simulate
@@ -114,7 +114,7 @@ def main() -> None:
     compared = {name: encoders[name] for name in FORMATS[1:]} | {"base": with_backend(load_model("base"), "onnx")}
     for name, of in records.items():
         sides = {kind: sentence_encoder(encoder) for kind, encoder in compared.items()}
-        comparison = compare(of, sides, trained_on=trained_on, max_characters=OPENING)
+        comparison = side_by_side(of, sides, trained_on=trained_on, max_characters=OPENING)
         accuracy = {row.representation: 100 * row.knn.accuracy for row in comparison.rows}
         gain = accuracy["onnx"] - accuracy["base"]
         print(f"{name}, n = {comparison.rows[0].knn.n}, chance {100 * comparison.rows[0].knn.chance:.1f}:")

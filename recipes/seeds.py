@@ -20,7 +20,7 @@ from recipes.ablations import Corpora, style_removed
 from recipes.runs import Run, keep, kept
 from recipes.ship import CORPORA, DOCS, controls, sample, simulated, trained_controls
 from recipes.variants import REFERENCE, Variant, recipe_of
-from univar.analysis.comparison import OPENING, Encoder, compare, sentence_encoder, tfidf
+from univar.analysis.comparison import OPENING, Encoder, sentence_encoder, side_by_side, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model.modeling import load_model
@@ -100,7 +100,7 @@ class Experiment:
         """By corpus, the row of its values, whose queries are test questions, and that of its control."""
         found = {}
         for name, records in self.corpora.items():
-            comparison = compare(
+            comparison = side_by_side(
                 records,
                 {"": encoder},
                 control=self.controls[name],

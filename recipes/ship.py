@@ -16,7 +16,7 @@ from typing import NamedTuple
 import safetensors.torch
 from torch import Tensor
 
-from univar.analysis.comparison import Comparison, compare, sentence_encoder, tfidf
+from univar.analysis.comparison import Comparison, sentence_encoder, side_by_side, tfidf
 from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.reference import build_reference, write_reference
 from univar.analysis.value_map import build_map
@@ -156,7 +156,7 @@ def measure(records: list[QARecord], models: dict[str, UniVaR], control: list[QA
     trained_on = frozenset(models["univar"].training_record["questions"])
     owners = {record.identity for record in records}
     control = [record for record in control if record.identity in owners]
-    return compare(records, encoders, control=control, trained_on=trained_on)
+    return side_by_side(records, encoders, control=control, trained_on=trained_on)
 
 
 def controls(folder: Path, name: str) -> list[QARecord]:

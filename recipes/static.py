@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from recipes.ship import ATTRIBUTION, CORPORA, controls, simulated, trained_controls
-from univar.analysis.comparison import OPENING, compare, sentence_encoder, tfidf
+from univar.analysis.comparison import OPENING, sentence_encoder, side_by_side, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, passages, question_hash, split_of
 from univar.files import replacing
@@ -127,7 +127,7 @@ def measured(student: UniVaR, records: list[QARecord], control: list[QARecord]) 
     teacher, base = (with_backend(load_model(name), "onnx") for name in ("univar", "base"))
     encoders = {"univar-static": student, "univar": teacher, "base": base}
     owners = {record.identity for record in records}
-    return compare(
+    return side_by_side(
         records,
         {**{name: sentence_encoder(encoder) for name, encoder in encoders.items()}, "tfidf": tfidf()},
         control=[record for record in control if record.identity in owners],

@@ -14,8 +14,16 @@ ROOMS = ("corpus", "model", "analysis", "workflows", "cli")
 
 
 def imports(file: Path) -> Iterator[str]:
-    """The modules of univar that a file imports anywhere in it, functions included."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    """The modules of univar that a file imports anywhere in it, functions included but for `plot` of a result.
+
+    That method is the one way from a result to what draws it.
+    """
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    plots = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "plot"]
+    spared = {id(node) for plot in plots for node in ast.walk(plot)}
+    for node in ast.walk(tree):
+        if id(node) in spared:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "univar")
         elif isinstance(node, ast.ImportFrom):
@@ -72,16 +80,11 @@ def test_there_is_no_circle():
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
 
 
-@pytest.mark.parametrize("drawing", ["pictures"])
-def test_results_do_not_import_what_draws_them(drawing):
-    results = [file for file in FILES if room(file) == "analysis" and drawing not in file.relative_to(ROOT).parts]
-    at_once = {
-        f"{file.stem} imports {node.module}"
-        for file in results
-        for node in ast.parse(file.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ImportFrom) and node.module and below(node.module, f"analysis.{drawing}")
-    }
-    assert at_once == set()
+def test_results_do_not_import_what_draws_them():
+    results = [file for file in FILES if room(file) == "analysis" and "pictures" not in file.relative_to(ROOT).parts]
+    wrong = {f"{file.stem} imports {name}" for file in results for name in imports(file)}
+    assert len(results) > 5
+    assert {entry for entry in wrong if below(entry.rpartition(" ")[2], "analysis.pictures")} == set()
 
 
 def test_the_house_is_described_as_it_stands():

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 from univar.registration import register
 
 if TYPE_CHECKING:
+    from univar.analysis.comparison import Comparison, compare
+    from univar.analysis.placement import Placement, place
+    from univar.analysis.value_map import ValueMap, value_map
     from univar.corpus.readers import CorpusError, Rejects, read_corpus
     from univar.corpus.records import Identity, QARecord, qa_text, split_of, write_corpus
+    from univar.model.embedded import EmbeddedCorpus, embed
     from univar.model.encoding import as_read
     from univar.model.losses import MultiViewInfoNCELoss
     from univar.model.modeling import UniVaR
@@ -28,27 +32,43 @@ _HOMES = {
     "CorpusError": "univar.corpus.readers",
     "Rejects": "univar.corpus.readers",
     "read_corpus": "univar.corpus.readers",
+    "EmbeddedCorpus": "univar.model.embedded",
+    "embed": "univar.model.embedded",
     "as_read": "univar.model.encoding",
     "MultiViewInfoNCELoss": "univar.model.losses",
     "UniVaR": "univar.model.modeling",
     "MultiViewPooling": "univar.model.modules",
     "ViewTransformer": "univar.model.modules",
+    "Comparison": "univar.analysis.comparison",
+    "compare": "univar.analysis.comparison",
+    "Placement": "univar.analysis.placement",
+    "place": "univar.analysis.placement",
+    "ValueMap": "univar.analysis.value_map",
+    "value_map": "univar.analysis.value_map",
 }
 
 __all__ = [
+    "Comparison",
     "CorpusError",
+    "EmbeddedCorpus",
     "Identity",
     "MultiViewInfoNCELoss",
     "MultiViewPooling",
+    "Placement",
     "QARecord",
     "Rejects",
     "UniVaR",
+    "ValueMap",
     "ViewTransformer",
     "as_read",
+    "compare",
+    "embed",
     "metric_path",
+    "place",
     "qa_text",
     "read_corpus",
     "split_of",
+    "value_map",
     "write_corpus",
 ]
 

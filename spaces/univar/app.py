@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 import univar
-from univar.analysis.reference import Neighbour, Reference, nearest, read_reference
-from univar.analysis.resemblance import bar_plot, in_words, place_plot
+from univar.analysis.pictures.placement_figure import bar_plot, place_plot
+from univar.analysis.placement import Neighbour, in_words, nearest
+from univar.analysis.reference import Reference, read_reference
 from univar.corpus.records import QARecord, chunked
 from univar.model import encoding
 

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from univar.analysis.comparison import Comparison, compare, representations, sentence_encoder, tfidf
+from univar.analysis.comparison import Comparison, compare, representations, sentence_encoder, side_by_side, tfidf
 from univar.corpus.records import QARecord, question_fraction, question_hash, split_of
+from univar.model.embedded import EmbeddedCorpus, EmbeddedCorpusError
+from univar.model.encoding import Provenance
 
 MODELS = ("ada", "bob", "cyd")
 
@@ -45,7 +47,7 @@ def blind(gallery: list[str], query: list[str]) -> tuple[np.ndarray[Any, Any], n
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
     control = [*corpus(topic="control"), *corpus(("dee",), topic="control")]
-    return compare(corpus(), {"names": sentence_encoder(NameReader()), "blind": blind}, control=control)
+    return side_by_side(corpus(), {"names": sentence_encoder(NameReader()), "blind": blind}, control=control)
 
 
 def rows_of(comparison: Comparison) -> dict[tuple[str, str], Any]:
@@ -79,20 +81,20 @@ def test_control_identities_that_the_values_lack_are_dropped_and_counted(compari
 
 
 def test_identities_without_control_are_named() -> None:
-    compared = compare(corpus(), {"blind": blind}, control=corpus(("ada", "bob"), topic="control"))
+    compared = side_by_side(corpus(), {"blind": blind}, control=corpus(("ada", "bob"), topic="control"))
     assert compared.selections[1].uncontrolled == ("cyd (eng)",)
     assert "no control QAs of cyd (eng)" in compared.to_markdown()
 
 
 def test_a_table_without_control_says_so(comparison: Comparison) -> None:
-    assert "No control answers were compared" in compare(corpus(), {"blind": blind}).to_markdown()
+    assert "No control answers were compared" in side_by_side(corpus(), {"blind": blind}).to_markdown()
     assert "No control answers were compared" not in comparison.to_markdown()
 
 
 def test_the_same_model_in_another_language_is_another_identity() -> None:
     finnish = [QARecord(r.question_id, r.question, r.answer, r.model, "fin") for r in corpus(topic="control")]
     with pytest.raises(ValueError, match=r"control: no QA is left of 180 \(180 of other identities, 0 trained on"):
-        compare(corpus(), {"blind": blind}, control=finnish)
+        side_by_side(corpus(), {"blind": blind}, control=finnish)
 
 
 def test_trained_questions_are_dropped_and_test_questions_become_the_query() -> None:
@@ -100,7 +102,9 @@ def test_trained_questions_are_dropped_and_test_questions_become_the_query() -> 
     # Another spelling of a question is the same question.
     trained = {question_hash(r.question.upper()) for r in records if split_of(r.question) == "train"}
     model = NameReader()
-    compared = compare(records, {"names": sentence_encoder(model)}, trained_on=trained, control=corpus(topic="control"))
+    compared = side_by_side(
+        records, {"names": sentence_encoder(model)}, trained_on=trained, control=corpus(topic="control")
+    )
     splits = [split_of(r.question) for r in records]
     values, control = compared.selections
     assert values.trained_on == splits.count("train") > 0
@@ -114,7 +118,7 @@ def test_trained_questions_are_dropped_and_test_questions_become_the_query() -> 
 def test_trained_control_questions_are_dropped_too() -> None:
     control = corpus(questions=300, topic="control")
     trained = {question_hash(r.question) for r in control if split_of(r.question) == "train"}
-    values, selected = compare(corpus(), {"blind": blind}, control=control, trained_on=trained).selections
+    values, selected = side_by_side(corpus(), {"blind": blind}, control=control, trained_on=trained).selections
     assert (values.threshold, values.trained_on) == (0.5, 0)
     assert (selected.threshold, selected.trained_on) == (
         0.9,
@@ -125,7 +129,7 @@ def test_trained_control_questions_are_dropped_too() -> None:
 def test_a_corpus_that_loses_a_few_questions_is_still_split_in_halves() -> None:
     control = corpus(questions=300, topic="control")
     met_elsewhere = {question_hash(r.question) for r in control[:30]}
-    selected = compare(corpus(), {"blind": blind}, control=control, trained_on=met_elsewhere).selections[1]
+    selected = side_by_side(corpus(), {"blind": blind}, control=control, trained_on=met_elsewhere).selections[1]
     assert (selected.threshold, selected.trained_on) == (0.5, 30)
 
 
@@ -136,7 +140,7 @@ def test_a_text_is_encoded_once_and_options_reach_the_model() -> None:
         for r in corpus()
         for s in (0, 1)
     ]
-    compared = compare(records, {"names": sentence_encoder(model, batch_size=4, show_progress_bar=False)})
+    compared = side_by_side(records, {"names": sentence_encoder(model, batch_size=4, show_progress_bar=False)})
     assert len(model.calls) == 1
     assert len(model.calls[0]) == len(set(model.calls[0])) == 180
     assert compared.selections[0].gallery + compared.selections[0].query == 360
@@ -150,7 +154,7 @@ def test_every_representation_reads_texts_of_the_same_length() -> None:
         seen.extend(gallery + query)
         return blind(gallery, query)
 
-    compared = compare(corpus(), {"listening": listening}, max_characters=12)
+    compared = side_by_side(corpus(), {"listening": listening}, max_characters=12)
     assert {len(text) for text in seen} == {12}
     assert "Texts were cut to 12 characters" in compared.to_markdown()
 
@@ -164,7 +168,7 @@ def test_tfidf_is_fitted_on_the_gallery_and_knows_word_pairs() -> None:
 
 
 def test_tfidf_tells_style_apart() -> None:
-    row = compare(corpus(), {"TF-IDF": tfidf()}).rows[0]
+    row = side_by_side(corpus(), {"TF-IDF": tfidf()}).rows[0]
     assert row.knn.accuracy == row.linear.accuracy == 1.0
 
 
@@ -172,7 +176,7 @@ def test_a_one_pass_iterator_is_enough() -> None:
     def stream() -> Iterator[QARecord]:
         yield from corpus()
 
-    assert compare(stream(), {"blind": blind}, control=stream()).rows[0].knn.n > 0
+    assert side_by_side(stream(), {"blind": blind}, control=stream()).rows[0].knn.n > 0
 
 
 def test_the_renderings_hold_the_same_rows(comparison: Comparison) -> None:
@@ -189,7 +193,7 @@ def test_the_renderings_hold_the_same_rows(comparison: Comparison) -> None:
 
 
 def test_names_are_shown_as_they_are() -> None:
-    compared = compare(corpus(), {"[red]a|b\n[/red]": blind})
+    compared = side_by_side(corpus(), {"[red]a|b\n[/red]": blind})
     assert "| [red]a\\|b [/red] |" in compared.to_markdown()
 
 
@@ -201,7 +205,7 @@ def test_representations_by_name_bring_the_questions_they_were_trained_on(monkey
     encoders, trained_on = representations(["univar", "base", "tfidf"], batch_size=8)
     assert list(encoders) == ["univar", "base", "tfidf"]
     assert trained_on == {"0123456789abcdef"}
-    assert compare(corpus(), encoders, trained_on=trained_on).rows[1].representation == "base"
+    assert side_by_side(corpus(), encoders, trained_on=trained_on).rows[1].representation == "base"
     assert trained.options == plain.options == {"batch_size": 8}
 
 
@@ -215,10 +219,10 @@ def test_a_model_that_reads_passages_is_given_all_of_a_text_up_to_the_limit() ->
     model.training_record = {"recipe": {"passages": True}}
     records = [replace(record, answer=f"{'so ' * 400}{record.answer}") for record in corpus()]
     encoder = {"names": sentence_encoder(model)}
-    assert compare(records, encoder, max_characters=2_000).rows[0].knn.accuracy == 1.0  # the name comes last
+    assert side_by_side(records, encoder, max_characters=2_000).rows[0].knn.accuracy == 1.0  # the name comes last
     assert min(len(view) for view in model.calls if isinstance(view, list)) == 3
-    assert compare(records, encoder, max_characters=1_000).rows[0].knn.accuracy == pytest.approx(1 / 3)
-    assert compare(records, encoder).max_characters == 8_000
+    assert side_by_side(records, encoder, max_characters=1_000).rows[0].knn.accuracy == pytest.approx(1 / 3)
+    assert side_by_side(records, encoder).max_characters == 8_000
 
 
 @pytest.mark.parametrize(
@@ -266,7 +270,7 @@ def test_what_is_too_small_is_refused_before_anything_is_encoded(
 ) -> None:
     model = NameReader()
     with pytest.raises(ValueError, match=r"one identity|has one question|no question is left|k must be"):
-        compare(records, {"names": sentence_encoder(model)}, **options)
+        side_by_side(records, {"names": sentence_encoder(model)}, **options)
     assert model.calls == []
 
 
@@ -293,4 +297,64 @@ def test_what_cannot_be_compared_is_refused(
     records: list[QARecord], encoders: dict[str, Any], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        compare(records, encoders, **options)
+        side_by_side(records, encoders, **options)
+
+
+# The whole, from answers or from vectors
+
+
+def embedded(records: list[QARecord], name: str = "names", fingerprint: str = "0") -> EmbeddedCorpus:
+    vectors = NameReader().encode([record.text for record in records])
+    return EmbeddedCorpus(tuple(records), np.asarray(vectors, dtype=np.float32), Provenance(name, fingerprint, None))
+
+
+def test_stored_vectors_are_compared_and_no_model_is_loaded(tmp_path):
+    embedded(corpus()).save(tmp_path / "e.parquet")
+    control = embedded(corpus(topic="control"))
+    compared = compare(tmp_path / "e.parquet", control=control, load=lambda name: pytest.fail(f"loaded {name}"))
+    assert [(row.corpus, row.representation) for row in compared.rows] == [
+        ("values", "names"),
+        ("values", "tfidf"),
+        ("control", "names"),
+        ("control", "tfidf"),
+    ]
+    assert compared.stored == ("names",)
+    assert "The vectors of names were stored; they are of whole QAs." in compared.notes()
+    same = side_by_side(corpus(), {"names": sentence_encoder(NameReader())}, control=corpus(topic="control"))
+    assert compared.rows[0] == same.rows[0]
+
+
+def test_vectors_of_several_models_stand_beside_each_other_and_beside_a_model(tmp_path):
+    embedded(corpus(), "other", "1").save(tmp_path / "other.parquet")
+    models = [embedded(corpus()), tmp_path / "other.parquet", "mine", "tfidf"]
+    compared = compare(corpus(), models=models, load=lambda _: NameReader())
+    assert [row.representation for row in compared.rows] == ["names", "other", "mine", "tfidf"]
+    assert compared.stored == ("names", "other")
+    assert compared.rows[0].knn == compared.rows[2].knn
+
+
+def test_questions_that_stored_vectors_were_trained_on_are_dropped():
+    records = corpus()
+    trained = frozenset({question_hash(records[0].question_key)})
+    vectors = embedded(records)
+    known = replace(vectors, provenance=replace(vectors.provenance, trained_on=trained))
+    assert compare(vectors, models=["tfidf"]).selections[0].trained_on == 0
+    assert compare(known).selections[0].trained_on == sum(record.question == records[0].question for record in records)
+
+
+def test_control_answers_without_vectors_are_told():
+    with pytest.raises(
+        EmbeddedCorpusError, match=r"QAs have no vector by names: embed these answers by the same model"
+    ):
+        compare(embedded(corpus()), control=corpus(topic="control"))
+
+
+def test_two_corpora_of_one_name_and_different_weights_are_told():
+    with pytest.raises(EmbeddedCorpusError, match="two corpora embedded by 'names' are of different weights"):
+        compare(embedded(corpus()), control=embedded(corpus(topic="control"), fingerprint="1"))
+
+
+def test_a_model_named_for_stored_vectors_must_be_theirs(tiny_model, tmp_path):
+    tiny_model.save_pretrained(str(tmp_path / "tiny"))
+    with pytest.raises(EmbeddedCorpusError, match="not by"):
+        compare(embedded(corpus(), str(tmp_path / "tiny")), models=[str(tmp_path / "tiny")])

@@ -14,23 +14,20 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoTokenizer, T5Config, T5EncoderModel
 
+from univar.analysis.placement import nearest, recognition_of, view_of
 from univar.analysis.reference import (
     SHIPPED_REFERENCE,
     Recognition,
     Reference,
     _recognition,
     build_reference,
-    nearest,
     read_reference,
-    recognition_of,
-    view_of,
-    weights_sha256,
     write_reference,
 )
 from univar.corpus.records import Identity, QARecord, question_hash
 from univar.model import weights
 from univar.model.export import export_model
-from univar.model.modeling import UniVaR
+from univar.model.modeling import UniVaR, weights_sha256
 from univar.model.onnx_encoder import OnnxEncoder
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist
 
+from univar.analysis.names import printable, short_names, shortened
 from univar.analysis.value_map import (
     FloatArray,
     ValueMap,
@@ -18,10 +19,7 @@ from univar.analysis.value_map import (
     colour_groups,
     ellipse_outline,
     frame,
-    printable,
     project,
-    short_names,
-    shortened,
 )
 from univar.corpus.records import Identity, QARecord
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import HEADER, failed, files
 from univar.analysis.comparison import MAX_CHARACTERS
+from univar.analysis.reference import build_reference, write_reference
 from univar.cli import main
 from univar.corpus.records import QARecord, write_corpus
 from univar.model.modeling import UniVaR
@@ -216,6 +217,44 @@ def test_the_shipped_weights_are_the_default(univar, answers):
     described = univar("info")
     assert described.code == 0
     assert "sentence-transformers" in described.out
+
+
+def test_what_encode_writes_stands_in_for_the_answers(univar, answers, tiny_encoder_folder, monkeypatch):
+    assert univar("encode", answers, "--model", tiny_encoder_folder, "--out", "e.parquet").code == 0
+    assert univar("map", answers, "--model", tiny_encoder_folder, "--out", "a.svg").code == 0
+    compared = univar("evaluate", answers, "--model", tiny_encoder_folder)
+    monkeypatch.setattr("univar.model.modeling.load_model", lambda _: pytest.fail("a model was loaded"))
+    assert univar("map", "e.parquet", "--out", "e.svg").code == 0
+    assert Path("e.svg").read_bytes() == Path("a.svg").read_bytes()
+    assert univar("evaluate", "e.parquet").out.splitlines()[:5] == compared.out.splitlines()[:5]
+    frame = univar("evaluate", "e.parquet", "--json", "--lang", "eng")
+    assert json.loads(frame.out)["stored"] == [str(tiny_encoder_folder)]
+    failed(univar("map", "e.parquet", "--out", "e.svg", "--column", "answer=text"), "columns are for answers without")
+
+
+def test_vectors_of_another_model_are_refused(univar, answers, tiny_encoder_folder):
+    assert univar("encode", answers, "--model", tiny_encoder_folder, "--out", "e.parquet").code == 0
+    run = univar("map", "e.parquet", "--model", "base", "--out", "map.svg")
+    failed(run, f"embedded by {tiny_encoder_folder}", "not by base", "univar encode ANSWERS --out FILE.parquet")
+    run = univar("place", "e.parquet")
+    failed(run, "the references by other weights", "embed the answers with univar")
+
+
+def test_place_names_the_nearest_and_says_how_sure_that_is(univar, answers, tiny_encoder_folder, records, tmp_path):
+    model = UniVaR(str(tiny_encoder_folder), device="cpu")
+    write_reference(build_reference({"mine": records}, model), tmp_path / "reference.parquet")
+    command = ("place", answers, "--model", tiny_encoder_folder, "--reference", "reference.parquet")
+    run = univar(*command, "--out", "near.md")
+    assert run.code == 0, run.err
+    assert "aya (eng): n = 40 answers to 40 questions" in run.out
+    assert "| aya (eng) | 40 | aya (eng) | mine | " in Path("near.md").read_text()
+    found = json.loads(univar(*command, "--json", "--out", "near.json").out)
+    assert found == {**json.loads(Path("near.json").read_text()), "rejected": {}}
+    nearest = {row["model"]: row["reference"] for row in found["placed"] if row["rank"] == 1}
+    assert nearest == {name: name for name in ("aya", "mixtral", "solar")}
+    alone = univar(*command, "--lang", "eng", "--set", "model=aya")
+    assert alone.out.startswith("aya (eng): n = 120 answers to 40 questions; no reference is near")
+    assert "No reference is near" in alone.out
 
 
 @pytest.mark.parametrize("suffix", [".html", ".png", ".svg", ".pdf"])

@@ -5,9 +5,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from univar.corpus.records import QARecord, passages
+from univar.corpus.records import SCHEMA, QARecord, from_row, passages
 from univar.model import encoding
-from univar.model.encoding import as_read, encode_records, write_embeddings
+from univar.model.encoding import as_read, embed_texts, encode_records, passage_given, write_embeddings
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,35 @@ def test_the_passages_of_a_model_are_as_long_as_its_window(records, passage_read
     assert [len(passages(text, characters=most)) for most in (960, 480)] == [2, 3]
 
 
+def test_any_model_reads_long_answers_whole_in_passages_of_its_window(records, tiny_model):
+    class Plain:
+        """A model with a window of 128 tokens, so of passages of 480 characters: 300 x 4 are in three."""
+
+        max_seq_length = 128
+        encode = staticmethod(lambda texts, **_: 2 * tiny_model.encode(list(texts)))
+
+    long, short = replace(records[0], answer="yes " * 300).text, records[1].text
+    assert passage_given(Plain()) == 480
+    advanced = []
+    found = embed_texts(Plain(), [long, short], advance=advanced.append)
+    parts = tiny_model.encode(passages(long)).sum(axis=0)
+    np.testing.assert_allclose(found, [parts / np.linalg.norm(parts), tiny_model.encode(short)], atol=1e-6)
+    assert advanced == []  # no module of torch
+
+
+def test_what_is_embedded_is_told_while_it_is(records, tiny_model, passage_reader):
+    long = replace(records[0], answer="yes " * 300).text
+    for model in (tiny_model, passage_reader):
+        advanced = []
+        embed_texts(model, [long, *texts(records[1:20])], advance=advanced.append, batch_size=4)
+        assert len(advanced) > 1
+        assert sum(advanced) == pytest.approx(20)
+
+
+def test_of_nothing_there_are_no_embeddings(tiny_model):
+    assert embed_texts(tiny_model, []).shape == (0, 16)
+
+
 def test_no_more_of_a_corpus_is_read_than_is_encoded(records, tiny_model):
     read = []
     stream = encode_records((read.append(record) or record for record in records), tiny_model)
@@ -67,16 +96,8 @@ def test_embeddings_are_written_with_who_answered_what(records, tiny_model, tmp_
     path = tmp_path / "embeddings.parquet"
     assert write_embeddings(iter(records), tiny_model, path) == 120
     table = pq.read_table(path)
-    assert table.column_names == ["question_id", "model", "lang", "sample", "value", "source", "embedding"]
-    first = table.slice(0, 1).drop(["embedding"]).to_pylist()[0]
-    assert first == {
-        "question_id": "q0",
-        "model": "aya",
-        "lang": "nld",
-        "sample": 3,
-        "value": "Thrift",
-        "source": "mine",
-    }
+    assert table.column_names == [*SCHEMA.names, "embedding"]
+    assert from_row(table.slice(0, 1).to_pylist()[0]) == records[0]
     assert table["model"].to_pylist() == [record.model for record in records]
     embeddings = np.array(table["embedding"].to_pylist(), dtype=np.float32)
     np.testing.assert_allclose(embeddings, tiny_model.encode(texts(records)), atol=1e-6)

@@ -2,16 +2,15 @@
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from itertools import chain
-from typing import Any, Literal, Protocol, TypeAlias
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.preprocessing import normalize
 
 from univar.analysis.identification import (
     Identification,
@@ -21,13 +20,27 @@ from univar.analysis.identification import (
     identify_knn,
     identify_linear,
 )
-from univar.corpus.records import Identity, QARecord, passage_characters, passages, question_fraction, question_hash
-from univar.model.encoding import as_read, passage_read
+from univar.analysis.results import markdown_table, percent
+from univar.corpus.records import Identity, QARecord, question_fraction, question_hash
+from univar.model.embedded import (
+    Corpus,
+    EmbeddedCorpus,
+    EmbeddedCorpusError,
+    check_fingerprint,
+    embed,
+    is_embedded,
+    records_of,
+)
+from univar.model.encoding import SentenceModel, embed_texts
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
 """From the texts of the gallery and of the query to their embeddings, `(g, d)` and `(q, d)`, dense or sparse."""
 
-Corpus: TypeAlias = Literal["values", "control"]
+CorpusName: TypeAlias = Literal["values", "control"]
 
 UNTRAINED_THRESHOLD = 0.5
 TRAINED_THRESHOLD = 0.9
@@ -41,37 +54,46 @@ _HEADER = ("corpus", "representation", "identities", "n", "k", "chance", "k-NN",
 logger = logging.getLogger(__name__)
 
 
-class SentenceModel(Protocol):
-    """What encodes sentences, such as a `SentenceTransformer`."""
-
-    @property
-    def encode(self) -> Callable[..., Any]:
-        """From a list of texts, and options, to their embeddings `(n, d)`."""
-
-
 def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
-    """An encoder from a sentence model; every distinct text is encoded once.
-
-    A model that was trained on passages reads as it was trained to, see `univar.model.encoding.as_read`. So that any
-    other reads as much, a text that is longer than its window is the mean of the unit vectors of its passages.
+    """An encoder from a sentence model; every distinct text is encoded once, and read whole by any model.
 
     Args:
-        model: Has `encode(list of str, **options)`, which gives `(n, d)` numbers, and may have `max_seq_length`, its
-            window in tokens; without one it is given every text as a whole.
-        options: For `encode`, such as `batch_size=16` or `show_progress_bar=True`.
+        model: See `univar.model.encoding.embed_texts`.
+        options: For its `encode`, such as `batch_size=16` or `show_progress_bar=True`.
     """
 
     def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
         row_of = {text: row for row, text in enumerate(dict.fromkeys(gallery + query))}
-        if passage_read(model) is not None:
-            embeddings = np.asarray(model.encode(as_read(model, row_of), **options))
-        else:
-            window = getattr(model, "max_seq_length", None) or MAX_CHARACTERS  # a token has at least one
-            characters = passage_characters(min(window, MAX_CHARACTERS))
-            parts = [passages(text, characters=characters) for text in row_of]
-            units = normalize(model.encode(list(chain.from_iterable(parts)), **options))
-            embeddings = normalize(np.add.reduceat(units, np.cumsum([0, *map(len, parts[:-1])])))
+        embeddings = embed_texts(model, list(row_of), **options)
         return embeddings[[row_of[text] for text in gallery]], embeddings[[row_of[text] for text in query]]
+
+    return encode
+
+
+def stored_encoder(*corpora: EmbeddedCorpus, max_characters: int) -> Encoder:
+    """An encoder that looks vectors up in embedded corpora of one model, and encodes nothing.
+
+    Args:
+        corpora: Of the same fingerprint.
+        max_characters: To which the texts that are looked up were cut; the vectors are of whole ones.
+    """
+    if len({corpus.provenance.fingerprint for corpus in corpora}) > 1:
+        raise EmbeddedCorpusError(f"two corpora embedded by {corpora[0].provenance.model!r} are of different weights")
+    row_of: dict[str, Any] = {
+        record.text[:max_characters]: vector
+        for corpus in corpora
+        for record, vector in zip(corpus.records, corpus.embeddings, strict=True)
+    }
+
+    def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
+        if missing := sum(text not in row_of for text in gallery + query):
+            name = corpora[0].provenance.model
+            raise EmbeddedCorpusError(
+                f"{missing:,} of {len(gallery) + len(query):,} QAs have no vector by {name}: embed these answers "
+                f"by the same model, `univar encode ANSWERS --model {name} --out FILE`"
+            )
+        first, second = (np.array([row_of[text] for text in side]) for side in (gallery, query))
+        return first, second
 
     return encode
 
@@ -133,7 +155,7 @@ class Selection:
         uncontrolled: Identities of the value corpus that the control corpus lacks.
     """
 
-    corpus: Corpus
+    corpus: CorpusName
     threshold: float
     gallery: int
     query: int
@@ -161,7 +183,7 @@ class Selection:
 class Row:
     """One representation on one corpus, by both methods."""
 
-    corpus: Corpus
+    corpus: CorpusName
     representation: str
     knn: Identification
     linear: Identification
@@ -170,19 +192,39 @@ class Row:
         """The row as text, shares in percent, in the order of the table's header."""
         knn, linear = self.knn, self.linear
         counts = (str(knn.identities), str(knn.n), str(knn.k))
-        neighbours = (_with_interval(knn), _percent(knn.f1_weighted))
-        probe = (_with_interval(linear), _percent(linear.accuracy_at_5), _percent(linear.accuracy_at_10))
-        return self.corpus, self.representation, *counts, _percent(knn.chance), *neighbours, *probe
+        neighbours = (_with_interval(knn), percent(knn.f1_weighted))
+        probe = (_with_interval(linear), percent(linear.accuracy_at_5), percent(linear.accuracy_at_10))
+        return self.corpus, self.representation, *counts, percent(knn.chance), *neighbours, *probe
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The table of a comparison: its rows, and how the QAs were selected and split."""
+    """The table of a comparison: its rows, and how the QAs were selected and split.
+
+    Attributes:
+        rows: A row for each corpus and representation.
+        selections: What of each corpus was compared.
+        max_characters: Of a QA that every representation was given.
+        seed: Of the intervals.
+        stored: Representations whose vectors were read and not made: of whole QAs.
+    """
 
     rows: tuple[Row, ...]
     selections: tuple[Selection, ...]
     max_characters: int
     seed: int
+    stored: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        values = [row for row in self.rows if row.corpus == "values"]
+        found = ", ".join(f"{row.representation} {_with_interval(row.knn)}" for row in values)
+        knn = self.rows[0].knn
+        control = "" if len(self.selections) > 1 else ", not controlled for style"
+        return (
+            f"Of {knn.n:,} answers to {knn.questions:,} questions by {knn.identities:,} identities, the author is "
+            f"named right in percent (k-NN, k = {knn.k}, 95 % intervals{control}): {found}; by chance "
+            f"{percent(knn.chance)}."
+        )
 
     def notes(self) -> list[str]:
         """What one must know to read the table, a sentence each."""
@@ -191,9 +233,29 @@ class Comparison:
         return [
             *(selection.sentence() for selection in self.selections),
             *(uncontrolled if len(self.selections) == 1 else []),
+            *([f"The vectors of {', '.join(self.stored)} were stored; they are of whole QAs."] if self.stored else []),
             f"Texts were cut to {self.max_characters} characters for every representation. Percent; in brackets "
             f"95 % intervals by bootstrap over questions (seed {self.seed}){deeper}.",
         ]
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """A row for each corpus, representation and method, with the fields of its `Identification`."""
+        import pandas as pd
+
+        return pd.concat(
+            [
+                found.to_pandas().assign(corpus=row.corpus, representation=row.representation)
+                for row in self.rows
+                for found in (row.knn, row.linear)
+            ],
+            ignore_index=True,
+        )
+
+    def plot(self) -> "go.Figure":
+        """Accuracies with their intervals beside chance, value and control answers apart."""
+        from univar.analysis.pictures.identification_figure import identification_plot
+
+        return identification_plot(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain JSON values; shares in 0..1."""
@@ -207,7 +269,8 @@ class Comparison:
             for row in self.rows
         ]
         selections = [asdict(selection) for selection in self.selections]
-        return {"rows": rows, "selections": selections, "max_characters": self.max_characters, "seed": self.seed}
+        how = {"max_characters": self.max_characters, "seed": self.seed, "stored": list(self.stored)}
+        return {"rows": rows, "selections": selections, **how}
 
     def to_json(self) -> str:
         """`to_dict` as indented JSON."""
@@ -215,12 +278,77 @@ class Comparison:
 
     def to_markdown(self) -> str:
         """The table in GitHub's Markdown, its notes as a list below."""
-        lines = [_markdown_row(_HEADER), _markdown_row(("---", "---", *["---:"] * (len(_HEADER) - 2)))]
-        lines += [_markdown_row(row.cells()) for row in self.rows]
-        return "\n".join([*lines, "", *(f"- {note}" for note in self.notes())]) + "\n"
+        table = markdown_table(_HEADER, (row.cells() for row in self.rows), text_columns=2)
+        return "\n".join([table, *(f"- {note}" for note in self.notes())]) + "\n"
 
 
 def compare(
+    corpus: Corpus,
+    *,
+    models: Iterable[str | os.PathLike[str] | EmbeddedCorpus] | None = None,
+    control: Corpus | None = None,
+    k: int = 50,
+    max_characters: int = MAX_CHARACTERS,
+    seed: int = 0,
+    load: Callable[[str], SentenceModel] | None = None,
+    show_progress_bar: bool = False,
+    **options: Any,
+) -> Comparison:
+    """Who wrote this answer? Identification by every model on the same answers, beside chance and control answers.
+
+    Args:
+        corpus: Answers, or an embedded corpus, whose vectors are compared and none made anew; see `univar.embed`.
+        models: `univar`, `univar-static`, `base` (the untouched base encoder), `tfidf` (words alone), any
+            SentenceTransformer folder or Hub name, or an embedded corpus, or its file, of the same QAs. By default
+            `univar`, `base` and `tfidf`; of an embedded corpus its own vectors and `tfidf`.
+        control: Answers of the same LLMs that elicit no values. Where vectors are stored, they must be for these too.
+        k: Neighbours, at most.
+        max_characters: Of a QA that every model is given.
+        seed: Of the intervals.
+        load: From a name to its model; `univar.model.modeling.load_model` if None.
+        show_progress_bar: Of the encoding.
+        options: For `univar.read_corpus`, such as `columns=` and `lang=`.
+
+    Raises:
+        CorpusError: If answers cannot be read.
+        EmbeddedCorpusError: If QAs have no vector by a model whose vectors are stored, or a model is named that is not
+            the one that they are by.
+        ValueError: See `side_by_side`.
+    """
+    answers = _opened(corpus, options)
+    controls = None if control is None else _opened(control, options)
+    asked = [embed(one) if is_embedded(one) else one for one in models or ()]
+    stored: dict[str, list[EmbeddedCorpus]] = {}
+    for one in (answers, controls, *asked):
+        if isinstance(one, EmbeddedCorpus):
+            stored.setdefault(one.provenance.model, []).append(one)
+    names = [one.provenance.model if isinstance(one, EmbeddedCorpus) else str(one) for one in asked]
+    for name in (one for one in asked if isinstance(one, str) and one in stored):
+        check_fingerprint(stored[name][0], name)
+    names = list(dict.fromkeys(names or ([*stored, "tfidf"] if stored else ["univar", "base", "tfidf"])))
+    made = [name for name in names if name not in stored]
+    encoders, trained_on = representations(made, load=load, show_progress_bar=show_progress_bar)
+    for name in names:
+        if name in stored:
+            encoders[name] = stored_encoder(*stored[name], max_characters=max_characters)
+            trained_on = trained_on.union(*(one.provenance.trained_on for one in stored[name]))
+    compared = side_by_side(
+        answers.records if isinstance(answers, EmbeddedCorpus) else answers,
+        {name: encoders[name] for name in names},
+        control=controls.records if isinstance(controls, EmbeddedCorpus) else controls,
+        k=k,
+        seed=seed,
+        trained_on=trained_on,
+        max_characters=max_characters,
+    )
+    return replace(compared, stored=tuple(name for name in names if name in stored))
+
+
+def _opened(corpus: Corpus, options: Mapping[str, Any]) -> EmbeddedCorpus | Iterable[QARecord]:
+    return embed(corpus, **options) if is_embedded(corpus) else records_of(corpus, **options)
+
+
+def side_by_side(
     records: Iterable[QARecord],
     representations: Mapping[str, Encoder],
     *,
@@ -277,7 +405,7 @@ class _Split:
 
 
 def _split(
-    corpus: Corpus,
+    corpus: CorpusName,
     records: Iterable[QARecord],
     trained_on: AbstractSet[str],
     identities: frozenset[Identity] | None,
@@ -353,15 +481,5 @@ def _naming(subject: str) -> Iterator[None]:
         raise ValueError(f"{subject}: {error}") from error
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
 def _with_interval(result: Identification) -> str:
-    return f"{_percent(result.accuracy)} [{_percent(result.interval.low)}, {_percent(result.interval.high)}]"
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    # A name may hold what would end the cell or the row.
-    escaped = (" ".join(cell.split()).replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return f"{percent(result.accuracy)} [{percent(result.interval.low)}, {percent(result.interval.high)}]"

@@ -1,15 +1,20 @@
 """Where identities lie: centroids, the distances between them, and whether these follow a known truth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
+from univar.analysis.results import markdown_table
 from univar.analysis.statistics import Interval
 from univar.corpus.simulation import Simulation, stance_distances, style_distances
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -36,6 +41,54 @@ class GeometryAgreement:
     style_interval: Interval
     n_identities: int
     n_pairs: int
+
+    def __str__(self) -> str:
+        low, high = self.stances_interval
+        return (
+            f"Distances follow the known stances with a rank correlation of {self.stances:.2f} (95 % interval "
+            f"{low:.2f} to {high:.2f} by bootstrap over {self.n_identities:,} identities, n = {self.n_pairs:,} pairs) "
+            f"and their style with {self.style:.2f} ({self.style_interval.low:.2f} to {self.style_interval.high:.2f})."
+        )
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Two rows, `stances` and `style`: correlation, 95 % interval, pairs `n`, identities."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values, intervals as `low` and `high`; what is not a number is None."""
+
+        def plain(content: Any) -> Any:
+            if isinstance(content, Interval):
+                return {end: plain(number) for end, number in content._asdict().items()}
+            return None if isinstance(content, float) and np.isnan(content) else content
+
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+
+    def to_markdown(self) -> str:
+        """Two rows, stances and style."""
+        columns = ("correlation", "low", "high")
+        rows = [
+            (str(row["with"]), *("-" if row[name] is None else f"{row[name]:.2f}" for name in columns))
+            for row in self._rows()
+        ]
+        return f"{markdown_table(('with', *columns), rows)}\n- {self}\n"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        found = {"stances": (self.stances, *self.stances_interval), "style": (self.style, *self.style_interval)}
+        return [
+            {
+                "with": name,
+                **{
+                    field: None if np.isnan(number) else float(number)
+                    for field, number in zip(("correlation", "low", "high"), numbers, strict=True)
+                },
+                "n": self.n_pairs,
+                "identities": self.n_identities,
+            }
+            for name, numbers in found.items()
+        ]
 
 
 def centroids(embeddings: npt.ArrayLike, labels: Sequence[int] | npt.NDArray[np.integer]) -> FloatArray:

@@ -46,9 +46,6 @@ SHIPPED_REFERENCE = Path(__file__).parent.parent / "assets" / "reference" / "cen
 VIEW_SIZES = (1, 5, 20, 80)
 """QAs in the views whose authors are named when a reference is built."""
 
-RESAMPLES = 1000
-"""Bootstrap resamples of the QAs behind an interval."""
-
 _IDENTITY, _CENTRE, _WHITENING = "identity", "centre", "whitening"
 
 
@@ -124,7 +121,7 @@ class Reference:
     recognitions: tuple[Recognition, ...]
     """A row a corpus and view size; empty where an identity answered too few questions to set some apart."""
     weights: str
-    """sha256 of the weights of the model; see `weights_sha256`."""
+    """sha256 of the weights of the model; see `univar.model.modeling.weights_sha256`."""
 
     def placed(self, embeddings: npt.ArrayLike) -> FloatArray:
         """Embeddings (n, d) after centring and whitening, (n, d) float64."""
@@ -133,35 +130,7 @@ class Reference:
     @property
     def directions(self) -> FloatArray:
         """(m, d) unit vectors: where each identity lies after centring and whitening."""
-        return _unit(self.placed(self.centroids))
-
-
-class Neighbour(NamedTuple):
-    """One reference and how similar a set of QAs is to it."""
-
-    identity: Identity
-    corpus: str
-    similarity: float
-    """Cosine in [-1, 1] after centring and whitening; 0 is no more alike than any two references."""
-    low: float | None
-    """Lower end of its 95 % interval; None for a single question."""
-    high: float | None
-    first: float | None
-    """Share of the resamples, in 0..1, in which no other reference is more similar; None for a single question."""
-
-
-class View(NamedTuple):
-    """A set of QAs after centring and whitening; d dimensions."""
-
-    place: FloatArray
-    """(d,) the direction of their mean, of length 1."""
-    draws: FloatArray | None
-    """(RESAMPLES, d) the same for questions drawn anew; None for a single question.
-
-    All are divided by the length of the mean itself and not by their own: a resample repeats QAs, so its mean is
-    longer than that of as many different ones and every cosine with it smaller. Intervals would lie beside what they
-    belong to. The order of the references does not depend on the length.
-    """
+        return unit(self.placed(self.centroids))
 
 
 def build_reference(
@@ -210,62 +179,9 @@ def build_reference(
         corpora=tuple(members),
         counts=counts,
         recognitions=_recognitions(embeddings, labels, members, questions, seed),
-        weights=weights_sha256(model),
+        weights=_fingerprint(model),
         **space._asdict(),
     )
-
-
-def view_of(
-    reference: Reference, embeddings: npt.ArrayLike, *, questions: Sequence[str] | None = None, seed: int = 0
-) -> View:
-    """Where a set of QAs lies in the space of a reference, and how far that depends on the questions.
-
-    Args:
-        reference: What to compare with.
-        embeddings: (n, d) unit vectors of QAs by one identity, from the model of the reference.
-        questions: (n,) the question of each QA; answers to one question are drawn together. By default each QA has
-            its own.
-        seed: Of the bootstrap.
-
-    Raises:
-        ValueError: If there is no QA, the widths differ, a number is not finite, or questions and QAs differ in number.
-    """
-    vectors = np.asarray(embeddings, dtype=np.float64)
-    width = reference.centroids.shape[1]
-    if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != width or not np.isfinite(vectors).all():
-        raise ValueError(f"embeddings must be finite, (n, {width}) with n of at least 1, got {vectors.shape}")
-    if questions is not None and len(questions) != len(vectors):
-        raise ValueError(f"{len(questions)} questions for {len(vectors)} QAs; give one a QA")
-    places = reference.placed(vectors)
-    mean = places.mean(axis=0)
-    length = float(np.linalg.norm(mean)) or 1.0
-    draws = _resampled_means(places, questions, seed)
-    return View(mean / length, None if draws is None else draws / length)
-
-
-def nearest(
-    reference: Reference, embeddings: npt.ArrayLike, *, questions: Sequence[str] | None = None, seed: int = 0
-) -> list[Neighbour]:
-    """All references, the most similar to a set of QAs first, with percentile intervals; arguments as for `view_of`."""
-    view = view_of(reference, embeddings, questions=questions, seed=seed)
-    directions = reference.directions
-    similarities = directions @ view.place
-    m = len(similarities)
-    lows, highs, firsts = [None] * m, [None] * m, [None] * m
-    if view.draws is not None:
-        drawn = view.draws @ directions.T
-        lows, highs = np.clip(np.quantile(drawn, [0.025, 0.975], axis=0), -1, 1).tolist()
-        firsts = (np.bincount(drawn.argmax(axis=1), minlength=m) / len(drawn)).tolist()
-    return [
-        Neighbour(reference.identities[i], reference.corpora[i], float(similarities[i]), lows[i], highs[i], firsts[i])
-        for i in np.argsort(-similarities, kind="stable")
-    ]
-
-
-def recognition_of(reference: Reference, corpus: str, qas: int) -> Recognition | None:
-    """What is known of views of as many QAs as these, or of the next smaller size, by identities of a corpus."""
-    fitting = [row for row in reference.recognitions if row.corpus == corpus and row.qas <= qas]
-    return max(fitting, key=lambda row: row.qas, default=None)
 
 
 def write_reference(reference: Reference, path: str | os.PathLike[str] = SHIPPED_REFERENCE) -> None:
@@ -315,7 +231,7 @@ def read_reference(
         vectors = np.stack(table["vector"].to_numpy()).astype(np.float32)
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no reference ({error}); write one with write_reference") from error
-    if model is not None and (found := weights_sha256(model)) != weights:
+    if model is not None and (found := _fingerprint(model)) != weights:
         raise ValueError(
             f"{path} belongs to weights with sha256 {weights[:12]}…, this model has {found[:12]}…: embeddings of one "
             "cannot be compared with those of the other. Use the model the reference was built with, or build one "
@@ -338,22 +254,10 @@ def _read_recognition(row: Mapping[str, Any]) -> Recognition:
     return Recognition(**{**row, "by_identity": tuple(map(tuple, row.get("by_identity", ())))})
 
 
-def weights_sha256(model: "SentenceTransformer") -> str:
-    """What tells the weights of a model from others.
+def _fingerprint(model: "SentenceTransformer") -> str:
+    from univar.model.modeling import weights_sha256  # here, not above: torch takes seconds, figures need none
 
-    The sha256 of their file where they are the weights of `univar`, that of the graph of an `OnnxEncoder`, else
-    `univar.model.weights.tensors_sha256` of the loaded tensors.
-    """
-    from univar.model.modeling import has_shipped_weights  # here, not above: torch takes seconds, figures need none
-    from univar.model.onnx_encoder import OnnxEncoder
-    from univar.model.weights import shipped_record, tensors_sha256
-
-    if isinstance(model, OnnxEncoder):
-        return model.graph_sha256()
-    # The shipped weights are computed from their file, and the last bits of that depend on the machine.
-    if has_shipped_weights(model):
-        return str(shipped_record()["adapter_sha256"])
-    return tensors_sha256(model.state_dict())
+    return weights_sha256(model)
 
 
 class _Space(NamedTuple):
@@ -394,13 +298,13 @@ def _recognitions(
     for half in (0, 1):
         known, asked = halves == half, np.flatnonzero(halves != half)
         space = _space(embeddings[known], labels[known], corpora)
-        directions = _unit((space.centroids - space.centre) @ space.whitening)
+        directions = unit((space.centroids - space.centre) @ space.whitening)
         places = (embeddings - space.centre) @ space.whitening
         for label, corpus in enumerate(corpora):
             own = rng.permutation(asked[labels[asked] == label])
             for qas in VIEW_SIZES:
                 whole = own[: len(own) // qas * qas].reshape(-1, qas)
-                scores = _unit(places[whole].mean(axis=1)) @ directions.T
+                scores = unit(places[whole].mean(axis=1)) @ directions.T
                 others = np.delete(scores, label, axis=1).max(axis=1)
                 trials.setdefault((corpus, qas), []).append(
                     np.column_stack([scores[:, label], others, np.full(len(others), label)])
@@ -425,24 +329,12 @@ def _recognition(
     return Recognition(corpus, qas, len(author), int(right.sum()), floor, int(strange.sum()), by_identity)
 
 
-def _resampled_means(rows: FloatArray, questions: Sequence[str] | None, seed: int) -> FloatArray | None:
-    """(RESAMPLES, k) means of rows (n, k) with questions drawn anew; None for a single question."""
-    names = np.arange(len(rows)) if questions is None else np.asarray(questions, dtype=object)
-    _, members, sizes = np.unique(names, return_inverse=True, return_counts=True)
-    if len(sizes) < 2:
-        return None
-    sums = np.zeros((len(sizes), rows.shape[1]))
-    np.add.at(sums, members, rows)
-    draws = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=RESAMPLES)
-    return np.asarray((draws @ sums) / (draws @ sizes)[:, np.newaxis])
-
-
 def _wilson(successes: int, trials: int) -> Interval:
     low, high = binomtest(successes, trials).proportion_ci(method="wilson")
     return Interval(float(low), float(high))
 
 
-def _unit(rows: FloatArray) -> FloatArray:
+def unit(rows: FloatArray) -> FloatArray:
     """Rows of length 1; a row of zeros stays one."""
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))

@@ -16,11 +16,9 @@ UMAP is left out, since numba is heavy to carry.
 """
 
 import logging
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +26,14 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from univar.analysis.names import printable, provider, short_names
+from univar.analysis.results import markdown_table
 from univar.corpus.records import Identity, QARecord, identity_labels, normalised_question
+from univar.model.embedded import Corpus, embed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +53,6 @@ CAVEAT = (
 
 _CHI2_95 = 5.991464547107979
 """95 % quantile of chi squared with two degrees of freedom: the squared radius of a 95 % ellipse."""
-
-_DATE_AT_END = re.compile(r"[-_@:.](19|20)\d\d[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])$")
-
-_UNPRINTABLE = re.compile(r"(?!\s)[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,64 @@ class ValueMap:
     """Share (0..1) of the variance of the QAs that each axis shows; None for t-SNE or where nothing varies."""
     explained_between: float | None
     """Share (0..1) of the variance of the identities' means that both axes show together; None likewise."""
+
+    def __str__(self) -> str:
+        return caption(self)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """A row an identity: `x`, `y`, the half axes of its 95 % ellipse along them, its QAs `n` and its questions."""
+        import pandas as pd
+
+        return pd.DataFrame(self._rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The identities' places as plain JSON values, and how the map was made."""
+        return {
+            "identities": self._rows(),
+            "qas": self.total,
+            "method": self.method,
+            "seed": self.seed,
+            "question_centred": self.question_centred,
+            "explained_variance": self.explained_variance,
+            "explained_between": self.explained_between,
+        }
+
+    def to_markdown(self) -> str:
+        """A row an identity, how the map was made and what it may not be used for below."""
+        places = ("x", "y", "x_95", "y_95")
+        rows = [
+            (
+                f"{row['model']} ({row['lang']})",
+                f"{row['n']:,}",
+                f"{row['questions']:,}",
+                *("-" if row[name] is None else f"{row[name]:.3f}" for name in places),
+            )
+            for row in self._rows()
+        ]
+        table = markdown_table(("identity", "n", "questions", "x", "y", "± x", "± y"), rows)
+        return f"{table}\n- {self}\n- {CAVEAT}\n"
+
+    def plot(self, *, color_by: ColorBy = "auto") -> "go.Figure":
+        """The interactive map; `univar.analysis.pictures` writes it as a page or a picture for papers."""
+        from univar.analysis.pictures.map_page import map_plot
+
+        return map_plot(self, color_by=color_by)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        radii = np.sqrt(_CHI2_95 * np.diagonal(self.covariances, axis1=1, axis2=2))
+        return [
+            {
+                "model": identity.model,
+                "lang": identity.lang,
+                "n": int(self.counts[number]),
+                "questions": int(self.question_counts[number]),
+                "x": float(x),
+                "y": float(y),
+                "x_95": None if np.isnan(radii[number, 0]) else float(radii[number, 0]),
+                "y_95": None if np.isnan(radii[number, 1]) else float(radii[number, 1]),
+            }
+            for number, (identity, (x, y)) in enumerate(zip(self.identities, self.centroids, strict=True))
+        ]
 
 
 class _Corpus(NamedTuple):
@@ -198,6 +257,34 @@ def build_map(
     )
 
 
+def value_map(
+    corpus: Corpus,
+    *,
+    model: str | None = None,
+    method: Method = "pca",
+    seed: int = 0,
+    max_points: int = 5000,
+    **options: Any,
+) -> ValueMap:
+    """The value map of a corpus: every QA and the identities that wrote them, placed in two dimensions.
+
+    Args:
+        corpus: Answers, or an embedded corpus, of which nothing is encoded again; see `univar.embed`.
+        model: What embeds the answers; by default `univar`, of an embedded corpus the model that it is of.
+        method: `pca` keeps distances, `tsne` neighbours.
+        seed: Of the choice of QAs to draw, the bootstrap and t-SNE.
+        max_points: Most QAs to draw.
+        options: For `univar.read_corpus`.
+
+    Raises:
+        CorpusError: If the answers cannot be read.
+        EmbeddedCorpusError: If they are embedded by another model.
+        ValueError: See `build_map`.
+    """
+    embedded = embed(corpus, model, **options)
+    return build_map(embedded.records, embedded.embeddings, method=method, seed=seed, max_points=max_points)
+
+
 def ellipse_outline(value_map: ValueMap, identity: int, *, vertices: int = 72) -> FloatArray:
     """The closed outline (vertices, 2) of a centroid's 95 % ellipse; all NaN where a single question gives none."""
     covariance = value_map.covariances[identity]
@@ -223,27 +310,6 @@ def frame(value_map: ValueMap) -> tuple[FloatArray, FloatArray]:
     return low - least, high + least
 
 
-def short_names(identities: Sequence[Identity]) -> list[str]:
-    """A short name for each identity, different for different models.
-
-    The organisation before "/" and a date at the end are dropped where that leaves no two models alike; the language
-    is named where there are several. Long names lose their middle, unprintable characters are replaced, and nothing
-    is escaped.
-
-    Example:
-        >>> short_names([Identity("openai/gpt-4o-2024-11-20", "eng"), Identity("qwen/qwen-max", "eng")])
-        ['gpt-4o', 'qwen-max']
-    """
-    forms = {identity.model: _name_forms(identity.model) for identity in identities}
-    uses = Counter((level, form) for trio in forms.values() for level, form in enumerate(trio))
-    names = {
-        model: next((form for level, form in enumerate(trio) if uses[level, form] == 1), trio[-1])
-        for model, trio in forms.items()
-    }
-    several = len({identity.lang for identity in identities}) > 1
-    return [names[who.model] + (f" ({shortened(printable(who.lang), 12)})" if several else "") for who in identities]
-
-
 def colour_groups(identities: Sequence[Identity], color_by: ColorBy = "auto") -> list[str]:
     """The name of the group whose colour each identity takes.
 
@@ -259,7 +325,7 @@ def colour_groups(identities: Sequence[Identity], color_by: ColorBy = "auto") ->
     if color_by == "lang" or (color_by == "auto" and len({identity.lang for identity in identities}) > 1):
         return [printable(identity.lang) for identity in identities]
     if len({identity.model for identity in identities}) > 10:
-        providers = [_provider(printable(identity.model)) for identity in identities]
+        providers = [provider(printable(identity.model)) for identity in identities]
         if len(set(providers)) > 1:
             return providers
     return short_names([identity._replace(lang="") for identity in identities])
@@ -301,33 +367,9 @@ def _method_sentence(value_map: ValueMap) -> str:
     )
 
 
-def printable(text: str) -> str:
-    """Text on one line without control characters, lone surrogates and marks that reverse the writing direction."""
-    return " ".join("".join("\ufffd" if _UNPRINTABLE.match(c) else c for c in text).split())
-
-
-def shortened(text: str, limit: int = 32) -> str:
-    """Text of at most `limit` characters; a longer one loses its middle, since versions differ at the end."""
-    return text if len(text) <= limit else f"{text[: limit // 2]}…{text[len(text) - (limit - limit // 2 - 1) :]}"
-
-
 def _span(numbers: IntArray) -> str:
     low, high = int(numbers.min()), int(numbers.max())
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _name_forms(model: str) -> tuple[str, str, str]:
-    """A model's name without organisation and date, without organisation, and whole."""
-    whole = printable(model)
-    bare = whole.rstrip("/").rsplit("/", 1)[-1] or whole
-    return shortened(_DATE_AT_END.sub("", bare) or bare), shortened(bare), shortened(whole)
-
-
-def _provider(model: str) -> str:
-    if "/" in model:
-        return model.split("/", 1)[0]
-    letters = re.match(r"[^\W\d_]+", model)
-    return letters[0].lower() if letters else model
 
 
 def _checked(embeddings: npt.ArrayLike) -> FloatArray:

@@ -19,7 +19,7 @@ from univar.cli.options import (
     output_file,
     spare_corpora,
 )
-from univar.cli.terminal import encoding_bar, result
+from univar.cli.terminal import bar, result
 
 app = typer.Typer()
 
@@ -40,15 +40,20 @@ def encode(
     rejects: RejectsFile = None,
     as_json: Json = False,
 ) -> None:
-    """Turn every QA into a vector; the corpus may be larger than memory."""
+    """Turn every QA into a vector; the corpus may be larger than memory.
+
+    The file is an embedded corpus: evaluate, map and place take it in place of the answers and encode nothing again.
+    """
     spare_corpora([corpus], out_file, rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
         total = reader.count(corpus)
     encoder = load_named(model, backend)
     from univar.model.encoding import write_embeddings
 
-    with encoding_bar(encoder, total, f"Encoding {corpus.name} with {model}"):
-        written = write_embeddings(reader.again(corpus), encoder, out_file, batch_size=batch_size)
+    with bar(f"Encoding {corpus.name} with {model}", total) as advance:
+        written = write_embeddings(
+            reader.again(corpus), encoder, out_file, name=model, batch_size=batch_size, advance=advance
+        )
     described = {
         "embeddings": written,
         "dimensions": encoder.get_embedding_dimension(),

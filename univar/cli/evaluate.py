@@ -18,10 +18,11 @@ from univar.cli.options import (
     check_models,
     corpus_reader,
     load_named,
+    opened,
     output_file,
     spare_corpora,
 )
-from univar.cli.terminal import err, log, result, show_identification, working
+from univar.cli.terminal import err, log, result, show_identification, working, write_result
 
 app = typer.Typer()
 
@@ -34,8 +35,8 @@ def evaluate(
         typer.Option(
             metavar="NAME",
             help="What to compare: univar, univar-static, base (the untouched base encoder), tfidf (words alone), "
-            "or any SentenceTransformer folder or Hub name; repeatable.",
-            show_default="univar, base, tfidf",
+            "any SentenceTransformer folder or Hub name, or what `univar encode` wrote of these answers; repeatable.",
+            show_default="univar, base, tfidf; of an embedded corpus its own vectors and tfidf",
         ),
     ] = None,
     control: Annotated[
@@ -59,29 +60,29 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Tell how well LLMs can be told apart by one answer, beside chance, baselines and control answers."""
-    from univar.files import replacing
-
     spare_corpora([corpus, control], out_file, rejects)
     if control is not None and control.samefile(corpus):
         message = f"{control} is the corpus itself; a control corpus holds answers that elicit no values"
         raise typer.BadParameter(message, param_hint="--control")
     with corpus_reader(column, constant, lang, rejects) as reader:
-        records = reader.read(corpus)
-        controls = reader.read(control) if control is not None else None
-    names = dict.fromkeys(model or ("univar", "base", "tfidf"))
-    check_models(*names)
+        answers = opened(reader, corpus)
+        controls = opened(reader, control) if control is not None else None
+    check_models(*(model or ()))
     with working("Loading the libraries"):
-        from univar.analysis.comparison import compare, representations
+        from univar.analysis.comparison import compare
     log("univar.analysis", quiet=not err.is_terminal)
-    encoders, trained_on = representations(
-        names, load=lambda name: load_named(name, backend), show_progress_bar=err.is_terminal
+    comparison = compare(
+        answers,
+        models=model,
+        control=controls,
+        k=k,
+        max_characters=max_characters,
+        seed=seed,
+        load=lambda name: load_named(name, backend),
+        show_progress_bar=err.is_terminal,
     )
-    same = {"k": k, "seed": seed, "max_characters": max_characters}
-    comparison = compare(records, encoders, control=controls, trained_on=trained_on, **same)
     if out_file is not None:
-        with replacing(out_file) as temporary:
-            text = comparison.to_json() if out_file.suffix.lower() == ".json" else comparison.to_markdown()
-            temporary.write_text(text, encoding="utf-8")
+        write_result(comparison, out_file)
     if not as_json:
         show_identification(comparison)
     described = {**comparison.to_dict(), "rejected": reader.rejected}

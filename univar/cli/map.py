@@ -6,22 +6,23 @@ from typing import Annotated
 import typer
 
 from univar.cli.options import (
+    BackendName,
     ColorBy,
     Columns,
     Constants,
     CorpusPath,
     Json,
     Languages,
-    ModelName,
+    ModelOrOwn,
     Projection,
     RejectsFile,
     Seed,
     corpus_reader,
-    load_named,
+    embedded,
     output_file,
     spare_corpora,
 )
-from univar.cli.terminal import encoding_bar, result
+from univar.cli.terminal import result
 
 app = typer.Typer()
 
@@ -38,7 +39,8 @@ def map_(
             help=".html (interactive), .png, .svg or .pdf (for papers).",
         ),
     ],
-    model: ModelName = "univar",
+    model: ModelOrOwn = None,
+    backend: BackendName = None,
     method: Annotated[
         Projection, typer.Option(help="Projection: pca keeps distances, tsne neighbours.")
     ] = Projection.pca,
@@ -54,17 +56,13 @@ def map_(
     """Draw the value map: every QA a faint dot, every LLM (in one language) a large mark."""
     spare_corpora([corpus], rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
-        records = reader.read(corpus)
-    encoder = load_named(model)
+        answers = embedded(reader, corpus, model, backend)
     from univar.analysis.pictures.map_figure import draw_map
     from univar.analysis.pictures.map_page import write_map_html
-    from univar.analysis.value_map import build_map
-    from univar.model.encoding import as_read
+    from univar.analysis.value_map import value_map
 
-    with encoding_bar(encoder, len(records), f"Encoding {corpus.name} with {model}"):
-        embeddings = encoder.encode(as_read(encoder, [record.text for record in records]))
-    value_map = build_map(records, embeddings, method=method.value, seed=seed)
+    drawn = value_map(answers, method=method.value, seed=seed)
     write = write_map_html if out_file.suffix.lower() == ".html" else draw_map
-    write(value_map, out_file, color_by=color_by.value, title=title)
-    described = {"qas": len(records), "identities": len(value_map.identities), "path": str(out_file.resolve())}
+    write(drawn, out_file, color_by=color_by.value, title=title)
+    described = {"qas": len(answers), "identities": len(drawn.identities), "path": str(out_file.resolve())}
     result({**described, "rejected": reader.rejected}, f"The map: {out_file.resolve()}", as_json=as_json)

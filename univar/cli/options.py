@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from univar.cli.terminal import CorpusReader, problem, working
+from univar.cli.terminal import CorpusReader, bar, problem, working
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from univar.corpus.records import QARecord
+    from univar.model.embedded import EmbeddedCorpus
 
 _CORPUS_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
@@ -117,7 +120,7 @@ CorpusPath = Annotated[
         metavar="CORPUS",
         exists=True,
         help="Answers: a csv, tsv, jsonl, json or parquet file, or a folder of them, "
-        "with the columns question, answer, model, lang.",
+        "with the columns question, answer, model, lang; or what `univar encode` wrote.",
         show_default=False,
     ),
 ]
@@ -173,6 +176,15 @@ ModelName = Annotated[
         help="univar, univar-static, base, an exported folder, or a SentenceTransformer folder or Hub name.",
     ),
 ]
+ModelOrOwn = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="univar, univar-static, base, an exported folder, or a SentenceTransformer folder or Hub name.",
+        show_default="univar; of an embedded corpus its own",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 MaxCharacters = Annotated[
     int,
@@ -214,6 +226,30 @@ def corpus_reader(
     """What reads the corpora of one command, with the options that all commands have for it."""
     named, fixed = (dict(item.split("=", 1) for item in given or []) for given in (columns, constants))
     return CorpusReader(named, fixed, lang, rejects)
+
+
+def opened(reader: CorpusReader, corpus: Path) -> "EmbeddedCorpus | list[QARecord]":
+    """A corpus as it is: with its vectors where it has them."""
+    from univar.model.embedded import embed, is_embedded
+
+    return embed(corpus, **reader.options) if is_embedded(corpus) else reader.read(corpus)
+
+
+def embedded(reader: CorpusReader, corpus: Path, model: str | None, backend: Backend | None = None) -> "EmbeddedCorpus":
+    """A corpus with its vectors by the model of `--model`; one that is embedded already is read as it is.
+
+    By default that is `univar`, and for an embedded corpus the model that it is of, which is not loaded then.
+    """
+    from univar.model.embedded import embed, is_embedded
+
+    if is_embedded(corpus):
+        own = None if model is None else load_named(model, backend)
+        return embed(corpus, own, name=model, **reader.options)
+    records = reader.read(corpus)
+    name = model or "univar"
+    encoder = load_named(name, backend)
+    with bar(f"Encoding {corpus.name} with {name}", len(records)) as advance:
+        return embed(records, encoder, name=name, advance=advance)
 
 
 def corpus_names(paths: list[Path]) -> list[str]:

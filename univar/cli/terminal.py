@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from univar.analysis.comparison import Comparison
+    from univar.analysis.placement import Placement
+    from univar.analysis.results import Result
     from univar.corpus.readers import Rejects
     from univar.corpus.records import QARecord
 
@@ -32,6 +34,7 @@ err = Console(stderr=True)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LONGEST_PROBLEM = 800
 _LONGEST_LIST = 10
+_SHOWN_NEIGHBOURS = 5
 _HIGHER_CONTROLS = range(0x7F, 0xA0)
 _REPLACED = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *_HIGHER_CONTROLS) if chr(code) not in "\n\t"}
 _ESCAPED = {code: f"\\u{code:04x}" for code in _HIGHER_CONTROLS}
@@ -101,7 +104,7 @@ def problem(error: BaseException) -> str:
 
 
 @contextmanager
-def bar(description: str, total: int | None = None, unit: str = "QAs") -> Iterator[Callable[[int], None]]:
+def bar(description: str, total: int | None = None, unit: str = "QAs") -> Iterator[Callable[[float], None]]:
     """A progress bar, or a count where the total is not known; nothing where there is no terminal.
 
     Yields what is to be told how many more are done.
@@ -150,7 +153,7 @@ class CorpusReader:
         self, columns: Mapping[str, str], constants: Mapping[str, str], lang: Sequence[str] | None, file: Path | None
     ) -> None:
         self.rejected: Counter[str] = Counter()
-        self._options: dict[str, Any] = {"columns": columns, "constants": constants, "lang": lang}
+        self.options: dict[str, Any] = {"columns": columns, "constants": constants, "lang": lang}
         self._file = file
         self._open: dict[Path | None, Rejects] = {}
 
@@ -173,7 +176,7 @@ class CorpusReader:
         """The QAs of a corpus that was counted, as a stream."""
         from univar.corpus.readers import read_corpus
 
-        return read_corpus(path, **self._options)
+        return read_corpus(path, **self.options)
 
     def stream(self, path: Path) -> "Iterator[QARecord]":
         """The QAs of a corpus one by one; rejected rows are told at its end."""
@@ -183,7 +186,7 @@ class CorpusReader:
         before, kept = rejects.counts.copy(), 0
         try:
             with bar(f"Reading {path.name}") as advance:
-                for record in read_corpus(path, rejects=rejects, **self._options):
+                for record in read_corpus(path, rejects=rejects, **self.options):
                     kept += 1
                     advance(1)
                     yield record
@@ -233,6 +236,35 @@ def show_identification(comparison: "Comparison", heading: str = "") -> None:
             table.add_row(*map(Text, (name, neighbours, probe, at_5, at_10)[: 3 + len(depths)]))
         out.print(Text(printable(title), style="bold"), soft_wrap=True)
         out.print(table)
+
+
+def show_placement(placement: "Placement") -> None:
+    """The nearest references of each identity, narrow enough for a terminal of 80 columns."""
+    for one in placement.placed:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("nearest", overflow="fold")
+        table.add_column("similarity", justify="right", no_wrap=True)
+        table.add_column("came first", justify="right", no_wrap=True)
+        for near in one.neighbours[:_SHOWN_NEIGHBOURS]:
+            ends = "" if near.low is None else f" [{near.low:.2f}, {near.high:.2f}]"
+            first = "-" if near.first is None else f"{near.first:.0%}"
+            name = printable(f"{near.identity}, {near.corpus}")
+            table.add_row(Text(name), f"{near.similarity:.2f}{ends}", first)
+        title = f"{one.identity}: n = {one.n:,} answers to {one.questions:,} questions"
+        title += "" if placement.is_near(one) else "; no reference is near, and their order says little"
+        out.print(Text(printable(title), style="bold"), soft_wrap=True)
+        out.print(table)
+
+
+def write_result(found: "Result", file: Path) -> None:
+    """What was found as JSON or, under any other suffix, as Markdown; whole or not at all."""
+    from univar.files import replacing
+
+    text = found.to_markdown()
+    if file.suffix.lower() == ".json":
+        text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with replacing(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def described_lines(described: Mapping[str, Any]) -> Iterator[str]:

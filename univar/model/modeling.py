@@ -296,6 +296,20 @@ def has_shipped_weights(model: nn.Module) -> bool:
     return found.keys() == shipped.keys() and all(_nearly_equal(found[name], shipped[name]) for name in shipped)
 
 
+def weights_sha256(model: SentenceTransformer) -> str:
+    """What tells the weights of a model from others.
+
+    The sha256 of their file where they are the weights of `univar`, that of the graph of an `OnnxEncoder`, else
+    `univar.model.weights.tensors_sha256` of the loaded tensors.
+    """
+    if isinstance(model, OnnxEncoder):
+        return model.graph_sha256()
+    # The shipped weights are computed from their file, and the last bits of that depend on the machine.
+    if has_shipped_weights(model):
+        return str(weights.shipped_record()["adapter_sha256"])
+    return weights.tensors_sha256(model.state_dict())
+
+
 def _nearly_equal(tensor: Tensor, expected: Tensor) -> bool:
     found, rounded = tensor.cpu(), expected.to(tensor.dtype)
     if (same := torch.equal(found, rounded)) or not tensor.is_floating_point():

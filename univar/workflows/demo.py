@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from univar.analysis.comparison import OPENING, Comparison, SentenceModel, compare, sentence_encoder, tfidf
+from univar.analysis.comparison import OPENING, Comparison, sentence_encoder, side_by_side, tfidf
 from univar.analysis.geometry import GeometryAgreement, geometry_agreement, identity_distances
 from univar.analysis.pictures.agreement_figure import draw_agreement
 from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.pictures.map_page import write_map_html
-from univar.analysis.statistics import Interval
 from univar.analysis.value_map import CAVEAT, build_map
 from univar.corpus.records import QARecord, question_hash, write_corpus
 from univar.corpus.simulation import (
@@ -30,7 +29,7 @@ from univar.corpus.simulation import (
     style_distances,
 )
 from univar.files import replacing
-from univar.model.encoding import as_read
+from univar.model.encoding import SentenceModel, as_read
 from univar.model.modeling import load_model
 
 MODELS = ("univar", "base")
@@ -77,7 +76,8 @@ class Demo:
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers as plain JSON values; a correlation that is not defined is None."""
-        return {"identification": self.comparison.to_dict(), "geometry": _geometry_dict(self.geometry)}
+        geometry = {name: agreement.to_dict() for name, agreement in self.geometry.items()}
+        return {"identification": self.comparison.to_dict(), "geometry": geometry}
 
 
 def run_demo(
@@ -120,7 +120,7 @@ def run_demo(
     step("Telling the LLMs apart by one answer, and comparing the distances between them with the known ones ...")
     encoders = {**{name: sentence_encoder(known) for name, known in encoded.items()}, "tfidf": tfidf()}
     cut = {"max_characters": OPENING}  # which no simulated answer reaches
-    comparison = compare(simulation.records, encoders, control=controls, seed=seed, trained_on=trained_on, **cut)
+    comparison = side_by_side(simulation.records, encoders, control=controls, seed=seed, trained_on=trained_on, **cut)
     vectors = {name: known.encode(_texts(simulation.records)) for name, known in encoded.items()}
     demo = Demo(comparison, _geometry(vectors, simulation, seed), folder)
     step("Drawing the value map ...")
@@ -224,18 +224,6 @@ def _check_replaceable(folder: Path) -> None:
         return
     others = ", ".join(sorted(found - FILES.keys())[:3]) or "only a part of a demo"
     raise FileExistsError(f"{folder} holds something else than an earlier demo ({others}); give a new folder")
-
-
-def _geometry_dict(geometry: Mapping[str, GeometryAgreement]) -> dict[str, Any]:
-    def plain(content: Any) -> Any:
-        if isinstance(content, Interval):
-            return {end: plain(number) for end, number in content._asdict().items()}
-        return None if isinstance(content, float) and np.isnan(content) else content
-
-    return {
-        name: {field: plain(content) for field, content in dataclasses.asdict(agreement).items()}
-        for name, agreement in geometry.items()
-    }
 
 
 def _write_report(demo: Demo, simulation: Simulation, folder: Path) -> None:

@@ -14,7 +14,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.util import get_rank
 from transformers.trainer import TRAINER_STATE_NAME
 
-from univar.analysis.comparison import Comparison, Encoder, compare, sentence_encoder, tfidf
+from univar.analysis.comparison import Comparison, Encoder, sentence_encoder, side_by_side, tfidf
 from univar.analysis.identification import identify_knn
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.files import replacing
@@ -179,11 +179,11 @@ def _compared(
 ) -> Comparison:
     """The comparison on a corpus, without control answers where it is they that do not allow it."""
     try:
-        return compare(records, encoders, control=control or None, trained_on=trained_on)
+        return side_by_side(records, encoders, control=control or None, trained_on=trained_on)
     except ValueError as error:
         if not control:
             raise
-        comparison = compare(records, encoders, trained_on=trained_on)  # raises again what the corpus itself does
+        comparison = side_by_side(records, encoders, trained_on=trained_on)  # raises again what the corpus itself does
         logger.warning("%s was measured without control answers: %s", name, error)
         return comparison
 

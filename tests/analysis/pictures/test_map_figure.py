@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from univar.analysis.names import short_names
 from univar.analysis.pictures.map_figure import (
     MARKERS,
     PALETTE,
@@ -23,7 +24,7 @@ from univar.analysis.pictures.map_figure import (
     places_beside,
     places_in_columns,
 )
-from univar.analysis.value_map import CAVEAT, build_map, short_names
+from univar.analysis.value_map import CAVEAT, build_map
 from univar.corpus.records import QARecord
 
 

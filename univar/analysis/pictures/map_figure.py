@@ -24,6 +24,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from univar.analysis.names import printable, short_names, shortened
 from univar.analysis.value_map import (
     CAVEAT,
     ColorBy,
@@ -33,9 +34,6 @@ from univar.analysis.value_map import (
     colour_groups,
     ellipse_outline,
     frame,
-    printable,
-    short_names,
-    shortened,
 )
 from univar.files import replacing
 

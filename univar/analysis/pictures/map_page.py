@@ -15,6 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from univar.analysis.names import printable, short_names, shortened
 from univar.analysis.pictures.map_figure import Look, looks_of
 from univar.analysis.value_map import (
     CAVEAT,
@@ -23,9 +24,6 @@ from univar.analysis.value_map import (
     caption,
     ellipse_outline,
     frame,
-    printable,
-    short_names,
-    shortened,
 )
 from univar.files import replacing
 

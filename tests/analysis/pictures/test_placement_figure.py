@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from univar.analysis.reference import Recognition, Reference, nearest
-from univar.analysis.resemblance import _labels, bar_plot, in_words, place_plot
+from univar.analysis.pictures.placement_figure import _labels, bar_plot, place_plot
+from univar.analysis.placement import in_words, nearest
+from univar.analysis.reference import Recognition, Reference
 from univar.analysis.value_map import CAVEAT
 from univar.corpus.records import Identity
 

@@ -1,4 +1,4 @@
-"""The nearest references of a set of QAs in words and pictures."""
+"""How near a set of QAs is to known LLMs, as bars, as a map and as a heat map."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -9,20 +9,9 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from sklearn.decomposition import PCA
 
-from univar.analysis.reference import (
-    RESAMPLES,
-    FloatArray,
-    Neighbour,
-    Recognition,
-    Reference,
-    recognition_of,
-    view_of,
-)
-from univar.analysis.statistics import Interval
-from univar.analysis.value_map import CAVEAT, printable, short_names, shortened
-
-FEW_QAS = 20
-"""Fewer QAs than this are called few."""
+from univar.analysis.names import printable, short_names, shortened
+from univar.analysis.placement import Neighbour, Placement, interval_words, view_of
+from univar.analysis.reference import FloatArray, Reference
 
 _SHOWN_BARS = 14
 _SHOWN_DRAWS = 200
@@ -37,43 +26,6 @@ _MAP_WIDTH, _MAP_HEIGHT = 280, 400
 _CHARACTER, _LINE = 6.2, 15
 _SURE_LABELS = 4
 """Of the QAs and the nearest references: these may cover a point, though no other label."""
-
-_OVER_LLMS = "These intervals are by bootstrap over the LLMs that were tried."
-_OVER_SETS = (
-    "These intervals are over sets of QAs by the same LLMs; LLMs differ by more, so that for one that was not among "
-    "them they are too narrow."
-)
-_ALWAYS = (
-    "Style, length and form of the answers count as well as values, and only answers to questions of one kind can be "
-    "compared: being near is no proof of who wrote a text, nor that its values are shared."
-)
-
-
-def in_words(reference: Reference, neighbours: Sequence[Neighbour], qas: int) -> list[str]:
-    """What the nearest references say, how sure that is and what it may not be used for: plain text, not escaped.
-
-    Args:
-        reference: What the QAs were compared with.
-        neighbours: What `nearest` found, the most similar first.
-        qas: How many QAs were compared.
-
-    Returns:
-        Paragraphs, the first of them a heading.
-    """
-    first = neighbours[0]
-    known = recognition_of(reference, first.corpus, qas)
-    near = known is None or first.similarity >= known.floor
-    name = f"{printable(str(first.identity))} as it answered {printable(first.corpus)}"
-    similarity = f"{first.similarity:.2f}{_interval(first)}, n = {qas:,} {_qas(qas)}"
-    finding = f"Similarity {similarity}" if near else f"The nearest is {name}: similarity {similarity}"
-    draws = f"; first in {_percent(first.first)} of {RESAMPLES:,} draws of your questions" if first.first else ""
-    few = f" {qas} {_qas(qas)} {'is' if qas == 1 else 'are'} few: give {FEW_QAS} or more." if qas < FEW_QAS else ""
-    return [
-        f"Nearest is {name}" if near else "No reference is near",
-        f"{finding}{draws}.",
-        _sureness(known, near) + few,
-        f"{_ALWAYS} {CAVEAT}",
-    ]
 
 
 def bar_plot(neighbours: Sequence[Neighbour]) -> go.Figure:
@@ -155,11 +107,38 @@ def place_plot(
         hover = [_escaped(f"{reference.identities[members[i]]}, {name}") for i in own]
         _add_points(figure, points[own], [label_of[i] for i in own], hover, _escaped(name), looks[name])
     _add_points(figure, yours, labels[:1], [_YOURS], _YOURS, (_YOURS_COLOUR, "star"))
-    shares = [f"component {axis + 1} ({_percent(share)})" for axis, share in enumerate(pca.explained_variance_ratio_)]
+    shares = [
+        f"component {axis + 1} ({100 * share:.0f}\u00a0%)" for axis, share in enumerate(pca.explained_variance_ratio_)
+    ]
     edges = [*points[:, 0], *yours[:, 0], *(edge for label in labels for edge in label.box[::2])]
     beside = 0.03 * (max(edges) - min(edges))
     figure.update_xaxes(title=shares[0], showticklabels=False, range=[min(edges) - beside, max(edges) + beside])
     figure.update_yaxes(title=shares[1], showticklabels=False, scaleanchor="x")
+    return figure
+
+
+def similarity_plot(placement: Placement) -> go.Figure:
+    """Identities by references as a heat map of similarities; the references that come near any of them, at most 14."""
+    near_of = [{(near.identity, near.corpus): near for near in one.neighbours} for one in placement.placed]
+    best = {known: max(of[known].similarity for of in near_of) for known in near_of[0]}
+    shown = sorted(best, key=best.__getitem__, reverse=True)[:_SHOWN_BARS]
+    near = [[of[known] for known in shown] for of in near_of]
+    columns = short_names([identity for identity, _ in shown])
+    labels = [_escaped(f"{shortened(name, 20)}, {corpus}") for name, (_, corpus) in zip(columns, shown, strict=True)]
+    figure = go.Figure(layout=_layout(height=190 + 26 * len(placement.placed)))
+    figure.add_heatmap(
+        z=[[one.similarity for one in row] for row in near],
+        x=labels,
+        y=[_escaped(shortened(name, 26)) for name in short_names([one.identity for one in placement.placed])],
+        zmid=0,
+        colorscale="RdBu",
+        reversescale=True,
+        colorbar={"title": "similarity"},
+        hoverinfo="text",
+        hovertext=[[_hover(one) for one in row] for row in near],
+    )
+    figure.update_xaxes(tickangle=-40)
+    figure.update_yaxes(autorange="reversed")
     return figure
 
 
@@ -172,50 +151,8 @@ class _Label(NamedTuple):
     """Left, bottom, right and top on the map, where it is as narrow as on a phone."""
 
 
-def _sureness(known: Recognition | None, near: bool) -> str:
-    """What was measured on QAs whose author is known, and how these compare."""
-    if known is None:
-        return "How far this can be trusted was not measured: the reference has too few questions."
-    tried = (
-        f"{known.views:,} sets of {known.qas} {_qas(known.qas)} by known LLMs to questions of "
-        f"{printable(known.corpus)} that were kept apart"
-    )
-    if not near:
-        return (
-            f"Answers by the references themselves are nearer: of {tried}, {_percent(0.95)} reach {known.floor:.2f}. "
-            "Yours are by another LLM, or answer other questions, or in another form; the order of the references "
-            "then says little."
-        )
-    return (
-        f"How sure is that, if the author is one of the references? Of {tried}, "
-        f"{_share(known.right, known.views, known.interval)} had their author first. And if it is none? With their "
-        f"author taken out of the references, {_share(known.strangers, known.views, known.strangers_interval)} still "
-        f"come as near as those usually are ({known.floor:.2f}). "
-        + (_OVER_LLMS if known.over_identities else _OVER_SETS)
-    )
-
-
-def _share(count: int, total: int, interval: Interval) -> str:
-    low, high = interval
-    return f"{_percent(count / total)} ({_percent(0.95)} interval {_percent(low)} to {_percent(high)})"
-
-
-def _interval(neighbour: Neighbour) -> str:
-    if neighbour.low is None:
-        return ""
-    return f" ({_percent(0.95)} interval {neighbour.low:.2f} to {neighbour.high:.2f}, by bootstrap over questions)"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}\u00a0%"
-
-
-def _qas(number: int) -> str:
-    return "QA" if number == 1 else "QAs"
-
-
 def _hover(neighbour: Neighbour) -> str:
-    return _escaped(f"{neighbour.identity}, {neighbour.corpus}: {neighbour.similarity:.2f}{_interval(neighbour)}")
+    return _escaped(f"{neighbour.identity}, {neighbour.corpus}: {neighbour.similarity:.2f}{interval_words(neighbour)}")
 
 
 def _escaped(text: str) -> str:
