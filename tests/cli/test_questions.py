@@ -13,7 +13,7 @@ import pytest
 
 from tests.chat_server import Answer, plausible, serving
 from univar.cli import questions as cli_questions
-from univar.corpus.questions.bank import read_questions
+from univar.corpus.questions.files import read_questions
 from univar.model import weights
 
 TAXONOMY = """

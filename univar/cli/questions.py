@@ -16,7 +16,8 @@ from univar.cli.translate import question_commands
 
 if TYPE_CHECKING:
     from univar.corpus.asking.endpoints import Endpoint, Journal
-    from univar.corpus.questions.bank import Embed, Question
+    from univar.corpus.questions.bank import Question
+    from univar.corpus.questions.checks import Embed
     from univar.corpus.questions.generation import Judgement, Written
     from univar.corpus.questions.taxonomy import Taxonomy
 
@@ -92,15 +93,9 @@ def check(
 ) -> None:
     """Check the wording of every question and look for near duplicates; exit code 1 if a question fails."""
     from univar.analysis.question_probe import probe_controls
-    from univar.corpus.questions.bank import (
-        check_questions,
-        control_questions,
-        distribution,
-        nearest_neighbours,
-        quantiles,
-        question_bank,
-        read_questions,
-    )
+    from univar.corpus.questions.bank import control_questions, question_bank
+    from univar.corpus.questions.checks import check_questions, distribution, nearest_neighbours, quantiles
+    from univar.corpus.questions.files import read_questions
 
     if endpoint is not None and (verdicts is None or not model):
         raise typer.BadParameter("a judge needs --model NAME and --verdicts FILE", param_hint="--endpoint")
@@ -114,8 +109,8 @@ def check(
     similarity, violations = nearest_neighbours(questions, vectors)
     violations = [*check_questions(questions), *violations]
     found: dict[str, Any] = {
-        "questions": sum(question.value is not None for question in questions),
-        "controls": sum(question.value is None for question in questions),
+        "questions": sum(not question.control for question in questions),
+        "controls": sum(question.control for question in questions),
         "violations": [asdict(violation) for violation in violations],
         "nearest_neighbour_cosine": quantiles(similarity),
         "distribution": counts,
@@ -196,7 +191,7 @@ def paraphrase(
     as_json: Json = False,
 ) -> None:
     """Have an LLM say every question in other words; questions that have paraphrases keep them."""
-    from univar.corpus.questions.bank import read_questions
+    from univar.corpus.questions.files import read_questions
     from univar.corpus.questions.generation import paraphrase as paraphrase_questions
 
     questions = read_questions(file)
@@ -264,7 +259,7 @@ def _stage(
 ) -> None:
     """Runs a stage with its journal beside its output, and writes what it made: all of it or nothing."""
     from univar.corpus.asking.endpoints import Journal
-    from univar.corpus.questions.bank import write_questions
+    from univar.corpus.questions.files import write_questions
     from univar.corpus.questions.generation import rows
     from univar.files import replacing
 

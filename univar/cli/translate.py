@@ -161,7 +161,7 @@ def translate_question_set(
 ) -> None:
     """Translate English questions, there and back; what something speaks against goes to OUT.rejects.jsonl."""
     from univar.corpus.languages import languages
-    from univar.corpus.questions.bank import read_questions, write_questions
+    from univar.corpus.questions.files import read_questions, write_questions
     from univar.corpus.translation.answers import tallies, translate_questions
 
     rejects = out_file.with_suffix(".rejects.jsonl")

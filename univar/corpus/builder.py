@@ -142,7 +142,7 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         if isinstance(self.config, QuestionsConfig):
-            return _by_split(question.question_eng for question in self.config.questions())
+            return _by_split(question.question_key for question in self.config.questions())
         if isinstance(self.config, SimulatedConfig):
             asked = asked_questions(self.config.questions, seed=self.config.seed)
             return _by_split(question.text for question in asked)
@@ -151,7 +151,7 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
 
     def _generate_examples(self, split: str | None) -> Iterator[tuple[int, dict[str, Any]]]:
         if isinstance(self.config, QuestionsConfig):
-            chosen = (q for q in self.config.questions() if split_of(q.question_eng) == split)
+            chosen = (q for q in self.config.questions() if split_of(q.question_key) == split)
             yield from ((row, _question_row(question)) for row, question in enumerate(chosen))
             return
         if isinstance(self.config, SimulatedConfig):
