@@ -84,8 +84,8 @@ def elicit(
     After an interruption of any kind the same command goes on with what is missing: nothing is lost or asked for twice.
     A key is read from UNIVAR_API_KEY, or from the variable that the models file names as key_variable.
 
-    Questions of your own need no more than one a line in a .txt, or a column question; `univar questions --help` says
-    what else a file may hold. A file that load_dataset("univar-qa") was written to is one too.
+    Questions of your own are a .txt with one on each line, or a table with a
+    column question; `univar questions --help` says what else a file may hold.
     """
     from univar.corpus.asking.answers import AnswerFolder
     from univar.corpus.asking.elicitation import Plan, Sampling, estimate, read_models

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from univar.cli.options import Json, Seed, load_named, output_file, spare_inputs
+from univar.cli.options import Json, QuestionFile, Seed, load_named, output_file, spare_inputs
 from univar.cli.terminal import bar, encoding_bar, result, say, step
 from univar.cli.translate import question_commands
 
@@ -21,9 +21,37 @@ if TYPE_CHECKING:
     from univar.corpus.questions.generation import Judgement, Written
     from univar.corpus.questions.taxonomy import Taxonomy
 
+_HELP = """Check the question bank, or have an LLM write questions for values of your own.
+
+FILE, here and in univar elicit --questions, holds questions of your own:
+
+.txt           a question on each line
+.csv, .tsv     a header, and a question in each row
+.jsonl, .json  for each question an object with fields, or the text alone
+.parquet       a question in each row, as in the folders of save_to_disk
+
+Of the columns or fields only the first is needed:
+
+question       as it is asked
+question_id    the same in all languages; else a hash of the text. That of a
+               control question, which elicits no value, begins with control-
+lang           of the question, by any code; else English
+value          id of the value that it elicits, of the bank or of your own
+               taxonomy; else not known
+form           advice, opinion, trade-off, situation or second-person
+topic          what it is about besides the value
+question_eng   the English original of a question in another language
+paraphrases    a list of other words for it, in English
+
+A line of a .jsonl:
+{"question": "May one lie to spare a friend?", "value": "honesty"}
+
+load_dataset("univar-qa") is such a file after to_json, to_csv or to_parquet.
+"""
+
 app = typer.Typer(
     name="questions",
-    help="Check the question bank, or have an LLM write questions for values of your own.",
+    help=_HELP,
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -43,7 +71,6 @@ class InstrumentName(StrEnum):
     valuebench = "valuebench"
 
 
-QuestionFile = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, show_default=False)]
 EndpointUrl = Annotated[
     str,
     typer.Option(
@@ -58,7 +85,12 @@ OutFile = Annotated[
 Concurrency = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Requests under way at once.")]
 PromptFile = Annotated[
     Path | None,
-    typer.Option("--prompt", metavar="FILE", exists=True, help="A jinja2 template in place of the one that ships."),
+    typer.Option(
+        "--prompt",
+        metavar="FILE",
+        exists=True,
+        help="What the LLM is told: a jinja2 template, in place of the one in the folder assets/prompts of univar.",
+    ),
 ]
 TaxonomyFile = Annotated[
     Path | None,
@@ -66,8 +98,8 @@ TaxonomyFile = Annotated[
         "--taxonomy",
         metavar="FILE",
         exists=True,
-        help="YAML of families, values and control topics.",
-        show_default="87 values",
+        help="YAML of families, values and control topics; `univar questions generate --help` shows one.",
+        show_default="the 87 values of the bank",
     ),
 ]
 
@@ -76,22 +108,39 @@ TaxonomyFile = Annotated[
 def check(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Questions.", show_default="the bank"),
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            help="Questions: txt, csv, tsv, jsonl, json or parquet; `univar questions --help` says what they hold.",
+            show_default="the bank and its control questions",
+        ),
     ] = None,
     taxonomy_file: TaxonomyFile = None,
     endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="Also have an LLM on this server judge every question.")
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Also have an LLM on this server say whether every question brings out its value; needs --model and "
+            "--verdicts. Its key is read from UNIVAR_API_KEY, if set.",
+        ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="The judge, as the server names it.")] = "",
     verdicts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", callback=output_file(".jsonl"), help="Where the judge's verdicts are kept."),
+        typer.Option(
+            metavar="FILE", callback=output_file(".jsonl"), help="Where the judge's verdicts go, as JSON lines."
+        ),
     ] = None,
     concurrency: Concurrency = 8,
     prompt: PromptFile = None,
     as_json: Json = False,
 ) -> None:
-    """Check the wording of every question and look for near duplicates; exit code 1 if a question fails."""
+    """Check the wording of every question and look for near duplicates; exit code 1 if a question fails.
+
+    A question has 5 to 60 words, ends in a question mark, does not say which
+    answer is wanted, and is not like another; 2 % of all may begin with the same
+    three words. Questions in other languages than English are not checked.
+    """
     from univar.analysis.question_probe import probe_controls
     from univar.corpus.questions.bank import control_questions, question_bank
     from univar.corpus.questions.checks import check_questions, distribution, nearest_neighbours, quantiles
@@ -103,6 +152,11 @@ def check(
         spare_inputs([file, taxonomy_file, prompt], verdicts, verdicts.with_suffix(_REPLIES))
     taxonomy = _taxonomy(taxonomy_file)
     questions = [*question_bank(), *control_questions()] if file is None else read_questions(file)
+    if others := sum(question.lang != "eng" for question in questions):
+        say(f"{others:,} of {len(questions):,} questions are not in English; they are not checked", "yellow")
+    questions = [question for question in questions if question.lang == "eng"]
+    if not questions:
+        raise typer.BadParameter(f"{file} has no questions in English to check", param_hint="FILE")
     with _known_values(file):
         counts = distribution(questions, taxonomy)
     vectors = _embed(len(questions))([question.question for question in questions])
@@ -138,19 +192,32 @@ def generate(
     model: LlmName,
     out_file: OutFile,
     taxonomy_file: TaxonomyFile = None,
-    per_value: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Questions a value.")] = 50,
-    per_topic: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Questions a control topic.")] = 18,
+    per_value: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Questions to write for each value.")] = 50,
+    per_topic: Annotated[
+        int, typer.Option(metavar="NUMBER", min=0, help="Questions to write for each control topic.")
+    ] = 18,
     prompt: PromptFile = None,
     control_prompt: Annotated[
-        Path | None, typer.Option(metavar="FILE", exists=True, help="The same for control questions.")
+        Path | None, typer.Option(metavar="FILE", exists=True, help="The same as --prompt, for control questions.")
     ] = None,
     concurrency: Concurrency = 8,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Have an LLM write questions for every value of a taxonomy; what fails the checks is left out.
+    r"""Have an LLM write questions for every value of a taxonomy; what fails the checks is left out.
 
-    After an interruption the same command goes on: no reply is asked for twice.
+    What is left out goes to OUT.rejects.jsonl with the reasons. After an
+    interruption the same command goes on: no reply is asked for twice.
+
+    A taxonomy of your own, where control_topics may be left out:
+
+    families:
+    - {id: mine, name: My theory, reference: Me (2026).}
+    values:
+    - {id: tact, name: tact, families: \[mine], reference: Me (2026).,
+       definition: Holding dear that nobody is hurt by what is said.}
+    control_topics:
+    - {id: sums, name: sums, description: Adding numbers.}
     """
     from univar.corpus.questions.generation import EACH
     from univar.corpus.questions.generation import generate as generate_questions
@@ -184,13 +251,17 @@ def paraphrase(
     endpoint: EndpointUrl,
     model: LlmName,
     out_file: OutFile,
-    number: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Paraphrases a question.")] = 4,
+    number: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Paraphrases of each question.")] = 4,
     prompt: PromptFile = None,
     concurrency: Concurrency = 8,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Have an LLM say every question in other words; questions that have paraphrases keep them."""
+    """Have an LLM say every question in other words; questions that have paraphrases keep them.
+
+    Questions in other languages than English stay as they are. After an
+    interruption the same command goes on.
+    """
     from univar.corpus.questions.files import read_questions
     from univar.corpus.questions.generation import paraphrase as paraphrase_questions
 
@@ -211,20 +282,39 @@ def paraphrase(
     "--model my-llm --out pvq-questions.jsonl",
 )
 def import_(
-    file: QuestionFile,
-    instrument: Annotated[InstrumentName, typer.Option("--as", help="What the items are from.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="The items: csv, tsv, jsonl or parquet, with a column of their text and one of their values.",
+            show_default=False,
+        ),
+    ],
+    instrument: Annotated[InstrumentName, typer.Option("--as", help="The instrument that the items are from.")],
     endpoint: EndpointUrl,
     model: LlmName,
     out_file: OutFile,
-    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of the items.")] = None,
-    value: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of their values.")] = None,
-    number: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Questions an item.")] = 1,
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column of the items' text.", show_default="by the usual names"),
+    ] = None,
+    value: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column of their values.", show_default="by the usual names"),
+    ] = None,
+    number: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Questions to write of each item.")] = 1,
     prompt: PromptFile = None,
     concurrency: Concurrency = 8,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Have an LLM turn the items of your own copy of an instrument into questions; univar ships none of their text."""
+    """Have an LLM turn the items of your own copy of an instrument into questions; univar ships none of their text.
+
+    An instrument is a questionnaire or a data set on values. After an
+    interruption the same command goes on.
+    """
     from univar.corpus.questions.generation import convert
     from univar.corpus.questions.instruments import INSTRUMENTS, read_items
 

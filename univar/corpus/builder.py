@@ -15,7 +15,7 @@ import datasets
 
 from univar.corpus import readers, simulation
 from univar.corpus.languages import language_code
-from univar.corpus.questions.bank import FORMS, Question, control_questions, questions_in, topics
+from univar.corpus.questions.bank import FORMS, Question, control_questions, core_questions, questions_in, topics
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.readers import CorpusError, Rejects, read_corpus
 from univar.corpus.records import SCHEMA, Split, split_of, to_row
@@ -46,9 +46,10 @@ class UniVaRQAConfig(datasets.BuilderConfig, ABC):  # type: ignore[misc]
 
 @dataclass
 class QuestionsConfig(UniVaRQAConfig):
-    """The question bank in one language, or its control questions, which are in English."""
+    """The question bank in one language, its core alone, or its control questions, which are in English."""
 
     lang: str = "eng"
+    core: bool = False
 
     def questions(self) -> tuple[Question, ...]:
         """All questions of the configuration."""
@@ -60,8 +61,10 @@ class QuestionsConfig(UniVaRQAConfig):
         if self.name == "controls":
             if lang != "eng":
                 raise ValueError(f"control questions are in English only, got lang={self.lang!r}")
+            if self.core:
+                raise ValueError("control questions have no core; leave core=True out")
             return control_questions()
-        return questions_in(lang)
+        return core_questions(lang) if self.core else questions_in(lang)
 
     def fingerprint(self) -> str:
         """Depends on the questions themselves."""
