@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.chat_server import Answer, plausible, serving
+from univar.cli import generate as cli_generate
 from univar.cli import questions as cli_questions
 from univar.corpus.questions.files import read_questions
 from univar.corpus.questions.taxonomy import read_taxonomy
@@ -43,7 +44,8 @@ def distinct(monkeypatch):
     def embed(texts):
         return np.stack([np.random.default_rng(list(text.encode())).normal(size=64) for text in texts]) / 8
 
-    monkeypatch.setattr(cli_questions, "_embed", lambda _total=None: embed)
+    for commands in (cli_generate, cli_questions):
+        monkeypatch.setattr(commands, "embedder", lambda _total=None: embed)
 
 
 def generate(server, *more):
@@ -125,7 +127,7 @@ def test_questions_are_generated_checked_and_paraphrased(univar, tmp_path):
 
 def test_an_interrupted_run_keeps_its_replies_and_goes_on(tmp_path):
     """The real command, stopped with Ctrl-C while a request is under way."""
-    script = "from univar.cli import main, questions; questions._embed = lambda total=None: None; main.main()"
+    script = "from univar.cli import main, generate; generate.embedder = lambda total=None: None; main.main()"
 
     def slow(prompt, number):
         time.sleep(30 if number == 1 else 0)

@@ -131,14 +131,16 @@ def _questions(
             raise typer.BadParameter(
                 f"no LLM speaks {code}; they speak {', '.join(sorted(spoken))}", param_hint="--lang"
             )
-    every: Sequence[Question] = read_questions(named) if holds_questions(named) else question_set(str(named))
+    mine = holds_questions(named)
+    every: Sequence[Question] = read_questions(named) if mine else question_set(str(named))
     if limit is not None:
         every = limited(every, limit)  # before languages are left out, so that all have the same questions
     wanted, there = set(lang or spoken), {question.lang for question in every}
     lacking = wanted - there
     if lacking == wanted or (lang and lacking):
         message = f"{named} has no questions in {', '.join(sorted(lacking))}, only in {', '.join(sorted(there))}"
-        raise typer.BadParameter(message, param_hint="--questions")
+        unstated = "; those without lang count as English" if mine else ""
+        raise typer.BadParameter(message + unstated, param_hint="--questions")
     return [question for question in every if question.lang in wanted]
 
 

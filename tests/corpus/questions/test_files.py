@@ -130,6 +130,12 @@ def test_the_data_set_of_the_bank_is_read_as_it_is_written(tmp_path, of_the_bank
     assert read_questions(tmp_path / name) == asked
 
 
+def test_questions_of_the_bank_are_known_by_their_words_where_the_id_is_left_out(tmp_path, of_the_bank):
+    asked, dataset = of_the_bank
+    dataset.select_columns(["question", "lang", "value"]).to_json(tmp_path / "q.jsonl")
+    assert [each.value for each in read_questions(tmp_path / "q.jsonl")] == [each.value for each in asked]
+
+
 def test_numbers_of_another_data_set_have_its_names(tmp_path):
     features = datasets.Features(
         {"question": datasets.Value("string"), "value": datasets.ClassLabel(names=["tact", "thrift"])}
@@ -166,8 +172,14 @@ THIRD = reference_taxonomy().values[3].id
         (json.dumps({**ROW, "paraphrases": "Or 'so'?"}), "line 2: paraphrases: got .*; expected a list of texts"),
         (json.dumps(ROW), "line 2: the id 'a-1' occurs a second time in eng, after line 1; give every question an id"),
         (json.dumps({**ROW, "question_id": "b", "value": 3}), f"line 2: value: got 3, a number.* it is '{THIRD}'"),
-        (json.dumps({**ROW, "question_id": "b", "value": 87}), "line 2: value: got 87, a number.* 'b' is none$"),
-        (json.dumps({**ROW, "question_id": "b", "topic": "5"}), "line 2: topic: got '5', a number.* 'b' is none$"),
+        (
+            json.dumps({**ROW, "question_id": "b", "value": 87}),
+            "line 2: value: got 87, a num.* 'b' is none of them$",
+        ),
+        (
+            json.dumps({**ROW, "question_id": "b", "topic": "5"}),
+            "line 2: topic: got '5', a n.* 'b' is none of them$",
+        ),
     ],
 )
 def test_a_line_that_is_no_question_is_named(tmp_path, line, message):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from univar.corpus.languages import language_code
-from univar.corpus.questions.bank import FORMS, Form, Question, control_questions, question_bank
+from univar.corpus.questions.bank import FORMS, Form, Question, control_questions, question_set
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.readers import ALIASES, MAX_NAME, MAX_QUESTION, CorpusError, rows_of, separator
 from univar.corpus.records import question_hash
@@ -59,7 +59,8 @@ def read_questions(path: str | os.PathLike[str]) -> list[Question]:
 
     Other fields are passed over, and empty ones are as if they were not there. `load_dataset("univar-qa")` is read as
     `to_json`, `to_csv`, `to_parquet` and `save_to_disk` write it: where those have numbers for the names of values,
-    forms and topics, the names are those of the data set, or of the bank's question with the same id.
+    forms and topics, the names are those of the data set, or of the bank's question with the same id or, where no id is
+    given, the same words.
 
     Args:
         path: JSON lines (.jsonl, or without a suffix) or a JSON list (.json), each entry an object or the question
@@ -270,8 +271,8 @@ def _name(fields: Mapping[str, Any], field: str, question_id: str) -> str | None
     if field == "value" and float(got) < len(values):
         hint = f"; if it counts the values of univar-qa from 0, it is {values[int(float(got))].id!r}"
     raise _WrongError(
-        f"{field}: got {got!r}, a number; expected a name. Numbers are known only where question_id is that of a "
-        f"question of the bank, and {question_id!r} is none{hint}"
+        f"{field}: got {got!r}, a number; expected a name. Numbers are known only of the bank's own questions, by "
+        f"question_id, and {question_id!r} is none of them{hint}"
     )
 
 
@@ -287,7 +288,9 @@ def _form(fields: Mapping[str, Any], question_id: str) -> Form | None:
 
 @functools.cache
 def _bank() -> dict[str, Question]:
-    return {question.question_id: question for question in (*question_bank(), *control_questions())}
+    """The questions that ship by their ids, and by those that they would have without."""
+    every = (*question_set("bank"), *control_questions())
+    return {question_hash(q.question): q for q in every} | {q.question_id: q for q in every}
 
 
 def _paraphrases(fields: Mapping[str, Any]) -> tuple[str, ...]:
