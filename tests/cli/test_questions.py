@@ -85,6 +85,7 @@ def test_questions_of_ones_own_are_checked_without_their_values(univar, tmp_path
     assert [(wrong["question_id"], wrong["check"]) for wrong in found["violations"] if wrong["check"] == "length"] == [
         ("short", "length")
     ]
+    assert "short (So?): length: 1 words; 5 to 60 are allowed" in univar("questions", "check", "mine.csv").out
     (tmp_path / "french.csv").write_text("question,lang\nQue faire ?,fra\n")
     run = univar("questions", "check", "french.csv")
     assert run.code == 2

@@ -126,10 +126,11 @@ def check(
     vectors = embedder(len(questions))([question.question for question in questions])
     similarity, violations = nearest_neighbours(questions, vectors)
     violations = [*check_questions(questions), *violations]
+    texts = {question.question_id: question.question for question in questions}
     found: dict[str, Any] = {
         "questions": sum(not question.control for question in questions),
         "controls": sum(question.control for question in questions),
-        "violations": [asdict(violation) for violation in violations],
+        "violations": [{**asdict(violation), "question": texts[violation.question_id]} for violation in violations],
         "nearest_neighbour_cosine": quantiles(similarity),
         "distribution": counts,
     }
@@ -186,7 +187,7 @@ def _bank_lines(found: Mapping[str, Any]) -> Iterator[str]:
             f"A linear probe on the base encoder tells value-eliciting from control questions: {probe['accuracy']:.1%} "
             f"({low:.1%} to {high:.1%}), chance {probe['chance']:.1%}, n = {probe['n']:,}."
         )
-    yield from (f"{v['question_id']}: {v['check']}: {v['detail']}" for v in found["violations"])
+    yield from (f"{v['question_id']} ({v['question']:.60}): {v['check']}: {v['detail']}" for v in found["violations"])
     yield f"{len(found['violations'])} violations."
     if "verdicts" in found:
         yield "The judge: " + ", ".join(f"{verdict} {count:,}" for verdict, count in found["verdicts"].items()) + "."
