@@ -161,13 +161,54 @@ def test_the_bank_is_asked_by_default(univar, tmp_path):
     assert len({record.value for record in read_corpus(tmp_path / "answers")}) == 87
 
 
-@pytest.mark.parametrize(("name", "number"), [("bank", 87), ("controls", len(control_questions()))])
-def test_question_sets_that_ship_are_asked_by_name(univar, tmp_path, name, number):
-    lang = "fra" if name == "bank" else "eng"
+@pytest.mark.parametrize(
+    ("name", "lang", "more", "number"),
+    [
+        ("bank", "fra", [], 87),
+        ("bank", "eng", ["--limit-per-value", "2"], 2 * 87),
+        ("core", "eng", [], 2 * 87),
+        ("core", "fra", [], 87),
+        ("controls", "eng", [], len(control_questions())),
+        ("controls", "eng", ["--limit-per-value", "2"], 2 * 36),
+    ],
+)
+def test_question_sets_that_ship_are_asked_by_name(univar, tmp_path, name, lang, more, number):
     (tmp_path / name).mkdir()  # of the answers to them, say
-    run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", name, "--lang", lang, "--dry-run", "--json")
+    options = ["--questions", name, "--lang", lang, *more, "--dry-run", "--json"]
+    run = univar(*models(tmp_path, "http://127.0.0.1:1"), *options)
     assert run.code == 0
     assert json.loads(run.out)["aya"]["requests"] == number
+
+
+def test_a_part_of_the_bank_is_the_same_whichever_languages_are_asked_in(univar, tmp_path):
+    """One question a value, in English alone, in French alone and in both: 87 ids, and each question once."""
+    with serving(lambda _prompt, _number: "No.") as server:
+        for lang in (["--lang", "eng"], ["--lang", "fra"], []):
+            run = univar(*models(tmp_path, server.url), *lang, "--limit-per-value", "1", "--seed", str(len(lang)))
+            assert run.code == 0
+    records = list(read_corpus(tmp_path / "answers"))
+    assert len({record.question_id for record in records}) == 87
+    assert len({(record.question_id, record.lang) for record in records}) == 2 * 87
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mine.txt", "Is thrift a virtue?\nMay one lie to a friend?\n"),
+        ("mine.csv", "question\nIs thrift a virtue?\nMay one lie to a friend?\n"),
+        ("mine.json", '[{"question": "Is thrift a virtue?"}, {"question": "May one lie to a friend?"}]'),
+    ],
+)
+def test_questions_of_ones_own_need_no_more_than_their_text(univar, tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with serving(lambda _prompt, _number: "No.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", name)
+    assert run.code == 0
+    assert sorted(server.prompts) == ["Is thrift a virtue?", "May one lie to a friend?"]
+    records = list(read_corpus(tmp_path / "answers"))
+    assert {(record.value, record.lang, record.question_id == record.question) for record in records} == {
+        (None, "eng", False)
+    }
 
 
 @pytest.mark.usefixtures("asked")
@@ -208,12 +249,20 @@ def test_answers_and_corpora_are_folders(univar, tmp_path):
         (["--lang", "deu"], 2, "no LLM speaks deu; they speak eng, fra"),
         (["--models", "q.jsonl"], 1, "no YAML with a list under `models`"),
         (["--questions", "empty.jsonl"], 1, "holds no questions"),
-        (["--questions", "control"], 2, "no file 'control'; give one of JSON lines, or bank or controls"),
-        (["--questions", "controls", "--lang", "fra"], 2, "controls has no questions in fra"),
+        (["--questions", "cor"], 2, "no file 'cor', did you mean core? There are the sets bank, core, controls"),
+        (["--questions", "control"], 2, "no file 'control', did you mean controls?"),
+        (["--questions", "none.csv"], 2, "no file 'none.csv'. There are the sets bank, core, controls, and files of"),
+        (["--questions", "."], 2, ". is a folder, and no data set that save_to_disk wrote; name a file"),
+        (["--questions", "controls", "--lang", "fra"], 2, "controls has no questions in fra, only in eng"),
+        (["--questions", "mine.txt", "--lang", "eng", "--lang", "fra"], 2, "mine.txt has no questions in fra, only"),
+        (["--questions", "wrong.csv"], 1, "wrong.csv, row 1: form: got 'song'; expected one of advice, opinion"),
+        (["--limit-per-value", "0"], 2, "'--limit-per-value': Input should be greater than or equal to 1"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(univar, tmp_path, more, code, message):
     (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "mine.txt").write_text("Is thrift a virtue?")
+    (tmp_path / "wrong.csv").write_text("question,form\nIs thrift a virtue?,song\n")
     run = univar(*models(tmp_path, "http://127.0.0.1:1"), "--questions", "q.jsonl", *more)
     assert run.code == code
     assert message in " ".join(run.err.split())

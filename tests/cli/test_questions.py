@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 from tests.chat_server import Answer, plausible, serving
+from univar.cli import generate as cli_generate
 from univar.cli import questions as cli_questions
-from univar.corpus.questions.bank import read_questions
+from univar.corpus.questions.files import read_questions
+from univar.corpus.questions.taxonomy import read_taxonomy
 from univar.model import weights
 
 TAXONOMY = """
@@ -41,7 +44,8 @@ def distinct(monkeypatch):
     def embed(texts):
         return np.stack([np.random.default_rng(list(text.encode())).normal(size=64) for text in texts]) / 8
 
-    monkeypatch.setattr(cli_questions, "_embed", lambda _total=None: embed)
+    for commands in (cli_generate, cli_questions):
+        monkeypatch.setattr(commands, "embedder", lambda _total=None: embed)
 
 
 def generate(server, *more):
@@ -54,6 +58,49 @@ def test_every_command_has_help_with_an_example(univar, command):
     run = univar("questions", command, "--help")
     assert run.code == 0
     assert f"univar questions {command}" in run.out
+
+
+def test_the_help_shows_a_question_and_a_taxonomy_that_can_be_read(univar, tmp_path):
+    (line,) = [line for line in univar("questions", "--help").out.splitlines() if line.strip().startswith("{")]
+    (tmp_path / "shown.jsonl").write_text(line)
+    (found,) = read_questions(tmp_path / "shown.jsonl")
+    assert (found.question, found.value) == ("May one lie to spare a friend?", "honesty")
+    shown = univar("questions", "generate", "--help").out.partition(" families:")[2].partition("╭")[0]
+    (tmp_path / "shown.yaml").write_text(textwrap.dedent(f" families:{shown}"))
+    assert [value.id for value in read_taxonomy(tmp_path / "shown.yaml").values] == ["tact"]
+
+
+@pytest.mark.usefixtures("distinct")
+def test_questions_of_ones_own_are_checked_without_their_values(univar, tmp_path):
+    rows = [f"What would you do in village {place} with a friend who lies?,eng," for place in ("one", "two")]
+    rows += ["Que faire ?,fra,", "Is a straight line the shortest way?,eng,control-lines", "So?,eng,short"]
+    (tmp_path / "mine.csv").write_text("\n".join(["question,lang,question_id", *rows]))
+    run = univar("questions", "check", "mine.csv", "--json")
+    assert run.code == 1
+    assert "1 of 5 questions are not in English; they are not checked" in run.err
+    found = json.loads(run.out)
+    assert (found["questions"], found["controls"]) == (3, 1)
+    assert found["distribution"]["value"] == {"(not stated)": 3, "control": 1}
+    assert found["distribution"]["form"] == {"(not stated)": 4}
+    assert [(wrong["question_id"], wrong["check"]) for wrong in found["violations"] if wrong["check"] == "length"] == [
+        ("short", "length")
+    ]
+    assert "short (So?): length: 1 words; 5 to 60 are allowed" in univar("questions", "check", "mine.csv").out
+    (tmp_path / "french.csv").write_text("question,lang\nQue faire ?,fra\n")
+    run = univar("questions", "check", "french.csv")
+    assert run.code == 2
+    assert "french.csv has no questions in English to check" in " ".join(run.err.split())
+
+
+def test_plain_lines_are_paraphrased(univar, tmp_path):
+    (tmp_path / "mine.txt").write_text("Would you spare a friend the truth?\n")
+    with serving(lambda _prompt, _number: "1. Is there a truth that you would keep from a friend?") as server:
+        options = ["--endpoint", server.url, "--model", "m", "--out", "core.jsonl", "--number", "1"]
+        run = univar("questions", "paraphrase", "mine.txt", *options)
+    assert run.code == 0
+    (found,) = read_questions(tmp_path / "core.jsonl")
+    assert found.paraphrases == ("Is there a truth that you would keep from a friend?",)
+    assert (found.value, found.control) == (None, False)
 
 
 @pytest.mark.usefixtures("distinct")
@@ -81,7 +128,7 @@ def test_questions_are_generated_checked_and_paraphrased(univar, tmp_path):
 
 def test_an_interrupted_run_keeps_its_replies_and_goes_on(tmp_path):
     """The real command, stopped with Ctrl-C while a request is under way."""
-    script = "from univar.cli import main, questions; questions._embed = lambda total=None: None; main.main()"
+    script = "from univar.cli import main, generate; generate.embedder = lambda total=None: None; main.main()"
 
     def slow(prompt, number):
         time.sleep(30 if number == 1 else 0)

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.tiny_nllb import SENTENCES
-from univar.corpus.questions.bank import Question, read_questions, write_questions
+from univar.corpus.questions.bank import Question
+from univar.corpus.questions.files import read_questions, write_questions
 from univar.corpus.translation.translators import NLLB
 
 pytestmark = pytest.mark.usefixtures("converted_models")

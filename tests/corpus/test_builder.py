@@ -80,6 +80,15 @@ def test_other_languages_share_the_split_of_their_english_question(lang):
         assert {row["lang"] for row in rows} == {"fra"}
 
 
+@pytest.mark.parametrize(("lang", "number"), [("eng", 174), ("fra", 87)])
+def test_the_core_is_loaded_alone(lang, number):
+    loaded = datasets.load_dataset(NAME, core=True, lang=lang)
+    ids = {row["question_id"] for split in loaded.values() for row in split}
+    assert (len(ids), ids <= {found.question_id for found in question_bank() if found.paraphrases}) == (number, True)
+    with pytest.raises(ValueError, match="control questions have no core; leave core=True out"):
+        datasets.load_dataset(NAME, "controls", core=True)
+
+
 def test_a_language_that_the_bank_lacks_is_refused():
     with pytest.raises(ValueError, match="no questions in 'isl', only in eng"):
         datasets.load_dataset(NAME, lang="isl")

@@ -20,7 +20,8 @@ def probe_controls(
     """How well a linear probe tells value-eliciting from control questions, as many of the one as of the other.
 
     Args:
-        questions: Of both kinds; of the larger kind a random part is taken.
+        questions: Of both kinds, all but the control questions being value-eliciting; of the larger kind a random part
+            is taken.
         embeddings: `(n, d)` float32, of the base encoder.
         seed: Of that part and of the interval.
 
@@ -28,17 +29,17 @@ def probe_controls(
         Accuracy on the validation and test questions after a fit to the training questions, chance 0.5; None if there
         are fewer than 40 questions of a kind.
     """
-    kinds = [[row for row, q in enumerate(questions) if (q.value is None) == control] for control in (False, True)]
+    kinds = [[row for row, q in enumerate(questions) if q.control == control] for control in (False, True)]
     number = min(map(len, kinds))
     if number < FEWEST:
         return None
     chosen = sorted(row for kind in kinds for row in random.Random(seed).sample(kind, number))
     sides: dict[bool, list[int]] = {True: [], False: []}
     for row in chosen:
-        sides[split_of(questions[row].question_eng) == "train"].append(row)
+        sides[split_of(questions[row].question_key) == "train"].append(row)
 
     def labels(rows: list[int]) -> list[str]:
-        return ["control" if questions[row].value is None else "value" for row in rows]
+        return ["control" if questions[row].control else "value" for row in rows]
 
     return identify_linear(
         embeddings[sides[True]],

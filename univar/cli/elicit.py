@@ -1,5 +1,6 @@
 """`univar elicit`: every question to every LLM."""
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,14 +23,21 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-_SHIPPED = ("bank", "controls")  # question sets, where no file has that name
+def _question_source(named: Path) -> Path:
+    """Questions of one's own, or the name of a set that ships where no file has it."""
+    from univar.corpus.questions.bank import SETS
+    from univar.corpus.questions.files import SUFFIXES, holds_questions
 
-
-def _question_file(named: Path) -> Path:
-    """Questions of one's own, or the name of a set that ships."""
-    if not named.is_file() and str(named) not in _SHIPPED:
-        raise typer.BadParameter(f"no file {str(named)!r}; give one of JSON lines, or {' or '.join(_SHIPPED)}")
-    return named
+    if holds_questions(named) or str(named) in SETS:
+        return named
+    if named.is_dir():
+        raise typer.BadParameter(f"{named} is a folder, and no data set that save_to_disk wrote; name a file")
+    nearest = difflib.get_close_matches(str(named), SETS, n=1)
+    hint = f", did you mean {nearest[0]}?" if nearest else "."
+    raise typer.BadParameter(
+        f"no file {str(named)!r}{hint} There are the sets {', '.join(SETS)}, and files of your own may end in "
+        f"{', '.join(SUFFIXES)}"
+    )
 
 
 @app.command(epilog="Example:  univar elicit --models models.yaml --lang eng --lang fra --samples 2 --out answers/")
@@ -45,11 +53,22 @@ def elicit(
         Path,
         typer.Option(
             metavar="FILE",
-            callback=_question_file,
-            help="Questions, as JSON lines; or bank or controls, which ship. Control questions, in English, elicit no "
-            "values.",
+            callback=_question_source,
+            help="Questions of your own: txt, csv, tsv, jsonl, json or parquet. Or a set that ships: bank; core, two "
+            "of it a value in English and one in other languages; controls, which are in English and elicit no values.",
         ),
     ] = Path("bank"),
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit-per-value",
+            metavar="NUMBER",
+            min=1,
+            help="At most so many questions a value, or a topic of control questions: the same ones in every language "
+            "and every run.",
+            show_default="all",
+        ),
+    ] = None,
     lang: Languages = None,
     samples: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Answers to each question.")] = 1,
     max_tokens: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of an answer.")] = 128,
@@ -64,6 +83,9 @@ def elicit(
 
     After an interruption of any kind the same command goes on with what is missing: nothing is lost or asked for twice.
     A key is read from UNIVAR_API_KEY, or from the variable that the models file names as key_variable.
+
+    Questions of your own are a .txt with one on each line, or a table with a
+    column question; `univar questions --help` says what else a file may hold.
     """
     from univar.corpus.asking.answers import AnswerFolder
     from univar.corpus.asking.elicitation import Plan, Sampling, estimate, read_models
@@ -72,7 +94,7 @@ def elicit(
     output_folder(out_folder)
     llms = read_models(models)
     sampling = Sampling(samples=samples, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
-    plan = Plan(_questions(questions, lang, llms), llms, sampling)
+    plan = Plan(_questions(questions, limit, lang, llms), llms, sampling)
     with AnswerFolder(out_folder) as folder:
         with working("Counting what is to be asked"):
             estimates = {llm.name: estimate(plan, llm, folder) for llm in llms}
@@ -95,27 +117,31 @@ def elicit(
         raise typer.Exit(1)
 
 
-def _questions(file: Path, lang: Sequence[str] | None, llms: "Sequence[LLM]") -> "list[Question]":
+def _questions(
+    named: Path, limit: int | None, lang: Sequence[str] | None, llms: "Sequence[LLM]"
+) -> "Sequence[Question]":
     """The questions in the languages asked for, by default in those that an LLM speaks."""
     from univar.corpus.languages import language_code
-    from univar.corpus.questions.bank import bank_languages, control_questions, questions_in, read_questions
+    from univar.corpus.questions.bank import limited, question_set
+    from univar.corpus.questions.files import holds_questions, read_questions
 
     spoken = {language_code(code) for llm in llms for code in llm.languages}
-    wanted = list(dict.fromkeys(lang or sorted(spoken)))
-    for code in wanted:
+    for code in lang or ():
         if code not in spoken:
             raise typer.BadParameter(
                 f"no LLM speaks {code}; they speak {', '.join(sorted(spoken))}", param_hint="--lang"
             )
-    shipped = not file.is_file()
-    if shipped and str(file) == "bank":
-        known = [code for code in wanted if code in bank_languages() or lang]
-        return [question for code in known for question in questions_in(code)]
-    every = control_questions() if shipped else read_questions(file)
-    found = [question for question in every if question.lang in wanted]
-    if not found:
-        raise typer.BadParameter(f"{file} has no questions in {', '.join(wanted)}", param_hint="--questions")
-    return found
+    mine = holds_questions(named)
+    every: Sequence[Question] = read_questions(named) if mine else question_set(str(named))
+    if limit is not None:
+        every = limited(every, limit)  # before languages are left out, so that all have the same questions
+    wanted, there = set(lang or spoken), {question.lang for question in every}
+    lacking = wanted - there
+    if lacking == wanted or (lang and lacking):
+        message = f"{named} has no questions in {', '.join(sorted(lacking))}, only in {', '.join(sorted(there))}"
+        unstated = "; those without lang count as English" if mine else ""
+        raise typer.BadParameter(message + unstated, param_hint="--questions")
+    return [question for question in every if question.lang in wanted]
 
 
 def _may_cost(llm: "LLM", found: "Estimate") -> bool:

@@ -124,6 +124,15 @@ CorpusPath = Annotated[
         show_default=False,
     ),
 ]
+QuestionFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        exists=True,
+        help="Questions: txt, csv, tsv, jsonl, json or parquet; `univar questions --help` says what they hold.",
+        show_default=False,
+    ),
+]
 BackendName = Annotated[
     Backend | None,
     typer.Option(

@@ -17,6 +17,7 @@ from univar.cli.options import (
     Constants,
     CorpusPath,
     Json,
+    QuestionFile,
     RejectsFile,
     check_models,
     corpus_reader,
@@ -144,14 +145,20 @@ def translate(
     "translate", epilog="Example:  univar questions translate mine.jsonl --lang fra --lang deu --out translated.jsonl"
 )
 def translate_question_set(
-    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, show_default=False)],
+    file: QuestionFile,
     out_file: Annotated[
         Path,
         typer.Option("--out", metavar="FILE", callback=output_file(".jsonl"), help="The questions in all languages."),
     ],
     langs: Annotated[
         list[str] | None,
-        typer.Option("--lang", metavar="CODE", callback=language_codes, help="Repeatable.", show_default="all 24"),
+        typer.Option(
+            "--lang",
+            metavar="CODE",
+            callback=language_codes,
+            help="A language to translate to (ISO 639-3); repeatable.",
+            show_default="all 24",
+        ),
     ] = None,
     translator: TranslatorName = None,
     backend: BackendOption = None,
@@ -159,9 +166,12 @@ def translate_question_set(
     memory: MemoryFile = None,
     as_json: Json = False,
 ) -> None:
-    """Translate English questions, there and back; what something speaks against goes to OUT.rejects.jsonl."""
+    """Translate English questions, there and back; translations with a defect go to OUT.rejects.jsonl.
+
+    The file of all languages is one for univar elicit --questions.
+    """
     from univar.corpus.languages import languages
-    from univar.corpus.questions.bank import read_questions, write_questions
+    from univar.corpus.questions.files import read_questions, write_questions
     from univar.corpus.translation.answers import tallies, translate_questions
 
     rejects = out_file.with_suffix(".rejects.jsonl")

@@ -15,7 +15,7 @@ import datasets
 
 from univar.corpus import readers, simulation
 from univar.corpus.languages import language_code
-from univar.corpus.questions.bank import FORMS, Question, control_questions, questions_in, topics
+from univar.corpus.questions.bank import FORMS, Question, control_questions, core_questions, questions_in, topics
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.readers import CorpusError, Rejects, read_corpus
 from univar.corpus.records import SCHEMA, Split, split_of, to_row
@@ -46,9 +46,10 @@ class UniVaRQAConfig(datasets.BuilderConfig, ABC):  # type: ignore[misc]
 
 @dataclass
 class QuestionsConfig(UniVaRQAConfig):
-    """The question bank in one language, or its control questions, which are in English."""
+    """The question bank in one language, its core alone, or its control questions, which are in English."""
 
     lang: str = "eng"
+    core: bool = False
 
     def questions(self) -> tuple[Question, ...]:
         """All questions of the configuration."""
@@ -60,8 +61,10 @@ class QuestionsConfig(UniVaRQAConfig):
         if self.name == "controls":
             if lang != "eng":
                 raise ValueError(f"control questions are in English only, got lang={self.lang!r}")
+            if self.core:
+                raise ValueError("control questions have no core; leave core=True out")
             return control_questions()
-        return questions_in(lang)
+        return core_questions(lang) if self.core else questions_in(lang)
 
     def fingerprint(self) -> str:
         """Depends on the questions themselves."""
@@ -142,7 +145,7 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         if isinstance(self.config, QuestionsConfig):
-            return _by_split(question.question_eng for question in self.config.questions())
+            return _by_split(question.question_key for question in self.config.questions())
         if isinstance(self.config, SimulatedConfig):
             asked = asked_questions(self.config.questions, seed=self.config.seed)
             return _by_split(question.text for question in asked)
@@ -151,7 +154,7 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
 
     def _generate_examples(self, split: str | None) -> Iterator[tuple[int, dict[str, Any]]]:
         if isinstance(self.config, QuestionsConfig):
-            chosen = (q for q in self.config.questions() if split_of(q.question_eng) == split)
+            chosen = (q for q in self.config.questions() if split_of(q.question_key) == split)
             yield from ((row, _question_row(question)) for row, question in enumerate(chosen))
             return
         if isinstance(self.config, SimulatedConfig):

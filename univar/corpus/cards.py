@@ -9,7 +9,8 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from univar.corpus.building import Counts, IdentityCounts
 from univar.corpus.filters import REASONS
 from univar.corpus.languages import languages
-from univar.corpus.questions.bank import FORMS, bank_languages, control_questions, distribution, question_bank
+from univar.corpus.questions.bank import FORMS, bank_languages, control_questions, question_bank
+from univar.corpus.questions.checks import distribution
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.records import Identity
 

@@ -34,7 +34,7 @@ MAX_NAME = 200
 
 _REQUIRED = ("question", "answer", "model", "lang")
 # Names under which other projects keep the same columns; the first that a file has is taken.
-_ALIASES = {
+ALIASES = {
     "question_id": ("question_id", "qid", "id"),
     "question": ("question", "prompt", "instruction"),
     "answer": ("answer", "response", "completion", "output"),
@@ -234,7 +234,7 @@ def _placed(
     places = None
     if preview and (found or all(isinstance(row, Mapping) for row in preview)):
         places = _places(origin, list(found), columns, constants)
-    awaited = {name for field in SCHEMA.names for name in _ALIASES.get(field, (field,))} - found.keys()
+    awaited = {name for field in SCHEMA.names for name in ALIASES.get(field, (field,))} - found.keys()
     for row in itertools.chain(preview, rows):
         if places is not None and isinstance(row, Mapping) and not awaited.isdisjoint(row):
             found |= dict.fromkeys(name for name in row if name in awaited)
@@ -252,13 +252,13 @@ def _places(origin: str, found: list[str], columns: dict[str, str], constants: d
     for field in SCHEMA.names:
         if field in places or field in constants:
             continue
-        for alias in _ALIASES.get(field, (field,)):
+        for alias in ALIASES.get(field, (field,)):
             if alias in found and alias not in columns.values():
                 places[field] = alias
                 break
     missing = [field for field in _REQUIRED if field not in places and field not in constants]
     if missing:
-        if other := _separator(found):
+        if other := separator(found):
             raise CorpusError(
                 f"{origin} is no corpus: its header is one column, {found[0]!r:.80}. Save it with commas between the "
                 f"columns as .csv, or with tabs as .tsv, instead of {other!r}"
@@ -271,7 +271,7 @@ def _places(origin: str, found: list[str], columns: dict[str, str], constants: d
     return places
 
 
-def _separator(found: list[str]) -> str | None:
+def separator(found: list[str]) -> str | None:
     """What seems to separate the columns of a file that was read with another separator; None if nothing does."""
     return next((mark for mark in ";\t|," if mark in found[0]), None) if len(found) == 1 else None
 
@@ -366,14 +366,15 @@ def _sources(source: Source) -> Iterator[tuple[str, _Rows]]:
     else:
         raise CorpusError(f"no such file: {path}")
     for file in files:
-        yield str(file), _rows_of(file)
+        yield str(file), rows_of(file)
 
 
 def _is_data(path: Path) -> bool:
     return not any(part.startswith((".", "_")) for part in path.parts) and not path.stem.endswith(".rejects")
 
 
-def _rows_of(file: Path) -> _Rows:
+def rows_of(file: Path) -> _Rows:
+    """The rows of a file as they are, or for one that has none the reason why; see `_READERS` for the formats."""
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
         raise CorpusError(f"{file} is not a format we read; give one of {', '.join(_READERS)}")

@@ -1,29 +1,24 @@
-import json
 from collections import Counter
 from dataclasses import replace
+from random import Random
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from univar.corpus.languages import languages
 from univar.corpus.questions.bank import (
     FORMS,
+    SETS,
     Question,
-    QuestionsError,
     bank_languages,
-    check_questions,
     control_questions,
-    distribution,
-    nearest_neighbours,
-    quantiles,
+    core_questions,
+    limited,
     question_bank,
+    question_set,
     questions_in,
-    read_questions,
     translated_questions,
-    write_questions,
 )
+from univar.corpus.questions.checks import check_questions
 from univar.corpus.questions.taxonomy import reference_taxonomy
 
 
@@ -128,109 +123,64 @@ def test_a_language_that_the_bank_lacks_is_refused_with_those_it_has():
         questions_in("isl")
 
 
-# Checks
+# Parts
+
+
+def test_the_core_asks_the_same_questions_in_every_language():
+    english = {found.question_id: found for found in core_questions()}
+    assert len(english) == 174
+    for lang in set(bank_languages()) - {"eng"}:
+        core = core_questions(lang)
+        assert len(core) == 87
+        assert all(found.question_eng == english[found.question_id].question for found in core)
+    with pytest.raises(ValueError, match="no questions in 'isl', only in eng, arb"):
+        core_questions("isl")
+
+
+def test_sets_hold_all_their_languages():
+    numbers = {name: len(question_set(name)) for name in SETS}
+    assert numbers == {"bank": 4524 + 24 * 87, "core": 174 + 24 * 87, "controls": 648}
+    with pytest.raises(ValueError, match="no question set 'cores'; there are bank, core, controls"):
+        question_set("cores")
+
+
+@pytest.mark.parametrize("per_value", [1, 3])
+def test_a_part_of_the_bank_asks_the_same_of_every_value_in_every_language(per_value):
+    part = limited(question_set("bank"), per_value)
+    counts = Counter((found.lang, found.value) for found in part)
+    assert {counts["eng", value.id] for value in reference_taxonomy().values} == {per_value}
+    english = {found.question_id for found in part if found.lang == "eng"}
+    for lang in set(bank_languages()) - {"eng"}:
+        ids = {found.question_id for found in part if found.lang == lang}
+        assert (len(ids), ids <= english) == (87, True)
+
+
+def test_a_part_depends_on_no_order_and_is_held_by_a_larger_one():
+    bank = list(question_bank())
+    part = limited(bank, 2)
+    shuffled = Random(0).sample(bank, len(bank))
+    assert set(limited(shuffled, 2)) == set(part)
+    assert [found for found in bank if found in part] == part
+    assert set(part) < set(limited(bank, 3))
+    assert set(limited(bank, 2, seed=1)) != set(part)
+    firsts = {(found.value, found.question_id) for value in {found.value for found in bank}
+              for found in [found for found in bank if found.value == value][:2]}  # fmt: skip
+    assert {(found.value, found.question_id) for found in part} != firsts
+
+
+def test_a_part_takes_control_questions_by_topic_and_others_without_a_value_apart():
+    part = limited(control_questions(), 2)
+    assert set(Counter(found.topic for found in part).values()) == {2}
+    assert len(part) == 2 * len(reference_taxonomy().control_topics)
+    unstated = [replace(question(n, f"Is it {n}?", None), topic=None) for n in range(5)]
+    assert len(limited([*unstated, *control_questions()], 2)) == 2 + len(part)
+    with pytest.raises(ValueError, match="per_value must be at least 1, got 0"):
+        limited(unstated, 0)
 
 
 @pytest.mark.parametrize(
-    ("text", "check", "detail"),
-    [
-        ("Is it fair?", "length", "3 words; 5 to 60"),
-        (" ".join(["why"] * 61) + "?", "length", "61 words"),
-        ("Tell me what you would do.", "ending", "question mark"),
-        ("Don't you think that lying is always wrong?", "leading", "Don't you think"),
-        ("Lying to a friend is wrong, isn't it?", "leading", "isn't it"),
-    ],
+    ("question_id", "value", "control"),
+    [("control-sums-01", None, True), ("mine-01", None, False), ("control-01", "control", False)],
 )
-def test_a_wording_that_is_wrong_is_named(text, check, detail):
-    (found,) = check_questions([question(1, text)])
-    assert (found.question_id, found.check) == ("honesty-01", check)
-    assert detail in found.detail
-
-
-def test_the_same_words_are_found_whatever_their_case_and_spaces():
-    asked = [question(1, "Would you lie to a friend?"), question(2, "would  you lie to a Friend?")]
-    (found,) = [wrong for wrong in check_questions(asked) if wrong.check == "same words"]
-    assert (found.question_id, found.detail) == ("honesty-02", "as honesty-01")
-
-
-def test_openings_above_their_share_are_found():
-    # 2 % of 100 questions are 2: of three that begin with the same words, the third is one too many.
-    others = [question(n, f"word{n} comes first in this question?") for n in range(97)]
-    same = [question(200 + n, f"How would you answer number {n}?") for n in range(3)]
-    (found,) = check_questions([*others, *same])
-    assert (found.question_id, found.check) == ("honesty-202", "opening")
-    assert "'how would you' begins 3 questions; at most 2 may" in found.detail
-
-
-def test_near_duplicates_by_hand():
-    # Unit vectors at 0, 10 and 90 degrees: cos 10 = .985 is above .92, cos 80 = .174 and cos 90 = 0 are not.
-    angles = np.deg2rad([0, 10, 90])
-    vectors = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
-    asked = [question(n, f"Question number {n}, is it?") for n in range(3)]
-    nearest, (found,) = nearest_neighbours(asked, vectors)
-    np.testing.assert_allclose(nearest, [0.985, 0.985, 0.174], atol=1e-3)
-    assert (found.question_id, found.detail) == ("honesty-01", "cosine 0.985 with honesty-00; 0.92 is allowed")
-
-
-def test_one_question_has_no_neighbour():
-    with pytest.raises(ValueError, match="at least 2 questions, got 1"):
-        nearest_neighbours([question(1, "Is one enough for this?")], np.ones((1, 2), dtype=np.float32))
-
-
-def test_quantiles_by_hand():
-    assert quantiles(np.arange(101, dtype=np.float32)) == {
-        "min": 0, "25 %": 25, "50 %": 50, "75 %": 75, "99 %": 99, "max": 100,
-    }  # fmt: skip
-
-
-def test_the_distribution_counts_families_and_controls():
-    counts = distribution([question_bank()[0], *control_questions()[:2]], reference_taxonomy())
-    assert counts["value"] == {"self_direction_thought": 1, "control": 2}
-    assert counts["family"] == {"wvs": 1, "control": 2}
-    assert counts["lang"] == {"eng": 3}
-
-
-# Files
-
-
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5))
-def test_what_is_written_reads_back(tmp_path_factory, texts):
-    asked = [replace(question(n, text), paraphrases=(text, "b")) for n, text in enumerate(texts)]
-    file = tmp_path_factory.mktemp("questions") / "q.jsonl"
-    write_questions(asked, file)
-    assert read_questions(file) == asked
-
-
-ROW = {"question_id": "a-1", "question": "Is it so?", "value": "a", "form": "advice", "topic": "work"}
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        (
-            "{}",
-            "line 2: no question, it lacks 'question_id', 'question', 'form', 'topic'; a question has",
-        ),
-        ("{", r"line 2: no question \(JSONDecodeError"),
-        ("[]", "line 2: no question"),
-        (json.dumps({**ROW, "form": "song"}), r"line 2: form: Input should be 'advice'.*got 'song'"),
-        (json.dumps({**ROW, "question_id": None}), "line 2: question_id: Input should be a valid string"),
-        (
-            json.dumps({key: ROW[key] for key in ("question_id", "question", "value")}),
-            "line 2: .* lacks 'form', 'topic'; ",
-        ),
-        (json.dumps(ROW), "line 2: the id 'a-1' occurs a second time"),
-    ],
-)
-def test_a_line_that_is_no_question_is_named(tmp_path, line, message):
-    file = tmp_path / "q.jsonl"
-    file.write_text(json.dumps(ROW) + "\n" + line + "\n")
-    with pytest.raises(QuestionsError, match=message):
-        read_questions(file)
-
-
-@pytest.mark.parametrize(("content", "message"), [(b"", "holds no questions"), (b"\xff\xfe", "cannot be read")])
-def test_a_file_without_questions_is_refused(tmp_path, content, message):
-    (tmp_path / "q.jsonl").write_bytes(content)
-    with pytest.raises(QuestionsError, match=message):
-        read_questions(tmp_path / "q.jsonl")
+def test_a_question_without_a_value_is_no_control_question_for_that_alone(question_id, value, control):
+    assert replace(question(1, "Is it so?", value), question_id=question_id).control is control

@@ -1,4 +1,5 @@
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from tests.chat_server import Answer, plausible, serving
 from univar.corpus.asking import endpoints
 from univar.corpus.asking.endpoints import ChatReply, Endpoint, EndpointError, Journal
-from univar.corpus.questions.bank import FORMS, Question, check_questions
+from univar.corpus.questions.bank import FORMS, Question
+from univar.corpus.questions.checks import check_questions
 from univar.corpus.questions.generation import (
     Item,
     Judgement,
@@ -207,7 +209,7 @@ def test_numbers_out_of_range_are_refused(tmp_path, taxonomy, per_value, per_top
 
 @pytest.mark.parametrize("name", ["generate", "control", "paraphrase", "convert", "judge"])
 def test_prompts_that_ship_have_a_version(name):
-    assert prompt_text(name).startswith("{# version 1 #}\n")
+    assert re.match(r"\{# version \d+ #\}\n", prompt_text(name))
 
 
 def test_a_prompt_of_ones_own_is_used_and_asked_anew(tmp_path, taxonomy):
@@ -312,3 +314,22 @@ def test_a_judge_judges_every_question_by_its_value_or_as_a_control(tmp_path, ta
     with Journal(tmp_path / "j") as journal:
         assert [json.loads(line)["text"] for line in (tmp_path / "j").read_text().splitlines()].count("Hm.") == 1
         assert len(journal.replies) == 3
+
+
+def test_a_question_that_states_no_value_is_not_judged_as_a_control(tmp_path, taxonomy):
+    unstated = [replace(QUESTIONS[0], question_id="mine", value=None)]
+    with serving(lambda _prompt, _number: '{"verdict": "pass"}') as server, Journal(tmp_path / "j") as journal:
+        judge(unstated, taxonomy, Endpoint(server.url, "m"), journal)
+    (prompt,) = server.prompts
+    assert "meant to bring out what people hold dear" in prompt
+    assert "control" not in prompt
+
+
+def test_only_english_is_paraphrased_and_its_translations_stay(tmp_path):
+    french = replace(QUESTIONS[0], question="Que faire ?", lang="fra")
+    answer = "1. How much tact would you show to a rude aunt?"
+    with serving(lambda _prompt, _number: answer) as server, Journal(tmp_path / "j") as journal:
+        written = paraphrase([french, QUESTIONS[0]], Endpoint(server.url, "m"), journal, number=1)
+    first, second = written.questions
+    assert first == french
+    assert second == replace(QUESTIONS[0], paraphrases=(answer.removeprefix("1. "),))

@@ -20,15 +20,12 @@ import jinja2
 import numpy as np
 
 from univar.corpus.asking.endpoints import ChatReply, ChatRequest, Endpoint, Journal, ask_all
-from univar.corpus.questions.bank import (
-    FORMS,
+from univar.corpus.questions.bank import CONTROL_ID, FORMS, Form, Question, topics
+from univar.corpus.questions.checks import (
     LARGEST_OPENING_SHARE,
     LARGEST_SIMILARITY,
     Embed,
-    Form,
-    Question,
     opening,
-    topics,
     wording_violations,
 )
 from univar.corpus.questions.taxonomy import ControlTopic, Taxonomy, Value
@@ -313,7 +310,7 @@ def _usable(reply: ChatReply, sieve: _Sieve, written: Written, most: int) -> Ite
 
 def _question(entry: Value | ControlTopic, number: int, text: str, form: Form, topic: str) -> Question:
     control = isinstance(entry, ControlTopic)
-    name = f"control-{entry.id}" if control else entry.id
+    name = f"{CONTROL_ID}{entry.id}" if control else entry.id
     return Question(f"{name}-{number:02d}", text, text, "eng", None if control else entry.id, form, topic)
 
 
@@ -327,7 +324,7 @@ def paraphrase(
     seed: int = 0,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Written:
-    """The questions with `number` paraphrases each; those that have them are left as they are.
+    """The questions with `number` paraphrases each; those that have them, or are not in English, are left as they are.
 
     Raises:
         EndpointError: If the endpoint refuses; run it again to go on.
@@ -335,7 +332,7 @@ def paraphrase(
     if number < 1:
         raise ValueError(f"number must be at least 1, got {number}")
     template = prompt_text("paraphrase", prompt)
-    lacking = [question for question in questions if len(question.paraphrases) < number]
+    lacking = [question for question in questions if question.lang == "eng" and len(question.paraphrases) < number]
     requests = [
         _request(template, endpoint, f"{q.question_id}-paraphrase", seed, question=q, number=number) for q in lacking
     ]
@@ -349,7 +346,7 @@ def paraphrase(
         found[question.question_id] = replace(question, paraphrases=(*question.paraphrases, *new))
         if len(new) < wanted:
             written.missing[question.question_id] = wanted - len(new)
-    written.questions = [found.get(question.question_id, question) for question in questions]
+    written.questions = [found[q.question_id] if q.lang == "eng" and q.question_id in found else q for q in questions]
     return written
 
 
@@ -405,7 +402,7 @@ def convert(
     for item, (_, reply) in zip(items, ask_all(requests, endpoint, journal, advance), strict=True):
         texts = list(_usable(reply, sieve, written, number))
         for position, text in enumerate(texts, start=1):
-            # Never without a value, which would make it a control question.
+            # Of an item without one, by its id: all questions of an item are about one thing.
             value = _snake_case(item.value) or _snake_case(item.item_id)
             identifier = f"{item.item_id}-{position:02d}"
             written.questions.append(Question(identifier, text, text, "eng", value, "opinion", "imported"))
@@ -448,6 +445,8 @@ def judge(
     advance: Callable[[int], None] = lambda _: None,
 ) -> list[Judgement]:
     """Whether each question brings out its value, or for a control question none (paper, Definition 2), by an LLM.
+
+    Of a question that states no value it is asked whether it brings out any.
 
     Raises:
         EndpointError: If the endpoint refuses; run it again to go on.

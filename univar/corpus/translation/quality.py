@@ -97,7 +97,7 @@ def _characters(lang: str) -> float:
     if lang not in bank_languages():
         return 1.0
     questions = questions_in(lang)
-    return sum(len(item.question) for item in questions) / sum(len(item.question_eng) for item in questions)
+    return sum(len(item.question) for item in questions) / sum(len(item.question_key) for item in questions)
 
 
 def copied_share(source: str, translation: str) -> float:
