@@ -152,7 +152,10 @@ class Placement:
     def __str__(self) -> str:
         nearest_of = [self._sentence_of(one) for one in self.placed[:3]]
         more = [f"and {len(self.placed) - 3} more"] if len(self.placed) > 3 else []
-        return f"Among {len(self.reference.identities)} references, {'; '.join([*nearest_of, *more])}."
+        return (
+            f"Among {len(self.reference.identities)} references (95 % intervals by bootstrap over questions): "
+            f"{'; '.join([*nearest_of, *more])}."
+        )
 
     def is_near(self, one: Placed) -> bool:
         """Whether an identity comes as near to its nearest reference as the references' own answers usually do."""
@@ -204,10 +207,11 @@ class Placement:
 
     def _sentence_of(self, one: Placed) -> str:
         first = one.neighbours[0]
-        where = "nearest to" if self.is_near(one) else "near none, and least far from"
+        where = "nearest to" if self.is_near(one) else "near none, least far from"
+        ends = "" if first.low is None else f" [{first.low:.2f}, {first.high:.2f}]"
         return (
-            f"{printable(str(one.identity))} is {where} {printable(str(first.identity))}, similarity "
-            f"{first.similarity:.2f}{interval_words(first)}, n = {one.n:,}"
+            f"{printable(str(one.identity))} {where} {printable(str(first.identity))}, {first.similarity:.2f}{ends}, "
+            f"n = {one.n:,}"
         )
 
     def _rows(self) -> list[dict[str, Any]]:

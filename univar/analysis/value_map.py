@@ -91,7 +91,13 @@ class ValueMap:
     """Share (0..1) of the variance of the identities' means that both axes show together; None likewise."""
 
     def __str__(self) -> str:
-        return caption(self)
+        shown = ""
+        if self.explained_between is not None:
+            shown = f", on two axes that show {100 * self.explained_between:.0f} % of the variance of their means"
+        return (
+            f"{len(self.identities):,} identities, n = {_span(self.counts)} QAs each to {_span(self.question_counts)} "
+            f"questions, with 95 % ellipses by bootstrap over questions{shown}."
+        )
 
     def to_pandas(self) -> "pd.DataFrame":
         """A row an identity: `x`, `y`, the half axes of its 95 % ellipse along them, its QAs `n` and its questions."""
@@ -124,7 +130,7 @@ class ValueMap:
             for row in self._rows()
         ]
         table = markdown_table(("identity", "n", "questions", "x", "y", "± x", "± y"), rows)
-        return f"{table}\n- {self}\n- {CAVEAT}\n"
+        return f"{table}\n- {caption(self)}\n- {CAVEAT}\n"
 
     def plot(self, *, color_by: ColorBy = "auto") -> "go.Figure":
         """The interactive map; `univar.analysis.pictures` writes it as a page or a picture for papers."""
