@@ -8,7 +8,9 @@ from contextlib import nullcontext
 import pytest
 
 from tests.chat_server import Answer, serving
+from univar.cli.corpus import ReasonName
 from univar.corpus.asking import endpoints
+from univar.corpus.filters import REASONS
 from univar.corpus.questions.bank import control_questions
 from univar.corpus.readers import read_corpus
 
@@ -220,6 +222,10 @@ def test_what_cannot_work_is_refused_in_one_line(univar, tmp_path, more, code, m
 
 
 # Building
+
+
+def test_every_reason_can_be_named():
+    assert tuple(ReasonName) == REASONS
 
 
 @pytest.mark.usefixtures("asked")

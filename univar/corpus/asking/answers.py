@@ -41,17 +41,21 @@ ANSWERS = pa.schema(
         pa.field("completion_tokens", pa.int32()),
         pa.field("seconds", pa.float32(), nullable=False),
         pa.field("answered_at", pa.string(), nullable=False),
-        pa.field("seed", pa.int64(), nullable=False),
-        pa.field("max_tokens", pa.int32(), nullable=False),
-        pa.field("temperature", pa.float32(), nullable=False),
-        pa.field("top_p", pa.float32(), nullable=False),
+        pa.field("seed", pa.int64()),
+        pa.field("max_tokens", pa.int32()),
+        pa.field("temperature", pa.float32()),
+        pa.field("top_p", pa.float32()),
         pa.field("top_k", pa.int32()),
+        pa.field("request", pa.string()),
         pa.field("system", pa.string()),
         pa.field("prompt_version", pa.string(), nullable=False),
         *TRANSLATION,
     ]
 )
-"""The columns of elicited answers: those of a corpus, how each answer came about, and later its translation."""
+"""The columns of elicited answers: those of a corpus, how each answer came about, and later its translation.
+
+What was not sent is null. `request` holds the fields that the models file changed or added, as JSON.
+"""
 
 
 def shards(folder: Path) -> list[Path]:
