@@ -1,5 +1,6 @@
 """The commands below `univar questions`: check a question set, or have an LLM write one."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -55,6 +56,41 @@ OutFile = Annotated[
     typer.Option("--out", metavar="FILE", callback=output_file(".jsonl"), help="The questions, as JSON lines."),
 ]
 Concurrency = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Requests under way at once.")]
+
+
+def _request(given: list[str] | None) -> dict[str, Any]:
+    """Fields of requests, of `FIELD=JSON`; what is no JSON is a text."""
+    from univar.corpus.asking.fields import checked_fields
+
+    fields: dict[str, Any] = {}
+    for item in given or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{item!r} is not FIELD=JSON, as in max_tokens=8192 or seed=null")
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            fields[name] = value
+    try:
+        return checked_fields(fields)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _checked_request(given: list[str] | None) -> list[str] | None:
+    _request(given)
+    return given
+
+
+RequestFields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--request",
+        metavar="FIELD=JSON",
+        callback=_checked_request,
+        help="A field of the requests to change or add, null to leave it out, as in max_tokens=8192; repeatable.",
+    ),
+]
 PromptFile = Annotated[
     Path | None,
     typer.Option("--prompt", metavar="FILE", exists=True, help="A jinja2 template in place of the one that ships."),
@@ -87,6 +123,7 @@ def check(
         typer.Option(metavar="FILE", callback=output_file(".jsonl"), help="Where the judge's verdicts are kept."),
     ] = None,
     concurrency: Concurrency = 8,
+    request: RequestFields = None,
     prompt: PromptFile = None,
     as_json: Json = False,
 ) -> None:
@@ -126,7 +163,9 @@ def check(
         found["value_or_control"] = {"accuracy": accuracy, "interval": interval, "chance": probe.chance, "n": probe.n}
     failed = 0
     if endpoint is not None and verdicts is not None:
-        judged = _judged(questions, taxonomy, _endpoint(endpoint, model, concurrency, greedy=True), verdicts, prompt)
+        judged = _judged(
+            questions, taxonomy, _endpoint(endpoint, model, concurrency, request, greedy=True), verdicts, prompt
+        )
         found["verdicts"] = Counter(judgement.verdict for judgement in judged)
         failed = found["verdicts"]["fail"]
     result(found, *_bank_lines(found), as_json=as_json)
@@ -150,6 +189,7 @@ def generate(
         Path | None, typer.Option(metavar="FILE", exists=True, help="The same for control questions.")
     ] = None,
     concurrency: Concurrency = 8,
+    request: RequestFields = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -167,7 +207,7 @@ def generate(
     def write(journal: "Journal", advance: Callable[[int], None]) -> "Written":
         return generate_questions(
             taxonomy,
-            _endpoint(endpoint, model, concurrency),
+            _endpoint(endpoint, model, concurrency, request),
             journal,
             per_value=per_value,
             per_topic=per_topic,
@@ -192,6 +232,7 @@ def paraphrase(
     number: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Paraphrases a question.")] = 4,
     prompt: PromptFile = None,
     concurrency: Concurrency = 8,
+    request: RequestFields = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -202,7 +243,7 @@ def paraphrase(
     questions = read_questions(file)
 
     def write(journal: "Journal", advance: Callable[[int], None]) -> "Written":
-        server = _endpoint(endpoint, model, concurrency)
+        server = _endpoint(endpoint, model, concurrency, request)
         return paraphrase_questions(
             questions, server, journal, number=number, prompt=prompt, seed=seed, advance=advance
         )
@@ -226,6 +267,7 @@ def import_(
     number: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Questions an item.")] = 1,
     prompt: PromptFile = None,
     concurrency: Concurrency = 8,
+    request: RequestFields = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -237,7 +279,7 @@ def import_(
     items = read_items(file, described, text=text, value=value)
 
     def write(journal: "Journal", advance: Callable[[int], None]) -> "Written":
-        server = _endpoint(endpoint, model, concurrency)
+        server = _endpoint(endpoint, model, concurrency, request)
         return convert(
             items,
             described.kind,
@@ -354,13 +396,14 @@ def _known_values(file: Path | None) -> Iterator[None]:
         ) from error
 
 
-def _endpoint(url: str, model: str, concurrency: int, *, greedy: bool = False) -> "Endpoint":
+def _endpoint(url: str, model: str, concurrency: int, request: list[str] | None, *, greedy: bool = False) -> "Endpoint":
     from univar.corpus.asking.endpoints import Endpoint, is_endpoint
 
     if not is_endpoint(url):
         message = f"{url!r} is no URL; expected http://, https:// or provider:NAME"
         raise typer.BadParameter(message, param_hint="--endpoint")
-    return Endpoint(url, model, concurrency=concurrency, temperature=0.0 if greedy else 1.0)
+    temperature = 0.0 if greedy else 1.0
+    return Endpoint(url, model, concurrency=concurrency, temperature=temperature, request=_request(request))
 
 
 def _embed(total: int | None = None) -> "Embed":

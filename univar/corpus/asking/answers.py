@@ -63,6 +63,16 @@ def shards(folder: Path) -> list[Path]:
     return sorted([*folder.glob("part-*.parquet"), *folder.glob("[0-9][0-9][0-9][0-9][0-9]/part-*.parquet")])
 
 
+def served_models(folder: Path) -> dict[str, list[str]]:
+    """The names of the LLMs that each model answered for, as servers call it, in the shards of a folder."""
+    found: dict[str, set[str]] = {}
+    for shard in shards(folder):
+        pairs = pq.read_table(shard, columns=["served_model", "model"])
+        for row in pairs.group_by(pairs.column_names).aggregate([]).to_pylist():
+            found.setdefault(row["served_model"], set()).add(row["model"])
+    return {served: sorted(names) for served, names in sorted(found.items())}
+
+
 class ElicitationError(ValueError):
     """Models or an output folder that cannot be used; the message names the entry and what was expected."""
 
