@@ -241,7 +241,9 @@ class Lane:
         if status in _ABOUT_FIELDS and (request := mended(text, fields, endpoint.request)):
             options = " ".join(f"--request {name}={json.dumps(value)}" for name, value in request.items())
             next_step = f"write `request: {_flow(request)}` for it in the models file (`univar questions`: {options})"
-        how = f"HTTP {status}" if not within else f"error {status or ''}".rstrip() + " inside a reply"
+        how = f"HTTP {status}"
+        if within:
+            how = f"error {status} inside a reply" if status else "an error inside a reply"
         said = " ".join(text.split())
         concerns: Literal["request", "endpoint", "moment"] = (
             "moment"

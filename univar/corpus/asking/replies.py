@@ -87,8 +87,8 @@ def read_reply(output: Any, request_id: str, model: str, seconds: float) -> Chat
         said, thoughts = _parts(message.content)
         thoughts = next(filter(None, map(_joined, map(message.get, _REASONING_FIELDS))), "") or thoughts
         finish_reason = str(choice.finish_reason or "")
-        if not said.strip() and (refusal := message.get("refusal")):
-            said, finish_reason = str(refusal), "refusal"
+        if not said.strip() and (refusal := _refusal(message)):
+            said, finish_reason = refusal, "refusal"
         answer, reasoning = split_reasoning(_text(said), _text(thoughts))
         return ChatReply(
             request_id,
@@ -142,11 +142,15 @@ def _parts(content: Any) -> tuple[str, str]:
             raise TypeError(f"no text: {content!r:.80}")
         return content or "", ""
     kinds = [(part.get("type") or "text", part) for part in content]
-    said = [part["text"] if "text" in kind else part["refusal"] for kind, part in kinds if kind in _SAID]
+    said = [part["text"] for kind, part in kinds if kind in ("text", "output_text")]
     return "".join(said), "".join(_joined(part) for kind, part in kinds if kind in ("thinking", "reasoning"))
 
 
-_SAID = ("text", "output_text", "refusal")
+def _refusal(message: Any) -> str:
+    """What a server declares to be a refusal; empty if it does not."""
+    parts = message.content if isinstance(message.content, list) else ()
+    declared = [message.get("refusal"), *(part.get("refusal") for part in parts)]
+    return "".join(text for text in declared if isinstance(text, str))
 
 
 def _joined(thoughts: Any) -> str:
