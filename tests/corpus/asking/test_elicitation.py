@@ -206,6 +206,8 @@ def test_a_folder_of_an_earlier_version_is_continued_and_read(tmp_path):
         (tmp_path / ".part-00001.jsonl").write_text("".join(lines))
         assert ask(plan, tmp_path)["a"].sent == 6
     assert len(rows(tmp_path)) == len({row["request_id"] for row in rows(tmp_path)}) == 12
+    # `datasets` reads a folder of shards by the columns of its first
+    assert [pq.read_schema(shard).names for shard in tmp_path.glob("part-*.parquet")] == [ANSWERS.names] * 2
     assert [record.reasoning for record in read_corpus(tmp_path)] == [None] * 12
 
 

@@ -135,6 +135,7 @@ class AnswerFolder:
             ) from None
         self._number = 0
         for shard in sorted(self.path.glob("part-*.parquet")):
+            _complete(shard)
             self.answered.add(pq.read_table(shard, columns=["request_id"]).column(0).to_pylist())
             self._number = int(shard.stem.partition("-")[2]) + 1
             self._lines_of(self._number - 1).unlink(missing_ok=True)
@@ -207,6 +208,21 @@ class AnswerFolder:
 
     def _lines_of(self, number: int) -> Path:
         return self.path / f".part-{number:05d}.jsonl"
+
+
+def _complete(shard: Path) -> None:
+    """Gives a shard of an earlier version the columns that came since: many readers want all shards to be alike."""
+    names = pq.read_schema(shard).names
+    absent = [column for column in ANSWERS if column.name not in names]
+    if not absent or not all(column.nullable for column in absent):
+        return
+    table = pq.read_table(shard)
+    for column in absent:
+        table = table.append_column(column, pa.nulls(len(table), column.type))
+    others = [column for column in table.schema if column.name not in ANSWERS.names]
+    schema = pa.schema([*ANSWERS, *others])
+    with replacing(shard) as temporary:
+        pq.write_table(table.select(schema.names).cast(schema), temporary)
 
 
 def _whole_lines(file: Path) -> Iterator[dict[str, Any]]:
