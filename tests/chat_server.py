@@ -43,6 +43,7 @@ class ChatServer:
     url: str
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     @property
     def prompts(self) -> list[str]:
@@ -64,6 +65,7 @@ def serving(answer: Callable[[str, int], Answer | str | None], port: int = 0) ->
                 number = len(server.asked)
                 server.asked.append(request)
                 server.keys.append(self.headers.get("authorization"))
+                server.paths.append(self.path)
             said = answer(request["messages"][-1]["content"], number)
             if said is None:
                 self.close_connection = True

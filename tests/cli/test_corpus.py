@@ -4,11 +4,15 @@ import json
 import re
 import signal
 from contextlib import nullcontext
+from dataclasses import fields
 
 import pytest
 
 from tests.chat_server import Answer, serving
+from univar.cli.corpus import ReasonName
 from univar.corpus.asking import endpoints
+from univar.corpus.asking.elicitation import LLM
+from univar.corpus.filters import REASONS
 from univar.corpus.questions.bank import control_questions
 from univar.corpus.readers import read_corpus
 
@@ -153,6 +157,70 @@ def test_answers_to_another_plan_are_told_before_more_are_added(univar, tmp_path
         assert "does not ask for" not in univar(*changed).err  # nothing is added
 
 
+@pytest.mark.usefixtures("asked")
+def test_what_all_llms_take_together_is_told(univar, tmp_path):
+    arguments = [*models(tmp_path, "https://api.example.org/v1"), "--questions", "q.jsonl", "--dry-run"]
+    assert "In total" not in univar(*arguments).err  # of one
+
+    def told(*llms):
+        both = [{"endpoint": "https://api.example.org/v1", "languages": ["eng"], **entry} for entry in llms]
+        (tmp_path / "models.yaml").write_text(json.dumps({"models": both}))
+        return " ".join(univar(*arguments).err.split())
+
+    priced = {"name": "a", "dollars_per_million_answer_tokens": 1e4}
+    # 4 requests each of 5 tokens (19 characters); 4 x 128 answer tokens at a cent are 5.12 dollars, 4 x 1,000 are 40.
+    longer = {**priced, "name": "b", "request": {"max_completion_tokens": 1000}}
+    assert "In total: 8 requests, about 40 prompt tokens, at most 4,512 answer tokens, at most $45.12" in told(
+        priced, longer
+    )
+    assert "1,024 answer tokens, at most $5.12 and what c cost, whose price is unknown" in told(priced, {"name": "c"})
+    assert "1,024 answer tokens, price unknown" in told({"name": "c"}, {"name": "d"})
+    unlimited = {**priced, "name": "e", "request": {"max_tokens": None}}
+    text = told(priced, unlimited)
+    assert "e: 4 requests, about 20 prompt tokens, no limit to answer tokens, price unknown" in text
+    assert "no limit to answer tokens, at most $5.12 and what e cost, whose price is unknown" in text
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_speaks_against_answers_is_told_in_the_end(univar, tmp_path):
+    said = {
+        "eng 0": Answer("<think>Hm", finish_reason="length"),
+        "eng 1": Answer("", finish_reason="length"),
+        "eng 2": Answer("So", finish_reason="content_filter"),
+    }
+    with serving(lambda prompt, _: said.get(prompt.split(":")[0], "<think>Hm.</think>No.")) as server:
+        arguments = [*models(tmp_path, server.url), "--questions", "q.jsonl"]
+        run = univar(*arguments)
+        assert "aya: 8 of 8 answered, 2 only reasoning, 1 filtered; 8 requests sent" in " ".join(run.out.split())
+        told = " ".join(run.err.split())
+        assert "aya: 2 answers are only reasoning: --max-tokens (128) is too small for what it thinks" in told
+        request = {"max_tokens": None, "max_completion_tokens": 9}
+        limited = [*models(tmp_path, server.url, request=request), "--questions", "q.jsonl", "--json"]
+        run = univar(*limited)
+    assert "the limit in `request` of the models file (9) is too small" in " ".join(run.err.split())
+    assert json.loads(run.out)["answers"]["aya"]["against"] == {"only reasoning": 2, "filtered": 1}
+    counted = json.loads(univar("corpus", "stats", "answers", "--json").out)["identities"]
+    assert counted[0]["reasons"] == {"only reasoning": 4, "filtered": 2}
+    assert {record.answer for record in read_corpus(tmp_path / "answers")} == {"No.", "So"}
+
+
+@pytest.mark.usefixtures("asked")
+def test_one_model_under_two_names_is_told(univar, tmp_path):
+    choice = {"index": 0, "message": {"content": "No."}, "finish_reason": "stop"}
+    with serving(lambda *_: Answer(body=json.dumps({"model": "small", "choices": [choice]}).encode())) as server:
+        arguments = [*models(tmp_path, server.url), "--questions", "q.jsonl"]
+        entries = [{"name": name, "endpoint": server.url, "languages": ["eng"]} for name in ("large", "small")]
+        (tmp_path / "models.yaml").write_text(json.dumps({"models": entries}))
+        run = univar(*arguments)
+    assert run.code == 0
+    assert "large and small were answered by one model, which the server calls small" in " ".join(run.err.split())
+
+
+def test_every_field_of_a_models_file_is_in_the_help(univar):
+    text = univar("elicit", "--help").out
+    assert [field.name for field in fields(LLM) if field.name not in text] == []
+
+
 def test_the_bank_is_asked_by_default(univar, tmp_path):
     with serving(lambda _prompt, _number: "Non.") as server:
         run = univar(*models(tmp_path, server.url), "--lang", "fra")
@@ -269,6 +337,10 @@ def test_what_cannot_work_is_refused_in_one_line(univar, tmp_path, more, code, m
 
 
 # Building
+
+
+def test_every_reason_can_be_named():
+    assert tuple(ReasonName) == REASONS
 
 
 @pytest.mark.usefixtures("asked")

@@ -126,6 +126,33 @@ def test_questions_are_generated_checked_and_paraphrased(univar, tmp_path):
     assert {len(question.paraphrases) for question in read_questions(tmp_path / "core.jsonl")} == {1}
 
 
+@pytest.mark.usefixtures("distinct")
+def test_fields_of_requests_are_changed(univar):
+    with serving(plausible) as server:
+        fields = ["max_tokens=null", "max_completion_tokens=4096", "effort=low", 'provider={"order": ["a"]}']
+        run = univar(*generate(server), *(part for field in fields for part in ("--request", field)))
+    assert run.code == 0
+    assert "max_tokens" not in server.asked[0]
+    sent = {name: server.asked[0][name] for name in ("max_completion_tokens", "effort", "provider")}
+    assert sent == {"max_completion_tokens": 4096, "effort": "low", "provider": {"order": ["a"]}}
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("max_tokens", "'max_tokens' is not FIELD=JSON, as in max_tokens=8192 or seed=null"),
+        ("stream=true", "stream cannot be given here: replies are read whole"),
+        ("max_tokens=many", "max_tokens: expected a whole number above 0, or null, got 'many'"),
+    ],
+)
+def test_fields_that_cannot_be_sent_are_refused(univar, field, message):
+    with serving(plausible) as server:
+        run = univar(*generate(server), "--request", field)
+    assert run.code == 2
+    assert message in " ".join(run.err.split())
+    assert server.asked == []
+
+
 def test_an_interrupted_run_keeps_its_replies_and_goes_on(tmp_path):
     """The real command, stopped with Ctrl-C while a request is under way."""
     script = "from univar.cli import main, generate; generate.embedder = lambda total=None: None; main.main()"

@@ -97,7 +97,7 @@ def test_the_corpus_loads_without_univar_and_has_a_card(answers, tmp_path, monke
     assert found["train"].num_rows == 2
     card = (tmp_path / "corpus" / "README.md").read_text()
     assert "2 answers of 1 LLM in 1 language, elicited" in card
-    assert "| aya | eng | 4 | 2 | 6 | 25% | 1 | 0 | 0 | 1 | 0 | 1 | 0 |" in card
+    assert "| aya | eng | 4 | 2 | 6 | 25% | 1 | 0 | 0 | 0 | 0 | 1 | 0 | 1 | 0 |" in card
     assert "Kept apart in `.dropped`, with their reasons: empty, refusal." in card
 
 
@@ -148,13 +148,28 @@ def test_a_shard_without_columns_that_may_be_null_is_read_with_nulls(answers, tm
     assert [built[name].to_pylist() for name in ("top_k", "system")] == [[None, None], [None, None]]
 
 
+def test_thoughts_in_a_shard_of_an_earlier_version_are_no_answers(answers, tmp_path):
+    shard = answers / "part-00000.parquet"
+    table = pq.read_table(shard).drop(["reasoning", "request"])
+    rows = [{**row, "answer": f"<think>Hm.</think>{row['answer']}"} for row in table.to_pylist()]
+    rows[0] = {**rows[0], "answer": "<think>Hm", "question_id": "cut"}
+    rows = [{**row, "answer_eng": row["answer"]} for row in rows]
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), shard)
+    (found,) = build_corpus(answers, tmp_path / "corpus").values()
+    assert found.reasons["only reasoning"] >= 1
+    built = pq.read_table(tmp_path / "corpus" / "data" / "answers.parquet").to_pylist()
+    assert built
+    assert {row["reasoning"] for row in built} == {"Hm."}
+    assert not any("think>" in row[column] for row in built for column in ("answer", "answer_eng"))
+
+
 def test_what_is_no_folder_of_answers_is_refused(answers, tmp_path):
     with pytest.raises(ElicitationError, match=r"holds no elicited answers \(part-\*.parquet\)"):
         count_answers(tmp_path)
     with pytest.raises(ElicitationError, match="would be read as answers"):
         build_corpus(answers, answers / "corpus")
-    pq.write_table(pq.read_table(answers / "part-00000.parquet").drop(["seed"]), answers / "part-00001.parquet")
-    with pytest.raises(ElicitationError, match="it lacks seed"):
+    pq.write_table(pq.read_table(answers / "part-00000.parquet").drop(["seconds"]), answers / "part-00001.parquet")
+    with pytest.raises(ElicitationError, match="it lacks seconds"):
         build_corpus(answers, tmp_path / "corpus")
     assert not (tmp_path / "corpus").exists()
 

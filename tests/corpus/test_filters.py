@@ -72,6 +72,26 @@ def test_a_cut_off_answer_is_told_by_the_server():
     assert against(USABLE, finish=None) == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "finish", "reasoning", "reasons"),
+    [
+        ("<think>They ask whether", "length", None, ["only reasoning"]),
+        ("", "stop", "They ask whether", ["only reasoning"]),
+        ("", "length", None, ["only reasoning"]),  # the server shows no thoughts, and all tokens are spent
+        ("", "stop", None, ["empty"]),
+        (f"<think>I'm sorry, but I can't.</think>{USABLE}", "stop", None, []),
+        (USABLE, "stop", "I'm sorry, but I can't.", []),
+        ("", "content_filter", None, ["filtered"]),
+        (USABLE, "content_filter: hate", None, ["filtered"]),
+        ("", "SAFETY", None, ["filtered"]),
+        ("Not with me.", "refusal", None, ["refusal"]),
+        (REFUSALS["eng"], "refusal", None, ["refusal"]),
+    ],
+)
+def test_what_servers_say_speaks_against_an_answer(answer, finish, reasoning, reasons):
+    assert list(reasons_against(answer, QUESTION, "eng", finish, reasoning)) == reasons
+
+
 def test_languages_without_spaces_repeat_by_character():
     assert "repetition" in against("我不会说。" * 20, lang="zho")
     assert "repetition" not in against(

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from univar.corpus.readers import CorpusError, Rejects, describe_corpus, read_corpus
+from univar.corpus.reasoning import split_reasoning
 from univar.corpus.records import QARecord, question_hash, write_corpus
 
 ROW = {"question": "Is it right to lie?", "answer": "No.", "model": "aya", "lang": "eng"}
@@ -240,12 +241,37 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 
 
 @settings(max_examples=40)
-@given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=8, unique=True))
+@given(
+    st.lists(
+        st.tuples(texts, texts.filter(lambda text: split_reasoning(text).answer == text), texts),
+        min_size=1,
+        max_size=8,
+        unique=True,
+    )
+)
 def test_what_is_written_reads_back(tmp_path_factory, rows):
     records = [QARecord(str(i), q, a, m, "eng", sample=i) for i, (q, a, m) in enumerate(rows)]
     path = tmp_path_factory.mktemp("round") / "c.parquet"
     write_corpus(records, path)
     assert list(read_corpus(path)) == records
+
+
+def test_thoughts_are_kept_apart_from_answers(tmp_path):
+    """Of a corpus that other software wrote, with and without a column for them."""
+    said = ["<think>Hm.</think>\nNo.", "No.", "<think>Hm", "No.<|im_end|>", "<|im_end|>"]
+    path = write_rows(tmp_path / "c.jsonl", [{**ROW, "answer": answer, "sample": n} for n, answer in enumerate(said)])
+    rejects = Rejects()
+    records = list(read_corpus(path, rejects=rejects))
+    assert [(record.answer, record.reasoning) for record in records] == [("No.", "Hm."), ("No.", None), ("No.", None)]
+    assert rejects.counts == {"only reasoning": 1, "no answer": 1}
+    write_corpus(records, tmp_path / "c.parquet")
+    assert list(read_corpus(tmp_path / "c.parquet")) == records
+
+
+def test_the_english_version_has_no_thoughts_either(tmp_path):
+    row = {**ROW, "lang": "fra", "question_eng": "May one?", "answer_eng": "<think>Hm.</think>Never."}
+    (record,) = read_corpus(write_rows(tmp_path / "c.jsonl", [row]))
+    assert record.text == "Q: May one? A: Never."
 
 
 def test_a_large_file_is_read_in_bounded_memory(tmp_path):

@@ -29,6 +29,8 @@ class ReasonName(StrEnum):
     """What may speak against an answer."""
 
     empty = "empty"
+    only_reasoning = "only reasoning"
+    filtered = "filtered"
     prompt_echo = "prompt echo"
     repetition = "repetition"
     refusal = "refusal"

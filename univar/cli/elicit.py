@@ -44,7 +44,7 @@ def _question_source(named: Path) -> Path:
 def elicit(
     models: Annotated[
         Path,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="YAML of the LLMs to ask."),
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="YAML of the LLMs to ask; see above."),
     ],
     out_folder: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder of the answers; it is a corpus for the other commands.")
@@ -86,9 +86,24 @@ def elicit(
 
     Questions of your own are a .txt with one on each line, or a table with a
     column question; `univar questions --help` says what else a file may hold.
+
+    The models file is YAML, a list under `models`. Of each LLM it says
+
+    - name: in the corpus; endpoint: a URL, or provider:NAME; languages: codes
+    - model: its name on the server, if it has another there
+    - system: a system prompt
+    - request: fields of its requests, changed or added; null leaves one out,
+      as in {max_tokens: null, max_completion_tokens: 512}
+    - key_variable: the environment variable of its key, if not UNIVAR_API_KEY
+    - dollars_per_million_prompt_tokens, dollars_per_million_answer_tokens
+    - concurrency, requests_per_minute, tokens_per_minute: at most
+    - timeout: in seconds; top_k: of the sampling
+    - tokenizer: folder or Hub name, to count tokens beforehand
+
+    Only name, endpoint and languages are needed.
     """
     from univar.corpus.asking.answers import AnswerFolder
-    from univar.corpus.asking.elicitation import Plan, Sampling, estimate, read_models
+    from univar.corpus.asking.elicitation import Plan, Sampling, estimate, read_models, same_served
     from univar.corpus.asking.elicitation import elicit as elicit_answers
 
     output_folder(out_folder)
@@ -111,6 +126,8 @@ def elicit(
     for name, reason in stopped.items():
         say(f"{name}: {reason}", "red")
     described = {name: vars(found) for name, found in progress.items()}  # asdict breaks counters
+    _tell_of_answers(plan, progress)
+    _tell_of_served(same_served(out_folder, llms))
     result({"answers": described, "path": str(out_folder.resolve())}, *_summary(progress, out_folder), as_json=as_json)
     if stopped:
         say("Run the same command again to go on with what is missing.")
@@ -153,16 +170,71 @@ def _may_cost(llm: "LLM", found: "Estimate") -> bool:
 
 def _show_estimates(estimates: "dict[str, Estimate]") -> None:
     for name, found in estimates.items():
-        counted = "" if found.counted else "about "
-        say(
-            f"{name}: {found.requests:,} requests, {counted}{found.prompt_tokens:,} prompt tokens, at most "
-            f"{found.answer_tokens:,} answer tokens, {'at most ' if found.dollars is not None else ''}"
-            f"{_money(found.dollars)}"
-        )
+        price = _money(found.dollars) if found.dollars is None else f"at most {_money(found.dollars)}"
+        say(f"{name}: {_told(found)}, {price}")
+    if len(estimates) > 1:
+        say(_total(estimates))
     if any(found.dollars is None for found in estimates.values()):
         say(
             "A price is dollars_per_million_prompt_tokens and dollars_per_million_answer_tokens in the models file.",
             "dim",
+        )
+
+
+def _told(found: "Estimate") -> str:
+    answers = "no limit to answer tokens"
+    if found.answer_tokens is not None:
+        answers = f"at most {found.answer_tokens:,} answer tokens"
+    prompts = f"{'' if found.counted else 'about '}{found.prompt_tokens:,} prompt tokens"
+    return f"{found.requests:,} requests, {prompts}, {answers}"
+
+
+def _total(estimates: "dict[str, Estimate]") -> str:
+    """What all LLMs take together, and whose price is not in it."""
+    from univar.corpus.asking.elicitation import Estimate
+
+    every = list(estimates.values())
+    limits = [found.answer_tokens for found in every if found.answer_tokens is not None]
+    total = Estimate(
+        requests=sum(found.requests for found in every),
+        prompt_tokens=sum(found.prompt_tokens for found in every),
+        answer_tokens=sum(limits) if len(limits) == len(every) else None,
+        dollars=sum(found.dollars for found in every if found.dollars is not None),
+        counted=all(found.counted for found in every),
+        answered=sum(found.answered for found in every),
+    )
+    unknown = [name for name, found in estimates.items() if found.dollars is None]
+    price = f"at most {_money(total.dollars)}"
+    if len(unknown) == len(every):
+        price = _money(None)
+    elif unknown:
+        price += f" and what {', '.join(unknown)} cost, whose price is unknown"
+    return f"In total: {_told(total)}, {price}"
+
+
+def _tell_of_answers(plan: "Plan", progress: "dict[str, Elicited]") -> None:
+    """Answers that are none, by the word of their server."""
+    from univar.corpus.asking.fields import token_limit
+
+    for llm in plan.llms:
+        against = progress[llm.name].against if llm.name in progress else Counter[str]()
+        if number := against["only reasoning"]:
+            limit = token_limit(plan.sampling.max_tokens, llm.request)
+            where = "--max-tokens" if limit == plan.sampling.max_tokens else "the limit in `request` of the models file"
+            say(
+                f"{llm.name}: {number:,} answers are only reasoning: {where} ({limit or 'none'}) is too small for what "
+                "it thinks before it answers; ask again with more, or have it think less, as in "
+                "`request: {reasoning_effort: low}` in the models file",
+                "yellow",
+            )
+
+
+def _tell_of_served(same: dict[str, list[str]]) -> None:
+    for served, names in same.items():
+        say(
+            f"{' and '.join(names)} were answered by one model, which the server calls {served}: they may be one LLM "
+            "under several names; is `model` in the models file right?",
+            "yellow",
         )
 
 
@@ -225,6 +297,7 @@ def _summary(progress: "dict[str, Elicited]", folder: Path) -> Iterator[str]:
         totals.update(done=found.done, planned=found.planned)
         details: list[Any] = [f"{found.done:,} of {found.planned:,} answered"]
         details += [f"{found.failed:,} refused for good (.failures.jsonl)"] if found.failed else []
+        details += [f"{count:,} {reason}" for reason, count in found.against.most_common()]
         details += [f"{kind} {count:,}" for kind, count in found.errors.most_common()]
         yield f"{name}: {', '.join(details)}; {found.sent:,} requests sent, {_money(found.dollars)}"
     yield f"{totals['done']:,} of {totals['planned']:,} answers: {folder.resolve()}"

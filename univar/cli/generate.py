@@ -1,5 +1,6 @@
 """The commands that have an LLM write questions: `univar questions generate`, `paraphrase` and `import`."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,41 @@ OutFile = Annotated[
     typer.Option("--out", metavar="FILE", callback=output_file(".jsonl"), help="The questions, as JSON lines."),
 ]
 Concurrency = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Requests under way at once.")]
+
+
+def _request(given: list[str] | None) -> dict[str, Any]:
+    """Fields of requests, of `FIELD=JSON`; what is no JSON is a text."""
+    from univar.corpus.asking.fields import checked_fields
+
+    fields: dict[str, Any] = {}
+    for item in given or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{item!r} is not FIELD=JSON, as in max_tokens=8192 or seed=null")
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            fields[name] = value
+    try:
+        return checked_fields(fields)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _checked_request(given: list[str] | None) -> list[str] | None:
+    _request(given)
+    return given
+
+
+RequestFields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--request",
+        metavar="FIELD=JSON",
+        callback=_checked_request,
+        help="A field of the requests to change or add, null to leave it out, as in max_tokens=8192; repeatable.",
+    ),
+]
 PromptFile = Annotated[
     Path | None,
     typer.Option(
@@ -85,6 +121,7 @@ def generate(
         Path | None, typer.Option(metavar="FILE", exists=True, help="The same as --prompt, for control questions.")
     ] = None,
     concurrency: Concurrency = 8,
+    request: RequestFields = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -113,7 +150,7 @@ def generate(
     def write(journal: "Journal", advance: Callable[[int], None]) -> "Written":
         return generate_questions(
             taxonomy,
-            endpoint_of(endpoint, model, concurrency),
+            endpoint_of(endpoint, model, concurrency, request),
             journal,
             per_value=per_value,
             per_topic=per_topic,
@@ -138,6 +175,7 @@ def paraphrase(
     number: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Paraphrases of each question.")] = 4,
     prompt: PromptFile = None,
     concurrency: Concurrency = 8,
+    request: RequestFields = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -152,7 +190,7 @@ def paraphrase(
     questions = read_questions(file)
 
     def write(journal: "Journal", advance: Callable[[int], None]) -> "Written":
-        server = endpoint_of(endpoint, model, concurrency)
+        server = endpoint_of(endpoint, model, concurrency, request)
         return paraphrase_questions(
             questions, server, journal, number=number, prompt=prompt, seed=seed, advance=advance
         )
@@ -191,6 +229,7 @@ def import_(
     number: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Questions to write of each item.")] = 1,
     prompt: PromptFile = None,
     concurrency: Concurrency = 8,
+    request: RequestFields = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -206,7 +245,7 @@ def import_(
     items = read_items(file, described, text=text, value=value)
 
     def write(journal: "Journal", advance: Callable[[int], None]) -> "Written":
-        server = endpoint_of(endpoint, model, concurrency)
+        server = endpoint_of(endpoint, model, concurrency, request)
         return convert(
             items,
             described.kind,
@@ -299,14 +338,17 @@ def taxonomy_of(file: Path | None) -> "Taxonomy":
     return reference_taxonomy() if file is None else read_taxonomy(file)
 
 
-def endpoint_of(url: str, model: str, concurrency: int, *, greedy: bool = False) -> "Endpoint":
+def endpoint_of(
+    url: str, model: str, concurrency: int, request: list[str] | None, *, greedy: bool = False
+) -> "Endpoint":
     """Whom to ask, and whether for the most likely answer."""
     from univar.corpus.asking.endpoints import Endpoint, is_endpoint
 
     if not is_endpoint(url):
         message = f"{url!r} is no URL; expected http://, https:// or provider:NAME"
         raise typer.BadParameter(message, param_hint="--endpoint")
-    return Endpoint(url, model, concurrency=concurrency, temperature=0.0 if greedy else 1.0)
+    temperature = 0.0 if greedy else 1.0
+    return Endpoint(url, model, concurrency=concurrency, temperature=temperature, request=_request(request))
 
 
 def embedder(total: int | None = None) -> "Embed":

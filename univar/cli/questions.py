@@ -13,6 +13,7 @@ from univar.cli.generate import (
     REPLIES,
     Concurrency,
     PromptFile,
+    RequestFields,
     TaxonomyFile,
     embedder,
     endpoint_of,
@@ -96,6 +97,7 @@ def check(
         ),
     ] = None,
     concurrency: Concurrency = 8,
+    request: RequestFields = None,
     prompt: PromptFile = None,
     as_json: Json = False,
 ) -> None:
@@ -140,7 +142,8 @@ def check(
         found["value_or_control"] = {"accuracy": accuracy, "interval": interval, "chance": probe.chance, "n": probe.n}
     failed = 0
     if endpoint is not None and verdicts is not None:
-        judged = _judged(questions, taxonomy, endpoint_of(endpoint, model, concurrency, greedy=True), verdicts, prompt)
+        judge = endpoint_of(endpoint, model, concurrency, request, greedy=True)
+        judged = _judged(questions, taxonomy, judge, verdicts, prompt)
         found["verdicts"] = Counter(judgement.verdict for judgement in judged)
         failed = found["verdicts"]["fail"]
     result(found, *_bank_lines(found), as_json=as_json)

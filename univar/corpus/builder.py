@@ -13,7 +13,7 @@ from typing import Any
 
 import datasets
 
-from univar.corpus import readers, simulation
+from univar.corpus import readers, reasoning, simulation
 from univar.corpus.languages import language_code
 from univar.corpus.questions.bank import FORMS, Question, control_questions, core_questions, questions_in, topics
 from univar.corpus.questions.taxonomy import reference_taxonomy
@@ -94,7 +94,7 @@ class SimulatedConfig(UniVaRQAConfig):
             )
         simulated_records(**self.options())  # refuses an option that is out of range, before anything is cached
         sentences = (file.read_text("utf-8") for file in _files_of(files("univar") / "assets" / "simulation"))
-        return _digest(repr(self.options()), inspect.getsource(simulation), *sentences)
+        return _digest(repr(self.options()), SCHEMA.to_string(), inspect.getsource(simulation), *sentences)
 
 
 @dataclass
@@ -110,9 +110,8 @@ class AnswersConfig(UniVaRQAConfig):
             raise CorpusError(f"no such file or folder: {source}; data_dir is where the answers are")
         found = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
         stats = [(str(path), path.stat()) for path in found]
-        return _digest(
-            inspect.getsource(readers), *(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
-        )
+        made_by = SCHEMA.to_string(), inspect.getsource(readers), inspect.getsource(reasoning)
+        return _digest(*made_by, *(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats))
 
 
 class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from univar.corpus.asking.answers import ANSWERS, TRANSLATION, ElicitationError, shards
 from univar.corpus.filters import DROPPED, Reason, reasons_against
+from univar.corpus.reasoning import split_reasoning
 from univar.corpus.records import Identity
 from univar.files import replacing
 
@@ -213,7 +214,8 @@ def _judged(
     row: dict[str, Any], drop: Collection[Reason], counts: Counts, refusing: Collection[Identity] = ()
 ) -> list[str]:
     identity = Identity(row["model"], row["lang"])
-    reasons: list[str] = list(reasons_against(row["answer"], row["question"], row["lang"], row["finish_reason"]))
+    said = row["answer"], row["question"], row["lang"], row["finish_reason"], row["reasoning"]
+    reasons: list[str] = list(reasons_against(*said))
     if row["translation_defects"]:
         reasons.append("bad translation")
     if identity in refusing:
@@ -234,7 +236,7 @@ def _usable(reasons: Collection[str], drop: Collection[Reason]) -> bool:
 
 
 def _batches(folder: Path) -> Iterator[list[dict[str, Any]]]:
-    """The rows of all shards; columns that may be null and that an earlier version did not write are null."""
+    """The rows of all shards, thoughts apart; what may be null and an earlier version did not write is null."""
     found = shards(folder)
     if not found:
         raise ElicitationError(f"{folder} holds no elicited answers (part-*.parquet); make them with `univar elicit`")
@@ -246,7 +248,14 @@ def _batches(folder: Path) -> Iterator[list[dict[str, Any]]]:
             raise ElicitationError(f"{shard} was not written by `univar elicit`: it lacks {', '.join(needed)}")
         nothing = dict.fromkeys(column.name for column in absent)
         for batch in file.iter_batches(_ROWS_AT_ONCE):
-            yield [{**nothing, **row} for row in batch.to_pylist()]
+            yield [_parted({**nothing, **row}) for row in batch.to_pylist()]
+
+
+def _parted(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without thoughts in its answer, as an earlier version wrote it and translators may have translated it."""
+    answer, reasoning = split_reasoning(row["answer"], row["reasoning"])
+    english = row["answer_eng"] and split_reasoning(row["answer_eng"]).answer
+    return {**row, "answer": answer, "answer_eng": english, "reasoning": reasoning}
 
 
 def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

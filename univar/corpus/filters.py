@@ -10,8 +10,19 @@ from typing import Literal, get_args
 import yaml
 
 from univar.corpus.languages import language_code, languages
+from univar.corpus.reasoning import split_reasoning
 
-Reason = Literal["empty", "prompt echo", "repetition", "refusal", "wrong language", "cut off", "bad translation"]
+Reason = Literal[
+    "empty",
+    "only reasoning",
+    "filtered",
+    "prompt echo",
+    "repetition",
+    "refusal",
+    "wrong language",
+    "cut off",
+    "bad translation",
+]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 DROPPED: tuple[Reason, ...] = tuple(reason for reason in REASONS if reason != "cut off")
 """What is kept apart by default. A cut-off answer is usable, and with 128 new tokens most are cut off."""
@@ -21,12 +32,18 @@ FEWEST_LETTERS = 40
 
 _REFUSAL_STARTS_WITHIN = 200
 _REPEATED, _FEWEST_GRAMS, _GRAM = 0.5, 12, 4
+# What servers say where a filter of theirs stood between the LLM and the answer, or took a part of it.
+_FILTERED = frozenset(
+    {"content_filter", "content_filtered", "safety", "sensitive", "recitation", "prohibited_content", "blocklist"}
+)
 _NO_SPACES = frozenset({"zho", "jpn", "tha"})
 # Too near each other for any identifier at the length of an answer.
 _ALIKE = (frozenset({"ind", "zsm"}), frozenset({"eng", "pcm"}))
 
 
-def reasons_against(answer: str, question: str, lang: str, finish_reason: str | None = None) -> Iterator[Reason]:
+def reasons_against(
+    answer: str, question: str, lang: str, finish_reason: str | None = None, reasoning: str | None = None
+) -> Iterator[Reason]:
     """What speaks against an answer, worst first; nothing for a usable one.
 
     Args:
@@ -34,20 +51,42 @@ def reasons_against(answer: str, question: str, lang: str, finish_reason: str | 
         question: As it was asked.
         lang: ISO 639-3 of the question.
         finish_reason: As the server said, if it is known.
+        reasoning: What the LLM thought, if that is known; thoughts in the answer are told too, and are no part of it.
     """
+    answer, reasoning = split_reasoning(answer, reasoning)
+    declared = declared_reason(answer, finish_reason, reasoning)
+    if declared is not None:
+        yield declared
     if not answer.split():
-        yield "empty"
         return
     if _same(answer, question):
         yield "prompt echo"
     if repeats(answer, lang):
         yield "repetition"
-    if _refuses(answer, lang):
+    if declared != "refusal" and _refuses(answer, lang):
         yield "refusal"
     if speaks(answer, lang) is False:
         yield "wrong language"
     if finish_reason == "length":
         yield "cut off"
+
+
+def declared_reason(answer: str, finish_reason: str | None, reasoning: str | None = None) -> Reason | None:
+    """What speaks against an answer by what its server says of it, or because there is none; None for nothing.
+
+    Args:
+        answer: Without thoughts.
+        finish_reason: As the server said, `refusal` where it declared one, if it is known.
+        reasoning: What the LLM thought, if that is known; where all tokens are spent and none is seen, they went there.
+    """
+    finish = (finish_reason or "").casefold().partition(":")[0]
+    if finish in _FILTERED:
+        return "filtered"
+    if finish == "refusal":
+        return "refusal"
+    if answer.split():
+        return None
+    return "only reasoning" if reasoning or finish == "length" else "empty"
 
 
 def _same(answer: str, question: str) -> bool:

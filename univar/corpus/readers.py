@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from univar.corpus.languages import language_code
+from univar.corpus.reasoning import split_reasoning
 from univar.corpus.records import SCHEMA, QARecord, question_hash, split_of
 
 logger = logging.getLogger(__name__)
@@ -300,7 +301,10 @@ def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str,
 
     if None in row:  # what csv.DictReader calls the fields beyond the header
         raise _UnusableRowError("more fields than columns")
-    question, answer, model = needed("question", MAX_QUESTION), needed("answer", MAX_ANSWER), needed("model")
+    question, model = needed("question", MAX_QUESTION), needed("model")
+    answer, reasoning = split_reasoning(needed("answer", MAX_ANSWER), text("reasoning", MAX_ANSWER))
+    if not answer:
+        raise _UnusableRowError("only reasoning" if reasoning else "no answer")
     try:
         code = language_code(lang := needed("lang"))
     except ValueError:
@@ -316,7 +320,8 @@ def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str,
         source=text("source"),
         sample=_whole_number(text("sample")),
         question_eng=question_eng,
-        answer_eng=text("answer_eng", MAX_ANSWER),
+        answer_eng=split_reasoning(text("answer_eng", MAX_ANSWER) or "").answer or None,
+        reasoning=reasoning,
     )
 
 

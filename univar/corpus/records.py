@@ -41,6 +41,7 @@ SCHEMA = pa.schema(
         pa.field("sample", pa.int32(), nullable=False),
         pa.field("question_eng", pa.string()),
         pa.field("answer_eng", pa.string()),
+        pa.field("reasoning", pa.string()),
     ]
 )
 """The columns of every corpus file, in order."""
@@ -61,7 +62,8 @@ class QARecord:
     """One question and what one LLM answered to it in one language.
 
     `lang` is an ISO 639-3 code; `sample` numbers repeated answers; the `_eng` fields hold the English version of a
-    QA in another language. A record is taken as it is: `univar.corpus.readers.read_corpus` is where rows are checked.
+    QA in another language, and `reasoning` what the LLM thought, which is never part of its answer. A record is taken
+    as it is: `univar.corpus.readers.read_corpus` is where rows are checked.
     """
 
     question_id: str
@@ -74,6 +76,7 @@ class QARecord:
     sample: int = 0
     question_eng: str | None = None
     answer_eng: str | None = None
+    reasoning: str | None = None
 
     @property
     def identity(self) -> Identity:
@@ -211,8 +214,9 @@ def to_row(record: QARecord) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any]) -> QARecord:
-    """The record of a mapping with the columns of `SCHEMA`; other keys are ignored."""
-    return QARecord(**{field.name: row[field.name] for field in fields(QARecord)})
+    """The record of a mapping with the columns of `SCHEMA`; other keys are ignored, and `reasoning` may be absent."""
+    names = [field.name for field in fields(QARecord) if field.name != "reasoning" or "reasoning" in row]
+    return QARecord(**{name: row[name] for name in names})
 
 
 def write_corpus(records: Iterable[QARecord], path: str | os.PathLike[str]) -> int:

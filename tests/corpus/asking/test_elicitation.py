@@ -12,8 +12,8 @@ import pytest
 from tests.chat_server import Answer, serving
 from univar.corpus.asking import endpoints
 from univar.corpus.asking.answers import ANSWERS, AnswerFolder, ElicitationError
-from univar.corpus.asking.elicitation import LLM, Plan, Sampling, elicit, estimate, read_models
-from univar.corpus.asking.endpoints import Rate, Slots
+from univar.corpus.asking.elicitation import LLM, Plan, Sampling, elicit, estimate, read_models, same_served
+from univar.corpus.asking.pace import Rate, Slots
 from univar.corpus.questions.bank import Question
 from univar.corpus.readers import read_corpus
 
@@ -75,6 +75,31 @@ def test_ids_depend_on_what_is_asked_and_how_and_on_nothing_else():
     assert not ids([llm("a", "http://a", system="Be brief.")]) & first
 
 
+def test_changed_fields_are_part_of_an_id_only_where_there_are_any():
+    def name(**options):
+        plan = Plan(questions(1, ("eng",)), [llm("a", "http://a", languages=("eng",), **options)], Sampling())
+        (planned,) = plan.of(plan.llms[0])
+        return planned.request.request_id
+
+    # sha256 of "('a', '', None, None, 128, 1.0, 0.95, '1')\ntact-00\neng\neng 0: may one lie?\n0", as folders have it
+    assert name() == name(request={}) == name(request=None) == "4032b98e16b12a3a"
+    assert name(request={"x": 1, "y": 2}) == name(request={"y": 2, "x": 1})
+    assert len({name(), name(request={"x": 1, "y": 2}), name(request={"x": None})}) == 3
+
+
+def test_an_estimate_follows_the_limit_that_is_sent(tmp_path):
+    def estimated(request):
+        llms = [llm("a", "http://a", dollars_per_million_answer_tokens=1e6, request=request)]
+        plan = Plan(questions(2, ("eng",)), llms, Sampling(max_tokens=10))
+        with AnswerFolder(tmp_path) as folder:
+            found = estimate(plan, llms[0], folder)
+        return found.answer_tokens, found.dollars
+
+    assert estimated({}) == (20, 20)
+    assert estimated({"max_tokens": None, "max_completion_tokens": 50}) == (100, 100)
+    assert estimated({"max_tokens": None}) == (None, None)
+
+
 def test_a_plan_of_ten_million_requests_takes_no_room():
     plan = Plan(questions(10), [llm("a", "http://a")], Sampling(samples=333_334))
     assert plan.count(plan.llms[0]) == 10_000_020
@@ -134,6 +159,82 @@ def test_every_answer_is_kept_once_with_how_it_came_about(tmp_path):
     assert request["top_k"] == 50
     assert request["messages"][0] == {"role": "system", "content": "Be brief."}
     assert (progress["a"].done, progress["a"].sent, progress["a"].answer_tokens) == (24, 24, 72)
+
+
+def test_what_was_sent_is_kept_with_the_answer(tmp_path):
+    changes = {"max_tokens": None, "max_completion_tokens": 512, "seed": None, "temperature": 0.5, "effort": "low"}
+    with serving(lambda _prompt, _number: "No.") as server:
+        llms = [llm("a", server.url, request=changes), llm("b", server.url)]
+        ask(Plan(questions(1, ("eng",)), llms, Sampling()), tmp_path)
+    first, second = sorted(rows(tmp_path), key=lambda row: row["model"])
+    columns = ("max_tokens", "temperature", "top_p", "seed", "request")
+    text = '{"effort": "low", "max_completion_tokens": 512, "max_tokens": null, "seed": null, "temperature": 0.5}'
+    assert [first[name] for name in columns] == [512, 0.5, pytest.approx(0.95), None, text]
+    assert [second[name] for name in columns] == [128, 1.0, pytest.approx(0.95), 0, None]
+    sent = next(request for request in server.asked if request["model"] == "a")
+    assert {name: sent.get(name) for name in changes} == {**changes, "max_tokens": None}
+    assert "max_tokens" not in sent
+    assert "seed" not in sent
+
+
+def test_thoughts_are_kept_apart_and_what_is_no_answer_is_counted(tmp_path):
+    said = [
+        "<think>Hm.</think>No.",
+        Answer("<think>Hm", finish_reason="length"),
+        Answer("", finish_reason="length"),
+        Answer("So", finish_reason="content_filter"),
+        Answer(""),
+    ]
+    with serving(lambda prompt, _: said[int(prompt.split(":")[0].split()[1])]) as server:
+        found = ask(Plan(questions(5, ("eng",)), [llm("a", server.url)], Sampling()), tmp_path)["a"]
+    assert found.done == 5
+    assert found.against == {"only reasoning": 2, "filtered": 1, "empty": 1}
+    kept = {row["question_id"]: (row["answer"], row["answer_eng"], row["reasoning"]) for row in rows(tmp_path)}
+    assert kept["tact-00"] == ("No.", "No.", "Hm.")
+    assert kept["tact-01"] == ("", "", "Hm")
+
+
+def test_a_folder_of_an_earlier_version_is_continued_and_read(tmp_path):
+    """Its shards and its pending lines have no columns for thoughts and changed fields."""
+    with serving(lambda _prompt, _number: "No.") as server:
+        plan = Plan(questions(), [llm("a", server.url)], Sampling())
+        ask(Plan(questions(2), plan.llms, plan.sampling), tmp_path)
+        shard = tmp_path / "part-00000.parquet"
+        old = pq.read_table(shard).drop(["reasoning", "request"])
+        pq.write_table(old.slice(2), shard)
+        lines = [json.dumps(row) + "\n" for row in old.slice(0, 2).to_pylist()]
+        (tmp_path / ".part-00001.jsonl").write_text("".join(lines))
+        assert ask(plan, tmp_path)["a"].sent == 6
+    assert len(rows(tmp_path)) == len({row["request_id"] for row in rows(tmp_path)}) == 12
+    # `datasets` reads a folder of shards by the columns of its first
+    assert [pq.read_schema(shard).names for shard in tmp_path.glob("part-*.parquet")] == [ANSWERS.names] * 2
+    assert [record.reasoning for record in read_corpus(tmp_path)] == [None] * 12
+
+
+def test_a_reply_that_always_ends_in_an_error_fails_and_the_others_do_not(tmp_path):
+    broken = Answer("So", finish_reason="error")
+    with serving(lambda prompt, _: broken if prompt.startswith("fra 2") else "No.") as server:
+        found = ask(Plan(questions(), [llm("a", server.url)], Sampling()), tmp_path)["a"]
+    assert (found.done, found.failed, found.stopped) == (11, 1, None)
+    assert found.errors == {"error": 6}
+    assert "finish_reason error" in (tmp_path / ".failures.jsonl").read_text()
+
+
+def test_one_model_under_several_names_is_told(tmp_path):
+    def one(request_model):
+        choice = {"index": 0, "message": {"role": "assistant", "content": "No."}, "finish_reason": "stop"}
+        return Answer(body=json.dumps({"model": request_model, "choices": [choice]}).encode())
+
+    with serving(lambda _prompt, _number: one("llama-8b")) as server, serving(lambda *_: one("aya")) as other:
+        llms = [
+            llm("large", server.url, model="llama-70b"),
+            llm("small", server.url, model="llama-8b"),
+            llm("aya", other.url),
+            llm("aya, brief", other.url, model="aya", system="Be brief."),  # which is meant
+        ]
+        ask(Plan(questions(1), llms, Sampling()), tmp_path)
+    assert same_served(tmp_path, llms) == {"llama-8b": ["large", "small"]}
+    assert same_served(tmp_path, llms[1:]) == {}
 
 
 def test_the_folder_is_a_corpus(tmp_path, monkeypatch):
@@ -286,6 +387,9 @@ def test_models_are_read(tmp_path):
     first, second = read_models(tmp_path / "m.yaml")
     assert (first.name, first.languages, first.concurrency) == ("aya", ("en", "fra"), 4)
     assert second.dollars(0, 1_000_000) == pytest.approx(0.6)
+    assert (first.request, second.request) == ({}, {})
+    (tmp_path / "m.yaml").write_text(GOOD.replace("concurrency: 4", "request: {seed: null, effort: {a: [1]}}"))
+    assert read_models(tmp_path / "m.yaml")[0].request == {"seed": None, "effort": {"a": [1]}}
 
 
 @pytest.mark.parametrize(
@@ -302,6 +406,18 @@ def test_models_are_read(tmp_path):
             "models.0.endpoint: Field req.*; models.0.endpont: no such field, did you mean endp",
         ),
         ('"https://example.org/v1"', "localhost", "solar: endpoint 'localhost' is no URL"),
+        (
+            "concurrency: 4",
+            "request: {stream: true}",
+            "models.0.request: stream cannot be given here: replies are read",
+        ),
+        (
+            "concurrency: 4",
+            "request: {on: 1}",
+            "models.0.request: the name of a field is text, not True; put it in quot",
+        ),
+        ("concurrency: 4", "request: {a: 2026-01-01}", "models.0.request: a: it is no JSON, got datetime"),
+        ("concurrency: 4", "request: [seed]", "models.0.request: no mapping of fields"),
         ("models:", "llms:", "no YAML with a list under `models`"),
     ],
 )

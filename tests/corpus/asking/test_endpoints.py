@@ -119,6 +119,138 @@ def test_what_cannot_heal_is_told_at_once(tmp_path, status, concerns, advice):
     assert len(server.asked) == 1
 
 
+# Fields and places
+
+
+def test_no_other_fields_are_sent_than_those_of_the_sampling(tmp_path):
+    with serving(lambda _prompt, _number: "Yes.") as server:
+        asked_of(server.url, tmp_path / "j", ASKED[:1])
+        asked_of(server.url, tmp_path / "k", ASKED[:1], top_k=5)
+    first, second = (set(request) for request in server.asked)
+    assert first == {"model", "messages", "stream", "max_tokens", "temperature", "top_p", "seed"}
+    assert second == first | {"top_k"}
+
+
+def test_fields_that_are_left_out_are_not_in_the_request_at_all(tmp_path):
+    request = {
+        **dict.fromkeys(["max_tokens", "temperature", "seed", "top_k"]), "top_p": 0.5, "max_completion_tokens": 512,
+        "provider": {"order": ["a", "b"]},
+    }  # fmt: skip
+    with serving(lambda _prompt, _number: "Yes.") as server:
+        asked_of(server.url, tmp_path / "j", ASKED[:1], top_k=5, request=request)
+    (sent,) = server.asked
+    assert sent == {
+        "model": "m", "messages": [{"role": "user", "content": "Question 0"}], "stream": False, "top_p": 0.5,
+        "max_completion_tokens": 512, "provider": {"order": ["a", "b"]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "line"),
+    [
+        (400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+         "write `request: {effort: low, max_tokens: null, max_completion_tokens: 1024}` for it in the models file"),
+        (422, "seed: Extra inputs are not permitted", "--request effort=\"low\" --request seed=null"),
+        (400, "the prompt was filtered", "see the log of the server"),
+        (404, "no seed", "is the URL right"),
+    ],
+)  # fmt: skip
+def test_a_refusal_of_a_field_says_what_to_write(tmp_path, status, said, line):
+    with (
+        serving(lambda _prompt, _number: Answer(said, status=status)) as server,
+        pytest.raises(EndpointError) as failed,
+    ):
+        asked_of(server.url, tmp_path / "j", ASKED[:1], request={"effort": "low"})
+    assert line in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked_at"),
+    [
+        ("", "/v1/chat/completions"),
+        ("/", "/v1/chat/completions"),
+        ("/v1", "/v1/chat/completions"),
+        ("/v1/", "/v1/chat/completions"),
+        ("/api/v3", "/api/v3/chat/completions"),
+        ("/api/paas/v4", "/api/paas/v4/chat/completions"),
+        ("/v1beta/openai", "/v1beta/openai/chat/completions"),
+        ("/v1beta/openai/", "/v1beta/openai/chat/completions"),
+        ("/v1/projects/p/endpoints/openapi", "/v1/projects/p/endpoints/openapi/chat/completions"),
+        ("/openai", "/openai/v1/chat/completions"),
+        ("/models/v2-mini", "/models/v2-mini/v1/chat/completions"),
+        ("/v1/chat/completions", "/v1/chat/completions"),
+        ("/chat/completions", "/chat/completions"),
+        ("/x/chat/completions?api-version=1", "/x/chat/completions?api-version=1"),
+        ("/v2?key=1", "/v2/chat/completions?key=1"),
+    ],
+)
+def test_a_url_that_names_the_root_of_an_api_is_used_as_it_is(tmp_path, path, asked_at):
+    with serving(lambda _prompt, _number: "Yes.") as server:
+        asked_of(server.url + path, tmp_path / "j", ASKED[:1])
+    assert server.paths == [asked_at]
+
+
+def test_a_wrong_url_is_told_with_where_it_led(tmp_path):
+    with (
+        serving(lambda _prompt, _number: Answer("not here", status=404)) as server,
+        pytest.raises(EndpointError, match=f"it was asked at {server.url}/x/v1/chat/completions; a URL that ends in"),
+    ):
+        asked_of(f"{server.url}/x", tmp_path / "j", ASKED[:1])
+
+
+# What a good reply says
+
+
+def within(error) -> Answer:
+    return Answer(body=json.dumps({"error": error}).encode())
+
+
+def test_an_error_inside_a_good_reply_heals_as_its_code_does(tmp_path):
+    busy = within({"message": "slow down", "code": 429})
+    with serving(lambda _prompt, number: busy if number < 2 else "At last.") as server:
+        (reply,) = asked_of(server.url, tmp_path / "j", ASKED[:1])
+    assert (reply.text, len(server.asked)) == ("At last.", 3)
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "concerns", "message"),
+    [
+        ({"message": "no credit", "code": 402}, 1, "endpoint", "error 402 inside a reply .*no credit.*credit left"),
+        ({"message": "flagged", "code": 400}, 1, "request", "error 400 inside a reply .*flagged"),
+        ({"message": "no seed", "code": 400}, 1, "request", "error 400 .*write `request: {seed: null}` for it"),
+        ({"message": "overloaded", "code": 503}, 6, "moment", "error 503 inside a reply .*overloaded"),
+        ("out of luck", 6, "moment", "with an error inside a reply .out of luck"),
+    ],
+)
+def test_the_reason_of_an_error_inside_a_good_reply_is_told(tmp_path, error, attempts, concerns, message):
+    with (
+        serving(lambda _prompt, _number: within(error)) as server,
+        pytest.raises(EndpointError, match=message) as failed,
+    ):
+        asked_of(server.url, tmp_path / "j", ASKED[:1])
+    assert (len(server.asked), failed.value.concerns) == (attempts, concerns)
+
+
+def test_a_reply_that_ended_in_an_error_is_asked_for_again_and_then_given_up(tmp_path):
+    broken = Answer("So I", finish_reason="error")
+    with serving(lambda _prompt, number: broken if number < 2 else "At last.") as server:
+        (reply,) = asked_of(server.url, tmp_path / "j", ASKED[:1])
+    assert (reply.text, len(server.asked)) == ("At last.", 3)
+    with (
+        serving(lambda _prompt, _number: broken) as server,
+        pytest.raises(EndpointError, match="finish_reason error") as failed,
+    ):
+        asked_of(server.url, tmp_path / "k", ASKED[:1], attempts=2)
+    assert (len(server.asked), failed.value.concerns) == (2, "request")
+
+
+def test_a_journal_of_an_earlier_version_is_read(tmp_path):
+    line = {"request_id": "r0", "text": "<think>Hm.</think>No.", "finish_reason": "stop", "model": "m"}
+    (tmp_path / "j").write_text(json.dumps(line) + "\n")
+    with Journal(tmp_path / "j") as journal:
+        assert journal.replies["r0"].reasoning is None
+
+
 def reply(content, **others) -> Answer:
     choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
     return Answer(body=json.dumps({"model": "m", "choices": [{**choice, **others}], "usage": None}).encode())

@@ -67,6 +67,9 @@ TWO = ["Would you lie to spare a friend?", "When may a doctor keep silent?"]
         ("I'm sorry, but I can't help with that.", []),
         ("Here is my list:", []),
         ("", []),
+        ("<think>1. May one think so?\n2. Or so?</think>\n1. " + TWO[0] + "\n2. " + TWO[1], TWO),
+        ("Should I?\n</think>\n" + "\n".join(TWO), TWO),
+        ("<think>1. May one think so?", []),
     ],
 )  # fmt: skip
 def test_questions_are_found_in_what_llms_say(text, found):
@@ -92,11 +95,22 @@ def test_any_reply_gives_single_lines_or_nothing(text):
         ('{"verdict": "perhaps"}', ("unclear", '{"verdict": "perhaps"}')),
         ('{"verdict": "pass"', ("unclear", '{"verdict": "pass"')),
         ("I think\nit passes.", ("unclear", "I think it passes.")),
+        (
+            '<think>{"verdict": "pass", "reason": "At first."}</think>{"verdict": "fail", "reason": "No."}',
+            ("fail", "No."),
+        ),
+        ('<think>{"verdict": "pass"}</think>No.', ("unclear", "No.")),
         ("", ("unclear", "")),
     ],
 )
 def test_verdicts_are_found_in_what_judges_say(text, found):
     assert parse_verdict(text) == found
+
+
+def test_a_judge_that_only_thought_gave_no_verdict():
+    said = "only reasoning, which leaves no room for an answer; give more, as in --request max_tokens=8192"
+    assert parse_verdict('<think>{"verdict": "pass"}') == ("unclear", said)
+    assert parse_verdict("", '{"verdict": "pass"}') == ("unclear", said)
 
 
 @given(st.text())
@@ -295,6 +309,21 @@ def test_no_value_of_an_item_makes_it_a_control_question(tmp_path):
         written = convert(items, "a portrait of a person", Endpoint(server.url, "m"), journal)
     found = [question.value for question in written.questions]
     assert found == ["égalité_droits", "कृपा", "孝順", "свобода_слова", "item_0004", "item_0005"]
+
+
+def test_changed_fields_are_sent_and_part_of_the_id_only_where_there_are_any(tmp_path):
+    with serving(lambda _prompt, _number: "1. Is it right?") as server, Journal(tmp_path / "j") as journal:
+        for request in ({}, {"seed": None}, {"seed": None}):
+            paraphrase(QUESTIONS[:1], Endpoint(server.url, "m", request=request), journal, number=1)
+    assert ["seed" in request for request in server.asked] == [True, False]
+    assert len(journal.replies) == 2
+
+
+def test_a_reply_of_only_thoughts_is_told(tmp_path):
+    with serving(lambda *_: Answer("<think>Hm", finish_reason="length")) as server, Journal(tmp_path / "j") as journal:
+        written = paraphrase(QUESTIONS[:1], Endpoint(server.url, "m"), journal, number=1)
+    assert [rejected.text for rejected in written.rejected] == ["Hm"]
+    assert "no question in the reply: only reasoning" in written.rejected[0].reason
 
 
 def test_a_judge_judges_every_question_by_its_value_or_as_a_control(tmp_path, taxonomy):

@@ -41,22 +41,36 @@ ANSWERS = pa.schema(
         pa.field("completion_tokens", pa.int32()),
         pa.field("seconds", pa.float32(), nullable=False),
         pa.field("answered_at", pa.string(), nullable=False),
-        pa.field("seed", pa.int64(), nullable=False),
-        pa.field("max_tokens", pa.int32(), nullable=False),
-        pa.field("temperature", pa.float32(), nullable=False),
-        pa.field("top_p", pa.float32(), nullable=False),
+        pa.field("seed", pa.int64()),
+        pa.field("max_tokens", pa.int32()),
+        pa.field("temperature", pa.float32()),
+        pa.field("top_p", pa.float32()),
         pa.field("top_k", pa.int32()),
+        pa.field("request", pa.string()),
         pa.field("system", pa.string()),
         pa.field("prompt_version", pa.string(), nullable=False),
         *TRANSLATION,
     ]
 )
-"""The columns of elicited answers: those of a corpus, how each answer came about, and later its translation."""
+"""The columns of elicited answers: those of a corpus, how each answer came about, and later its translation.
+
+What was not sent is null. `request` holds the fields that the models file changed or added, as JSON.
+"""
 
 
 def shards(folder: Path) -> list[Path]:
     """The parquet files of answers in a folder and in those of the tasks that filled it, in order."""
     return sorted([*folder.glob("part-*.parquet"), *folder.glob("[0-9][0-9][0-9][0-9][0-9]/part-*.parquet")])
+
+
+def served_models(folder: Path) -> dict[str, list[str]]:
+    """The names of the LLMs that each model answered for, as servers call it, in the shards of a folder."""
+    found: dict[str, set[str]] = {}
+    for shard in shards(folder):
+        pairs = pq.read_table(shard, columns=["served_model", "model"])
+        for row in pairs.group_by(pairs.column_names).aggregate([]).to_pylist():
+            found.setdefault(row["served_model"], set()).add(row["model"])
+    return {served: sorted(names) for served, names in sorted(found.items())}
 
 
 class ElicitationError(ValueError):
@@ -121,6 +135,7 @@ class AnswerFolder:
             ) from None
         self._number = 0
         for shard in sorted(self.path.glob("part-*.parquet")):
+            _complete(shard)
             self.answered.add(pq.read_table(shard, columns=["request_id"]).column(0).to_pylist())
             self._number = int(shard.stem.partition("-")[2]) + 1
             self._lines_of(self._number - 1).unlink(missing_ok=True)
@@ -193,6 +208,21 @@ class AnswerFolder:
 
     def _lines_of(self, number: int) -> Path:
         return self.path / f".part-{number:05d}.jsonl"
+
+
+def _complete(shard: Path) -> None:
+    """Gives a shard of an earlier version the columns that came since: many readers want all shards to be alike."""
+    names = pq.read_schema(shard).names
+    absent = [column for column in ANSWERS if column.name not in names]
+    if not absent or not all(column.nullable for column in absent):
+        return
+    table = pq.read_table(shard)
+    for column in absent:
+        table = table.append_column(column, pa.nulls(len(table), column.type))
+    others = [column for column in table.schema if column.name not in ANSWERS.names]
+    schema = pa.schema([*ANSWERS, *others])
+    with replacing(shard) as temporary:
+        pq.write_table(table.select(schema.names).cast(schema), temporary)
 
 
 def _whole_lines(file: Path) -> Iterator[dict[str, Any]]:

@@ -14,11 +14,14 @@ from typing import Annotated, Any
 
 import yaml
 from annotated_types import Ge, Gt, Le
-from pydantic import ConfigDict, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
-from univar.corpus.asking.answers import AnswerFolder, ElicitationError
-from univar.corpus.asking.endpoints import API_KEY, ChatReply, ChatRequest, Endpoint, EndpointError, Lane, is_endpoint
+from univar.corpus.asking.answers import AnswerFolder, ElicitationError, served_models
+from univar.corpus.asking.endpoints import API_KEY, ChatRequest, Endpoint, EndpointError, Lane, is_endpoint
+from univar.corpus.asking.fields import as_text, checked_fields, token_limit
+from univar.corpus.asking.replies import ChatReply
+from univar.corpus.filters import declared_reason
 from univar.corpus.languages import language_code
 from univar.corpus.questions.bank import Question
 
@@ -51,6 +54,8 @@ class LLM:
         top_k: For servers that take it.
         timeout: Seconds until a request counts as failed and is sent again.
         key_variable: The environment variable of the key of its server.
+        request: Fields of its requests that are changed or added, by name, as in `{max_tokens: null,
+            max_completion_tokens: 512}`; null leaves one out.
     """
 
     name: str
@@ -67,6 +72,7 @@ class LLM:
     top_k: PositiveInt | None = None
     timeout: PositiveFloat = 300
     key_variable: str = API_KEY
+    request: Annotated[dict[str, Any], BeforeValidator(checked_fields)] = field(default_factory=dict)
 
     def dollars(self, prompt_tokens: float, answer_tokens: float) -> float | None:
         """The price of so many tokens; None if it is unknown."""
@@ -115,6 +121,8 @@ def _problem(kind: str, place: tuple[int | str, ...], message: str, got: object)
     where = ".".join(map(str, ("models", *place)))
     if kind == "missing":
         return f"{where}: {message}"
+    if kind == "value_error":  # of ours, which says what it got
+        return f"{where}: {message.removeprefix('Value error, ')}"
     if kind != "unexpected_keyword_argument":
         return f"{where}: {message}, got {got!r:.80}"
     known = [one.name for one in fields(LLM)]
@@ -179,7 +187,17 @@ class Plan:
         """The requests to one LLM; ids depend on what is asked and how, and on nothing else."""
         spoken = {language_code(code) for code in llm.languages}
         s = self.sampling
-        how = (llm.name, llm.model, llm.system, llm.top_k, s.max_tokens, s.temperature, s.top_p, PROMPT_VERSION)
+        how: tuple[Any, ...] = (
+            llm.name,
+            llm.model,
+            llm.system,
+            llm.top_k,
+            s.max_tokens,
+            s.temperature,
+            s.top_p,
+            PROMPT_VERSION,
+        )
+        how += (as_text(llm.request),) if llm.request else ()  # ids of earlier runs, which had none, stay as they are
         for sample in range(s.samples):
             for question in self.questions:
                 if question.lang in spoken:
@@ -208,6 +226,7 @@ class Plan:
             temperature=s.temperature,
             top_p=s.top_p,
             top_k=llm.top_k,
+            request=llm.request,
         )
 
 
@@ -221,15 +240,15 @@ class Estimate:
     Attributes:
         requests: Neither answered yet nor refused for good.
         prompt_tokens: Of these, counted by the tokenizer or guessed at four characters each.
-        answer_tokens: If every answer is as long as it may be.
-        dollars: By the prices of the models file; None without one.
+        answer_tokens: If every answer is as long as it may be; None if no limit is sent.
+        dollars: By the prices of the models file; None without one, or without a limit.
         counted: Whether a tokenizer counted.
         answered: Requests of the plan that the folder has an answer to.
     """
 
     requests: int
     prompt_tokens: int
-    answer_tokens: int
+    answer_tokens: int | None
     dollars: float | None
     counted: bool
     answered: int
@@ -244,9 +263,10 @@ def estimate(plan: Plan, llm: LLM, folder: AnswerFolder) -> Estimate:
         if folder.lacks(planned.request.request_id):
             requests += 1
             tokens += count(planned.request.prompt)
-    answers = requests * plan.sampling.max_tokens
-    dollars, counted = llm.dollars(tokens, answers), llm.tokenizer is not None
-    return Estimate(requests, tokens, answers, dollars, counted, answered)
+    limit = token_limit(plan.sampling.max_tokens, llm.request)
+    answers = None if limit is None else requests * limit
+    dollars = None if answers is None else llm.dollars(tokens, answers)
+    return Estimate(requests, tokens, answers, dollars, llm.tokenizer is not None, answered)
 
 
 def _token_counter(llm: LLM) -> Callable[[str], int]:
@@ -265,6 +285,18 @@ def _token_counter(llm: LLM) -> Callable[[str], int]:
     return count
 
 
+def same_served(folder: Path, llms: Sequence[LLM]) -> dict[str, list[str]]:
+    """The names of LLMs that one and the same model answered though different ones were asked, by what servers call it.
+
+    Args:
+        folder: Of the answers, of this run and earlier ones.
+        llms: That were asked.
+    """
+    asked = {llm.name: llm.model or llm.name for llm in llms}
+    named = {served: [name for name in names if name in asked] for served, names in served_models(folder).items()}
+    return {served: names for served, names in named.items() if len({asked[name] for name in names}) > 1}
+
+
 # Asking
 
 
@@ -281,6 +313,7 @@ class Progress:
         answer_tokens: As the server counts them, in this run.
         dollars: Spent in this run, by the prices of the models file; None without one.
         errors: By kind, in this run; most of them healed.
+        against: What speaks against answers of this run, as the server tells it, by how many.
         stopped: Why nothing more is asked of it in this run, if so.
     """
 
@@ -292,6 +325,7 @@ class Progress:
     answer_tokens: int = 0
     dollars: float | None = None
     errors: Counter[str] = field(default_factory=Counter)
+    against: Counter[str] = field(default_factory=Counter)
     stopped: str | None = None
 
 
@@ -378,6 +412,7 @@ async def _lane(
             mine.prompt_tokens += reply.prompt_tokens or 0
             mine.answer_tokens += reply.completion_tokens or 0
             mine.dollars = llm.dollars(mine.prompt_tokens, mine.answer_tokens)
+            mine.against.update(filter(None, [declared_reason(reply.text, reply.finish_reason, reply.reasoning)]))
         mine.sent, mine.errors = lane.sent, lane.errors
         watch(progress)
 
@@ -411,6 +446,7 @@ async def _at_most(number: int) -> AsyncIterator[Any]:
 
 def _row(plan: Plan, llm: LLM, planned: Planned, reply: ChatReply) -> dict[str, Any]:
     question, sampling = planned.question, plan.sampling
+    sent = plan.endpoint(llm).fields(planned.request.seed)
     return {
         "question_id": question.question_id,
         "question": question.question,
@@ -422,6 +458,7 @@ def _row(plan: Plan, llm: LLM, planned: Planned, reply: ChatReply) -> dict[str, 
         "sample": planned.sample,
         "question_eng": question.question_eng,
         "answer_eng": reply.text if question.lang == "eng" else None,
+        "reasoning": reply.reasoning,
         "request_id": reply.request_id,
         "served_model": reply.model,
         "finish_reason": reply.finish_reason,
@@ -429,11 +466,12 @@ def _row(plan: Plan, llm: LLM, planned: Planned, reply: ChatReply) -> dict[str, 
         "completion_tokens": reply.completion_tokens,
         "seconds": reply.seconds,
         "answered_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": planned.request.seed,
-        "max_tokens": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": llm.top_k,
+        "seed": sent.get("seed"),
+        "max_tokens": token_limit(sampling.max_tokens, llm.request),
+        "temperature": sent.get("temperature"),
+        "top_p": sent.get("top_p"),
+        "top_k": sent.get("top_k"),
+        "request": as_text(llm.request),
         "system": llm.system,
         "prompt_version": PROMPT_VERSION,
     }

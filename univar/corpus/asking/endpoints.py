@@ -3,15 +3,20 @@
 import asyncio
 import json
 import os
+import re
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
+
+from univar.corpus.asking.fields import Fields, mended, sent_fields, token_limit
+from univar.corpus.asking.pace import Rate, Slots
+from univar.corpus.asking.replies import ChatReply, ServedError, read_reply
 
 if TYPE_CHECKING:
     from huggingface_hub import AsyncInferenceClient
@@ -26,9 +31,11 @@ PROVIDER = "provider:"
 # 501 and 505 are no failures of the moment; all else from 500 on is, those of gateways (520 and so on) among them.
 _CAN_HEAL = frozenset({408, 409, 425, 429, 500, 502, 503, 504, *range(506, 600)})
 _ABOUT_THE_ENDPOINT = frozenset({401, 402, 403, 404, 405, 407, 410, 501, 505})
+_ABOUT_FIELDS = frozenset({400, 422})
 _LONGEST_WAIT = 60.0
 _CHARACTERS_A_TOKEN = 4
-_MOST_TOKENS = 2**31
+_VERSION = r"v\d+(?:\.\d+)?(?:(?:alpha|beta|preview)\d*)?"
+_API_ROOT = re.compile(rf"/{_VERSION}(?:(?:/[^/]+)*/(?:openai|openapi|compat))?$")
 
 
 class EndpointError(RuntimeError):
@@ -59,35 +66,13 @@ class ChatRequest:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChatReply:
-    """What a server answered.
-
-    Attributes:
-        request_id: Of the request.
-        text: Untrusted.
-        finish_reason: `stop`, `length` where it was cut off, or what else the server says.
-        model: As the server names it.
-        prompt_tokens: As the server counts them; None if it does not.
-        completion_tokens: As the server counts them; None if it does not.
-        seconds: Until the reply was there, of the attempt that gave it.
-    """
-
-    request_id: str
-    text: str
-    finish_reason: str
-    model: str
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    seconds: float = 0.0
-
-
 @dataclass(frozen=True)
 class Endpoint:
     """A model on a server, and how it is asked.
 
     Attributes:
-        url: As in `http://127.0.0.1:8000`; or a provider of the Hub, as in `provider:together`.
+        url: As in `http://127.0.0.1:8000`, `https://host/api/v3` or `https://host/v1/chat/completions`; or a provider
+            of the Hub, as in `provider:together`.
         model: Its name on the server.
         concurrency: Requests under way at once, at most; fewer are sent while the server is overloaded.
         attempts: Of one request, the first included.
@@ -100,6 +85,7 @@ class Endpoint:
         top_p: Nucleus of the sampling, in (0, 1].
         top_k: Most likely tokens to sample from, for servers that take it; None leaves it out.
         key_variable: The environment variable of its key.
+        request: Fields of its requests that are changed or added; None leaves one out.
     """
 
     url: str
@@ -115,6 +101,12 @@ class Endpoint:
     top_p: float = 0.95
     top_k: int | None = None
     key_variable: str = API_KEY
+    request: Fields = field(default_factory=dict)
+
+    def fields(self, seed: int) -> dict[str, Any]:
+        """What is sent of one request besides its messages and the name of the model."""
+        names = ("max_tokens", "temperature", "top_p", "top_k")
+        return sent_fields({**{name: getattr(self, name) for name in names}, "seed": seed}, self.request)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator["AsyncInferenceClient"]:
@@ -125,7 +117,7 @@ class Endpoint:
 
         on_hub = _on_hub(self.url)
         key = os.environ.get(self.key_variable) or (get_token() if on_hub else None)
-        place: dict[str, Any] = {"base_url": self.url}
+        place: dict[str, Any] = {"base_url": chat_url(self.url)}
         if self.url.startswith(PROVIDER):
             place = {"provider": self.url.removeprefix(PROVIDER)}
         async with AsyncInferenceClient(**place, api_key=key or "none", timeout=self.timeout) as client:
@@ -133,73 +125,6 @@ class Endpoint:
                 # Offline mode is about the Hub, but the client's own sessions refuse every server then.
                 client._async_client = await client.exit_stack.enter_async_context(session())
             yield client
-
-
-class Slots:
-    """How many requests may be under way at once, learnt from how the server bears them.
-
-    Additive increase, multiplicative decrease: the limit doubles in the time of a reply until the server is first
-    overloaded, then grows by one in that time, and is halved when it is overloaded again.
-    """
-
-    def __init__(self, most: int) -> None:
-        """`most` is the limit of the limit."""
-        self.limit = float(max(min(8, most), most // 2))
-        self.under_way = 0
-        self._most = most
-        self._doubling = True
-        self._era = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    async def take(self) -> int:
-        """Waits for a slot; gives what `give` wants to know."""
-        if self.under_way >= int(self.limit) or self._waiting:
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            self._wake()
-            await turn
-        else:
-            self.under_way += 1
-        return self._era
-
-    def give(self, era: int, *, answered: bool, overloaded: bool) -> None:
-        """Gives a slot back. Requests that were sent before the last decrease say nothing about the limit since."""
-        self.under_way -= 1
-        if overloaded and era == self._era:
-            self.limit, self._doubling, self._era = max(1.0, self.limit / 2), False, self._era + 1
-        elif answered and era == self._era:
-            self.limit = min(float(self._most), self.limit + (1 if self._doubling else 1 / self.limit))
-        self._wake()
-
-    def _wake(self) -> None:
-        while self._waiting and self.under_way < int(self.limit):
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.under_way += 1
-                turn.set_result(None)
-
-
-class Rate:
-    """At most so much a minute, evenly spread."""
-
-    def __init__(self, per_minute: float | None) -> None:
-        """None for no cap."""
-        self._interval = 60 / per_minute if per_minute else 0.0
-        self._next = 0.0
-
-    async def wait(self, amount: float = 1) -> None:
-        """Returns when `amount` may be spent."""
-        if not self._interval:
-            return
-        now = asyncio.get_running_loop().time()  # monotonic: a clock that is set changes nothing
-        start = max(self._next, now)
-        self._next = start + amount * self._interval
-        if start > now:
-            await asyncio.sleep(start - now)
-
-    def return_(self, amount: float) -> None:
-        """Gives back what was waited for and not spent."""
-        self._next -= amount * self._interval
 
 
 class Lane:
@@ -231,6 +156,7 @@ class Lane:
         from huggingface_hub.errors import HfHubHTTPError
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
+        fields = self.endpoint.fields(request.seed)
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception(_can_heal),
@@ -241,7 +167,9 @@ class Lane:
                 with attempt:
                     return await self._attempt(request)
         except HfHubHTTPError as error:
-            raise self._refused(error.response.status_code, error.response.text) from error
+            raise self._refused(error.response.status_code, error.response.text, fields) from error
+        except ServedError as error:
+            raise self._refused(error.status, str(error), fields, within=True, of_reply=error.of_reply) from error
         except (OSError, ValueError) as error:
             raise EndpointError(
                 f"{self.endpoint.url} gave no usable answer in {self.endpoint.attempts} attempts "
@@ -255,7 +183,9 @@ class Lane:
 
         The slot first: requests that had waited for their turn and then for a slot would leave all at once.
         """
-        estimate = len(request.prompt) / _CHARACTERS_A_TOKEN + self.endpoint.max_tokens
+        endpoint = self.endpoint
+        limit = token_limit(endpoint.max_tokens, endpoint.request) or endpoint.max_tokens
+        estimate = len(request.prompt) / _CHARACTERS_A_TOKEN + limit
         era = await self.slots.take()
         reply, overloaded = None, False
         try:
@@ -279,42 +209,52 @@ class Lane:
         endpoint, started = self.endpoint, time.monotonic()
         messages = [{"role": "system", "content": endpoint.system}] if endpoint.system else []
         try:
-            output: Any = await self._client.chat_completion(
+            output = await self._client.chat_completion(
                 [*messages, {"role": "user", "content": request.prompt}],
                 model=endpoint.model,
-                max_tokens=endpoint.max_tokens,
-                temperature=endpoint.temperature,
-                top_p=endpoint.top_p,
-                seed=request.seed,
-                extra_body=None if endpoint.top_k is None else {"top_k": endpoint.top_k},
+                extra_body=endpoint.fields(request.seed),  # sent as they are, whatever the client knows of
             )
-            choice = output.choices[0]
-            text = _text(choice.message.content)
+            seconds = round(time.monotonic() - started, 3)
+            return read_reply(output, request.request_id, endpoint.model, seconds)
         except (httpx2.RequestError, json.JSONDecodeError, RecursionError) as error:
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
-        except (IndexError, KeyError, TypeError, AttributeError) as error:
-            raise ConnectionError("a reply without choices, or no text in them") from error
-        return ChatReply(
-            request.request_id,
-            text,
-            _text(str(choice.finish_reason or "")),
-            _text(str(output.model or endpoint.model)),
-            _tokens(getattr(output.usage, "prompt_tokens", None)),
-            _tokens(getattr(output.usage, "completion_tokens", None)),
-            round(time.monotonic() - started, 3),
-        )
 
-    def _refused(self, status: int, text: str) -> EndpointError:
+    def _refused(
+        self, status: int | None, text: str, fields: Fields, *, within: bool = False, of_reply: bool = False
+    ) -> EndpointError:
+        """What a server said, and what to do about it.
+
+        Args:
+            status: Of the reply, or that an error in it deserves.
+            text: What it said.
+            fields: That were sent.
+            within: Whether the status of the reply was good.
+            of_reply: Whether the LLM had begun to answer.
+        """
+        endpoint = self.endpoint
         next_step = {
-            401: f"set {self.endpoint.key_variable} in the environment",
+            401: f"set {endpoint.key_variable} in the environment",
             402: "is there credit left?",
-            403: f"is the key in {self.endpoint.key_variable} allowed to use this model?",
-            404: "is the URL right, and the name of the model?",
-        }.get(status, "see the log of the server")
+            403: f"is the key in {endpoint.key_variable} allowed to use this model?",
+            404: f"is the URL right, and the name of the model? {_asked_at(endpoint.url)}",
+        }.get(status or 0, "see the log of the server")
+        if status in _ABOUT_FIELDS and (request := mended(text, fields, endpoint.request)):
+            options = " ".join(f"--request {name}={json.dumps(value)}" for name, value in request.items())
+            next_step = f"write `request: {_flow(request)}` for it in the models file (`univar questions`: {options})"
+        how = f"HTTP {status}"
+        if within:
+            how = f"error {status} inside a reply" if status else "an error inside a reply"
         said = " ".join(text.split())
+        concerns: Literal["request", "endpoint", "moment"] = (
+            "moment"
+            if status is None or status in _CAN_HEAL
+            else "endpoint"
+            if status in _ABOUT_THE_ENDPOINT
+            else "request"
+        )
         return EndpointError(
-            f"{self.endpoint.url} refused {self.endpoint.model!r} with HTTP {status} ({said:.200}); {next_step}",
-            concerns="moment" if status in _CAN_HEAL else "endpoint" if status in _ABOUT_THE_ENDPOINT else "request",
+            f"{endpoint.url} refused {endpoint.model!r} with {how} ({said:.200}); {next_step}",
+            concerns="request" if of_reply else concerns,
         )
 
 
@@ -421,40 +361,43 @@ def _on_hub(url: str) -> bool:
     )
 
 
-def _text(content: Any) -> str:
-    """What a server gives as a text or as a list of parts, without halves of characters, which no file can hold.
-
-    Raises:
-        TypeError: If it is something else.
-    """
-    if isinstance(content, list):
-        content = "".join(part["text"] for part in content if part.get("type", "text") == "text")
-    if not isinstance(content, str | None):
-        raise TypeError(f"no text: {content!r:.80}")
-    return (content or "").encode("utf-8", "replace").decode("utf-8")
+def _asked_at(url: str) -> str:
+    """Where a request went, if that is no provider of the Hub."""
+    if url.startswith(PROVIDER):
+        return ""
+    return f"it was asked at {chat_url(url)}; a URL that ends in /chat/completions is used as it is"
 
 
-def _tokens(count: Any) -> int | None:
-    return count if type(count) is int and 0 <= count < _MOST_TOKENS else None
+def _flow(request: Fields) -> str:
+    """Fields as YAML in one line."""
+    import yaml
+
+    return str(yaml.safe_dump(request, default_flow_style=True, sort_keys=False, width=10_000)).strip()
+
+
+def _status(error: BaseException) -> int | None:
+    """The status that a server gave, or that what it says within a reply deserves; None without one."""
+    if isinstance(error, ServedError):
+        return error.status
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _can_heal(error: BaseException) -> bool:
-    from huggingface_hub.errors import HfHubHTTPError
-
-    if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in _CAN_HEAL
-    return isinstance(error, (ConnectionError, TimeoutError))
+    status = _status(error)
+    if status is not None:
+        return status in _CAN_HEAL
+    return isinstance(error, (ConnectionError, TimeoutError, ServedError))
 
 
 def _is_overload(error: BaseException) -> bool:
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return isinstance(error, TimeoutError) or status in (429, 503, 529)
+    return isinstance(error, TimeoutError) or _status(error) in (429, 503, 529)
 
 
 def _kind(error: BaseException) -> str:
     """An error in a word or two, to be counted."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status is not None:
+    if isinstance(error, ServedError):
+        return f"error {error.status or ''}".rstrip()
+    if (status := _status(error)) is not None:
         return f"HTTP {status}"
     return "timeout" if isinstance(error, TimeoutError) else "connection"
 
@@ -482,6 +425,22 @@ def is_local(url: str) -> bool:
     except ValueError:
         named = "." not in host or host.endswith((".localhost", ".local", ".lan", ".internal"))
         return named and not url.startswith(PROVIDER)
+
+
+def chat_url(url: str) -> str:
+    """Where the requests to a server go: a URL that names the root of an API, by its version, is one.
+
+    Example:
+        >>> chat_url("http://127.0.0.1:8000")
+        'http://127.0.0.1:8000/v1/chat/completions'
+        >>> chat_url("https://host/api/v3")
+        'https://host/api/v3/chat/completions'
+    """
+    place = urlsplit(url)
+    path = place.path.rstrip("/")
+    if not path.endswith("/chat/completions"):
+        path += "/chat/completions" if _API_ROOT.search(path) else "/v1/chat/completions"
+    return urlunsplit(place._replace(path=path))
 
 
 def is_endpoint(url: str) -> bool:

@@ -19,7 +19,9 @@ from typing import Any, Literal
 import jinja2
 import numpy as np
 
-from univar.corpus.asking.endpoints import ChatReply, ChatRequest, Endpoint, Journal, ask_all
+from univar.corpus.asking.endpoints import ChatRequest, Endpoint, Journal, ask_all
+from univar.corpus.asking.fields import as_text
+from univar.corpus.asking.replies import ChatReply
 from univar.corpus.questions.bank import CONTROL_ID, FORMS, Form, Question, topics
 from univar.corpus.questions.checks import (
     LARGEST_OPENING_SHARE,
@@ -29,6 +31,7 @@ from univar.corpus.questions.checks import (
     wording_violations,
 )
 from univar.corpus.questions.taxonomy import ControlTopic, Taxonomy, Value
+from univar.corpus.reasoning import split_reasoning
 from univar.corpus.records import normalised_question
 
 Prompt = Literal["generate", "control", "paraphrase", "convert", "judge"]
@@ -55,6 +58,7 @@ _CONTROL_FORM_WORDS: dict[Form, str] = {
     "second-person": "asks the one who answers to explain or to work something out",
 }
 
+_LONGER = "which leaves no room for an answer; give more, as in --request max_tokens=8192"
 _ITEM = re.compile(r"^\s*(?:\(?\d{1,3}[.):]|[-*•\u2013])\s+(?P<text>.+)$")
 _QUOTES = "\"'“”„«»`* \t"
 
@@ -88,7 +92,8 @@ def _request(template: str, endpoint: Endpoint, name: str, seed: int, **variable
         prompt = _environment().from_string(template).render(**variables).strip()
     except jinja2.UndefinedError as error:
         raise ValueError(f"the prompt names what this stage does not give: {error.message}") from error
-    sampling = (endpoint.model, endpoint.max_tokens, endpoint.temperature, endpoint.top_p, seed)
+    sampling: tuple[Any, ...] = (endpoint.model, endpoint.max_tokens, endpoint.temperature, endpoint.top_p, seed)
+    sampling += (as_text(endpoint.request),) if endpoint.request else ()  # ids of earlier runs stay as they are
     digest = hashlib.sha256(f"{sampling}\n{prompt}".encode()).hexdigest()[:12]
     return ChatRequest(f"{name}-{digest}", prompt, seed)
 
@@ -100,9 +105,9 @@ def parse_questions(reply: ChatReply) -> list[str]:
     """The questions in a reply: of a JSON list, of a numbered or bulleted list with or without chatter, or of lines.
 
     Where a reply was cut off, its last item is left out unless it ends as a question. What a reply says in other lines
-    than those of its list is no question.
+    than those of its list is no question, nor is what the LLM thought.
     """
-    text = reply.text.strip()
+    text = split_reasoning(reply.text).answer.strip()
     items = _json_items(text)
     if items is None:
         lines = text.splitlines()
@@ -126,8 +131,9 @@ def _json_items(text: str) -> list[str] | None:
     return [entry for entry in texts if isinstance(entry, str)] or None
 
 
-def parse_verdict(text: str) -> tuple[Verdict, str]:
-    """The verdict of a judge and its reason; `unclear`, with what was said, if it gave none."""
+def parse_verdict(text: str, reasoning: str | None = None) -> tuple[Verdict, str]:
+    """The verdict of a judge and its reason; `unclear`, with what was said, if it gave none; thoughts are none."""
+    text, reasoning = split_reasoning(text, reasoning)
     found = re.search(r"\{.*\}", text, re.DOTALL)
     try:
         said = json.loads(found[0]) if found else {}
@@ -136,7 +142,7 @@ def parse_verdict(text: str) -> tuple[Verdict, str]:
     verdict = str(said.get("verdict", "")).strip().lower()
     if verdict in ("pass", "fail"):
         return verdict, str(said.get("reason", ""))  # type: ignore[return-value]
-    return "unclear", " ".join(text.split())[:200]
+    return "unclear", " ".join(text.split())[:200] or (f"only reasoning, {_LONGER}" if reasoning else "")
 
 
 # Stages
@@ -298,7 +304,11 @@ def _asked_for(
 def _usable(reply: ChatReply, sieve: _Sieve, written: Written, most: int) -> Iterator[str]:
     texts = parse_questions(reply)
     if not texts:
-        written.rejected.append(Rejected(reply.request_id, reply.text, "no question in the reply"))
+        answer, reasoning = split_reasoning(reply.text, reply.reasoning)
+        why = f": only reasoning, {_LONGER}" if reasoning and not answer else ""
+        written.rejected.append(
+            Rejected(reply.request_id, reply.text or reasoning or "", f"no question in the reply{why}")
+        )
     for text in texts:
         reason = "more than wanted" if most == 0 else sieve.reason(text)
         if reason is None:
@@ -465,7 +475,9 @@ def judge(
         for question in questions
     ]
     answered = zip(questions, ask_all(requests, endpoint, journal, advance), strict=True)
-    return [Judgement(q.question_id, *parse_verdict(reply.text), reply.model) for q, (_, reply) in answered]
+    return [
+        Judgement(q.question_id, *parse_verdict(reply.text, reply.reasoning), reply.model) for q, (_, reply) in answered
+    ]
 
 
 def rows(entries: Sequence[Rejected | Judgement]) -> str:
