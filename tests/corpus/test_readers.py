@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from univar.corpus.readers import CorpusError, Rejects, describe_corpus, read_corpus
+from univar.corpus.readers import MAX_ANSWER, CorpusError, Rejects, describe_corpus, read_corpus
 from univar.corpus.reasoning import split_reasoning
 from univar.corpus.records import QARecord, question_hash, write_corpus
 
@@ -266,6 +266,12 @@ def test_thoughts_are_kept_apart_from_answers(tmp_path):
     assert rejects.counts == {"only reasoning": 1, "no answer": 1}
     write_corpus(records, tmp_path / "c.parquet")
     assert list(read_corpus(tmp_path / "c.parquet")) == records
+
+
+def test_long_thoughts_cost_no_answer(tmp_path):
+    thoughts = "Hm. " * (MAX_ANSWER // 4) + "So."
+    rows = [{**ROW, "answer": f"<think>{thoughts}</think>No."}, {**ROW, "reasoning": thoughts, "answer": "Yes."}]
+    assert [r.answer for r in read_corpus(write_rows(tmp_path / "c.jsonl", rows))] == ["No.", "Yes."]
 
 
 def test_the_english_version_has_no_thoughts_either(tmp_path):

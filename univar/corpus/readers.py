@@ -302,7 +302,10 @@ def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str,
     if None in row:  # what csv.DictReader calls the fields beyond the header
         raise _UnusableRowError("more fields than columns")
     question, model = needed("question", MAX_QUESTION), needed("model")
-    answer, reasoning = split_reasoning(needed("answer", MAX_ANSWER), text("reasoning", MAX_ANSWER))
+    # Thoughts may be far longer than an answer.
+    answer, reasoning = split_reasoning(needed("answer", sys.maxsize), text("reasoning", sys.maxsize))
+    if len(answer) > MAX_ANSWER:
+        raise _UnusableRowError("answer too long")
     if not answer:
         raise _UnusableRowError("only reasoning" if reasoning else "no answer")
     try:

@@ -71,7 +71,7 @@ _PAIRS = (
         r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)\b[^<\n]{0,80}"
         r"(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>",
         r"<\|(?:end|call|return)\|>|(?=(?:<\|start\|>(?:assistant)?)?<\|channel\|>)",
-        rf"<\|end\|>\s*{_FINAL}",
+        rf"<\|end\|>{_FINAL}",
     ),
     _Pair(r"(?-i:analysis(?=[A-Z]))", r"(?-i:assistantfinal)", first_only=True),  # the same, its tokens left out
     _Pair(r"(?:Here is|Here's) my thought process:", r"(?:Here is|Here's) my response:", None, True, True),  # Granite
@@ -85,7 +85,7 @@ _ENDS = (
     *("[/INST]", "[unused10]", "[END FINAL RESPONSE]", "<|end_of_solution|>", "<|end_of_box|>"),
     *("<|user|>", "<|observation|>", "<|im_start|>", "<|start|>"),
 )
-_ENDING = "|".join(map(re.escape, _ENDS))
+_ENDING = f"(?-i:{'|'.join(map(re.escape, _ENDS))})"
 _OTHERS_TURN = (
     r"<\|im_start\|>(?!assistant)|<\|start_header_id\|>(?!assistant)|<start_of_turn>(?!model)|<\|turn>(?!model)|"
     r"<\|user\|>|<\|START_OF_TURN_TOKEN\|><\|USER_TOKEN\|>|\[INST\]|<｜User｜>|<\|start\|>user|<\|user_start\|>"
@@ -98,9 +98,9 @@ _ROLE = re.compile(  # whose turn it is, where it is the turn of the LLM
     rf"<\|begin\|>assistant|<\|content\|>|{_FINAL})",
     _FLAGS,
 )
-_WRAP = re.compile(r"\s*<(answer|response)>", _FLAGS)  # of an answer, after thoughts
+_WRAP = re.compile(r"\s*<(answer|response|output)>", _FLAGS)  # of an answer, after thoughts
 _KINDS = [
-    rf"(?P<turn>(?:{_ENDING})\s*(?={_OTHERS_TURN}))",
+    rf"(?P<turn>{_ENDING}\s*(?={_OTHERS_TURN}))",
     *(rf"(?P<c{number}>{pair.alone})" for number, pair in enumerate(_PAIRS) if pair.alone),
     *(rf"(?P<o{number}>{pair.opening})" for number, pair in enumerate(_PAIRS)),
 ]
@@ -109,7 +109,8 @@ _CLOSINGS = [re.compile(pair.closing, _FLAGS) for pair in _PAIRS]
 _ANY_CLOSING = re.compile(
     "|".join(map(re.escape, [*(f"</{tag}>" for tag in _TAGS), *(closing for _, closing in _TOKENS)])), _FLAGS
 )
-_REST_OF_LINE = re.compile(rf"[ \t]*(?:(?:{_ENDING})[ \t]*)*(?:\n|\Z|{_OTHERS_TURN})", _FLAGS)
+_ANOTHERS = re.compile(_OTHERS_TURN, _FLAGS)
+_REST_OF_LINE = re.compile(rf"[ \t]*(?:{_ENDING}[ \t]*)*(?:\n|\Z|{_OTHERS_TURN})", _FLAGS)
 _SIGN = re.compile(r"<[|/｜]|<[a-z:_]{3,14}>|\[/?(?:think|reasoning|inst)\]|\[unused|\[end |◁", _FLAGS)  # of any mark
 _FIRST_WORDS = re.compile(r"\s*(?:analysis[A-Z]|here(?: is|'s| are) my )", _FLAGS)
 _INDENT = re.compile(r" {0,3}")
@@ -146,7 +147,7 @@ class _Reply:
     def __init__(self, text: str) -> None:
         self.thoughts: list[str] = []
         self._text = text
-        self._end = _without_ends(text, len(text), _ENDS if "<s>" not in text else tuple({*_ENDS} - {"</s>"}))
+        self._end = _without_ends(text, _ends_of(text))
         self._marked = self._end < len(text)
         self._kept: list[str] = []  # of the answer, each but the last ends with a line
         self._fences = 0
@@ -167,7 +168,6 @@ class _Reply:
                 break
             pair = int(kind[1:]) if kind != "turn" else -1
             if (kind[0] == "o" and self._opened(mark, pair)) or (kind[0] == "c" and self._closed(mark, pair)):
-                self._marked = True
                 continue
             if kind[0] == "o" and not self._quoted(mark):
                 self._spoken_of.add(pair)
@@ -178,21 +178,21 @@ class _Reply:
         if not self._marked:
             return self._text
         answer = "".join([*self._kept, self._text[self._start : self._end]]).strip()
-        ends = _ENDS if "<s>" not in answer else tuple({*_ENDS} - {"</s>"})
-        return answer[: _without_ends(answer, len(answer), ends + self._wraps)].strip()
+        return answer[: _without_ends(answer, _ends_of(answer) + self._wraps)].strip()
 
     def _begin(self, place: int) -> None:
         """The answer begins, or goes on, at a place: what says whose turn it is, is passed over."""
-        if not self._kept:
-            wrapped = None
-            while (role := _ROLE.match(self._text, place, self._end)) or (
-                (self.thoughts or self._marked) and (wrapped := _WRAP.match(self._text, place, self._end))
-            ):
-                place, self._marked = (role or wrapped).end(), True  # type: ignore[union-attr]
-                if not role and wrapped:
-                    self._wraps = (*self._wraps, f"</{wrapped[1].lower()}>")
+        while not self._kept:
+            mark = _ROLE.match(self._text, place, self._end)
+            if not mark and self._marked and (mark := _WRAP.match(self._text, place, self._end)):
+                self._wraps += (f"</{mark[1].lower()}>",)
+            if not mark:
+                break
+            place, self._marked = mark.end(), True
         while self._kept and place < self._end and self._text[place].isspace():
             place += 1
+        if self._kept and self._kept[-1].rstrip().endswith(_ENDS) and _ANOTHERS.match(self._text, place, self._end):
+            self._end = place
         self._start = self._place = place
         self._ticks, self._blank, self._empty = 0, True, not self._kept
 
@@ -259,13 +259,18 @@ class _Reply:
         return all(character and character in _QUOTES for character in around)
 
     def _think(self, thought: str) -> None:
-        thought = thought[: _without_ends(thought, len(thought), _ENDS)].strip()
+        thought = thought[: _without_ends(thought, _ENDS)].strip()
         self.thoughts += [thought] if thought else []
 
 
-def _without_ends(text: str, end: int, marks: tuple[str, ...]) -> int:
+def _ends_of(text: str) -> tuple[str, ...]:
+    """The marks that may end a turn in a text; in one that strikes something out, `</s>` ends that."""
+    return _ENDS if "<s>" not in text else tuple(mark for mark in _ENDS if mark != "</s>")
+
+
+def _without_ends(text: str, marks: tuple[str, ...]) -> int:
     """Where a text ends without the marks at its end; with none there, at its end."""
-    place = end
+    end = place = len(text)
     while True:
         while place and text[place - 1].isspace():
             place -= 1
