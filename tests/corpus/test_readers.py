@@ -195,7 +195,7 @@ def test_what_is_no_corpus_is_refused_with_the_next_step(tmp_path):
     (tmp_path / "wide.csv").write_text("question,answer,model,lang\n", encoding="utf-16")
     refused(tmp_path / "wide.csv", "is UTF-16; save it as UTF-8")
     (tmp_path / "cut.json").write_text('[{"question": "Why?", ')
-    refused(tmp_path / "cut.json", "not a JSON array that can be read to its end")
+    refused(tmp_path / "cut.json", "cut.json is not JSON that can be read to its end: line 1: ")
     (tmp_path / "folder").mkdir()
     refused(tmp_path / "folder", "no corpus in the folder")
 
@@ -208,11 +208,11 @@ def test_a_file_with_no_usable_row_says_why(tmp_path):
 
 
 def test_unknown_languages_are_named_but_not_all_of_them(tmp_path):
-    path = write_rows(tmp_path / "c.csv", [{**ROW, "lang": f"English {number}" * 9} for number in range(60)])
+    path = write_rows(tmp_path / "c.csv", [{**ROW, "lang": f"Elvish {number}" * 9} for number in range(60)])
     rejects = Rejects(tmp_path / "c.rejects.jsonl")
     with (
         rejects,
-        pytest.raises(CorpusError, match=r"60 rows: unknown language 'English 0[^']{21}…', 'E[^']+', …; see "),
+        pytest.raises(CorpusError, match=r"60 rows: unknown language 'Elvish 0[^']{22}…', 'E[^']+', …; see "),
     ):
         list(read_corpus(path, rejects=rejects))
     assert rejects.counts == {"unknown language": 60}
@@ -221,7 +221,7 @@ def test_unknown_languages_are_named_but_not_all_of_them(tmp_path):
 
 def test_what_is_told_of_a_corpus_is_not_of_the_one_before(tmp_path):
     rejects = Rejects()
-    for lang in ("English", "French"):
+    for lang in ("Elvish", "Dwarvish"):
         path = write_rows(tmp_path / f"{lang}.csv", [{**ROW, "lang": lang}])
         refused(path, f"csv: 1 row: unknown language '{lang}'\\. Use", rejects=rejects)
     assert rejects.counts == {"unknown language": 2}

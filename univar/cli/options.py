@@ -116,8 +116,8 @@ CorpusPath = Annotated[
     typer.Argument(
         metavar="CORPUS",
         exists=True,
-        help="Answers: a csv, tsv, jsonl, json or parquet file, or a folder of them, "
-        "with the columns question, answer, model, lang.",
+        help="Answers: a csv, tsv, jsonl, json (also .gz) or parquet file, or a folder of them, with the columns "
+        "question, answer, model, lang or others that are usual; chats, batches and logs of evaluations are known.",
         show_default=False,
     ),
 ]
@@ -137,7 +137,8 @@ Columns = Annotated[
         "--column",
         metavar="FIELD=COLUMN",
         callback=_pairs,
-        help="The file's name for a field, as in answer=response; repeatable.",
+        help="The file's name for a field, as in answer=text, or a path in nested columns, as in "
+        "answer=choices.0.text; repeatable.",
     ),
 ]
 Constants = Annotated[
