@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -117,7 +118,7 @@ def _read(
     seen: set[int] = set()
     before, kept, skipped = rejects.counts.copy(), 0, 0
     rejects.begin()
-    name, passed = "the rows given", dict[str, NoAnswersError]()
+    name, passed, left_out = "the rows given", dict[str, NoAnswersError](), Counter[str]()
     tables = _tables(source)
     for name, table in tables.items():
         try:
@@ -125,6 +126,8 @@ def _read(
         except NoAnswersError as problem:
             passed[name] = problem
             continue
+        except CorpusError as problem:
+            raise _of_several(problem) if len(tables) > 1 else problem from None
         for number, row in enumerate(reading.rows, start=1):
             try:
                 record = _record_of(row, reading)
@@ -141,8 +144,9 @@ def _read(
             seen.add(key)
             kept += 1
             yield record
-        for what, count in reading.left_out.items():
-            rejects.note(name, f"{row_count(count)} {what}")
+        left_out += reading.left_out
+    for what, count in left_out.items():
+        rejects.note(_called(source, name), f"{row_count(count)} {what}")
     if passed and len(passed) == len(tables):
         raise _without_answers(source, passed)
     if passed:
@@ -164,13 +168,22 @@ def _told(rejects: Rejects, found: Counter[str], others: list[str]) -> str:
     return f"{reasons}{rejects.where() if found else ''}{advice}"
 
 
+def _of_several(problem: CorpusError) -> CorpusError:
+    """The error of one file among others, of which an option would be true as well."""
+    if "--set" not in problem.flags:
+        return problem
+    reason = str(problem).removesuffix(f"; here perhaps {shlex.join(problem.flags)}")
+    return CorpusError(f"{reason}. What --set says is said of every file of a folder: read this one by itself")
+
+
 def _without_answers(source: Source, passed: Mapping[str, NoAnswersError]) -> CorpusError:
     """The error of a source of which no file holds answers."""
     first, *others = passed.values()
     if not others:
         return first
     flags = first.flags if all(other.flags == first.flags for other in others) else ()
-    return CorpusError(f"no corpus in {_called(source, 'what was given')}: {_named(passed)}", flags)
+    where = _called(source, "what was given")
+    return CorpusError(f"no corpus in {where}: nothing in it has answers: {_named(passed)}", flags)
 
 
 def _named(passed: Mapping[str, NoAnswersError]) -> str:

@@ -4,10 +4,12 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from univar.corpus.formats.rejects import CorpusError, NoAnswersError
+from univar.corpus.formats.spoken import spoken
 from univar.corpus.languages import language_code
 from univar.corpus.records import SCHEMA
 
@@ -137,8 +139,8 @@ def missing_columns(
     found: Sequence[str],
     missing: Sequence[str],
     samples: Sequence[Mapping[str, Any]],
+    places: Mapping[str, str],
     about: str = "",
-    lang: str = "eng",
 ) -> CorpusError:
     """The error of a file that lacks fields, with options that would mend it, as far as its first rows tell.
 
@@ -147,10 +149,10 @@ def missing_columns(
         found: Its columns.
         missing: The fields that none of them seems to hold.
         samples: Its first rows.
+        places: The columns of the fields that it has.
         about: What kind of file it seems to be, and the way out.
-        lang: What the answers seem to be written in.
     """
-    flags = [] if about else _flags(origin, found, missing, samples, lang)
+    flags = [] if about else _flags(origin, missing, samples, places)
     has = f"has the columns {_listed(found, quoted=True)}"
     way = (
         about
@@ -164,36 +166,43 @@ def missing_columns(
 
 
 def _flags(
-    origin: str, found: Sequence[str], missing: Sequence[str], samples: Sequence[Mapping[str, Any]], lang: str
+    origin: str, missing: Sequence[str], samples: Sequence[Mapping[str, Any]], places: Mapping[str, str]
 ) -> list[str]:
     """A column for each missing field, by what they hold: the longest texts are answers. Nothing if none fits."""
-    taken = set(placed(found, {}, {}).values())
-    texts = {
-        name: contents
-        for name in dict.fromkeys(found)
-        if name not in taken
-        and (contents := [row[name] for row in samples if isinstance(row.get(name), str) and row[name].strip()])
-        and not all(_is_number(content) for content in contents)
-    }
-    by_length = sorted(texts, key=lambda name: -sum(map(len, texts[name])) / len(texts[name]))
-    flags = []
+    texts = _texts(samples)
+    free = sorted(set(texts) - set(places.values()), key=lambda name: (-sum(map(len, texts[name])), name))
+    found = dict(places)
     for field in ("answer", "question", "lang", "model"):
         if field not in missing:
             continue
-        fitting = list(by_length)
+        fitting = free
         if field == "lang":
-            fitting = [name for name in by_length if all(map(_is_language, texts[name]))]
+            fitting = [name for name in free if all(map(_is_language, texts[name]))]
         if field == "model":
-            short = [name for name in by_length if max(map(len, texts[name])) <= _LONGEST_NAME]
+            short = [name for name in free if max(map(len, texts[name])) <= _LONGEST_NAME]
             fitting = sorted(short, key=lambda name: len(set(texts[name])))
         if fitting:
-            by_length.remove(fitting[0])
-            flags += ["--column", f"{field}={fitting[0]}"]
-        elif field in ("question", "answer"):
-            return []
-        else:
-            flags += ["--set", f"{field}={lang if field == 'lang' else Path(origin).name.partition('.')[0] or 'NAME'}"]
-    return flags
+            found[field] = fitting[0]
+            free = [name for name in free if name != fitting[0]]
+    if "answer" not in found or "question" not in found:
+        return []
+    lang = spoken("\n".join(texts.get(found["answer"], ()))) or "eng"
+    values = {"lang": lang, "model": Path(origin).name.partition(".")[0] or "NAME"}
+    flags = [
+        ["--column", f"{field}={found[field]}"] if field in found else ["--set", f"{field}={values[field]}"]
+        for field in missing
+    ]
+    return list(chain.from_iterable(flags))
+
+
+def _texts(samples: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The texts in each column that holds some, and not numbers alone."""
+    found: dict[str, list[str]] = {}
+    for row in samples:
+        for name, content in row.items():
+            if isinstance(content, str) and content.strip():
+                found.setdefault(name, []).append(content)
+    return {name: texts for name, texts in found.items() if not all(map(_is_number, texts))}
 
 
 def _is_number(content: str) -> bool:

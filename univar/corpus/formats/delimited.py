@@ -1,6 +1,7 @@
 """Rows of delimited text, read strictly: a damaged row costs its own line, and none is changed in silence."""
 
 import csv
+import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,10 @@ LONGEST_ROW = 4_000_000
 """Characters of a row over several lines; a quote that is still open then was never closed."""
 
 _DELIMITERS = ",;\t|"
+
+# Writers leave a carriage return within a line without quotes, where the reader of the standard library ends at it.
+# Until the row is read this stands for it; no text that was decoded from bytes holds it.
+_RETURN, _STAND_IN = re.compile("\r(?!\n|\\Z)"), "\udc0d"
 
 
 class Header(NamedTuple):
@@ -50,6 +55,8 @@ class _Lines:
 
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else next(self._lines)
+        if "\r" in line:
+            line = _RETURN.sub(_STAND_IN, line)
         self.number += 1
         if self.row:
             self._left -= len(line)
@@ -131,9 +138,11 @@ def read_rows(lines: Iterable[str], header: Header) -> Iterator[Row]:
             problem = _problem(fields, width, source.row)
         line = source.number - len(source.row) + 1
         if problem is None:
+            if _STAND_IN in source.row[0] or len(source.row) > 1:
+                fields = [field.replace(_STAND_IN, "\r") for field in fields]
             yield Row(dict(zip(names, fields, strict=True)), line)
         else:
-            yield Row(source.row[0].rstrip("\r\n"), line, problem)
+            yield Row(source.row[0].rstrip("\r\n").replace(_STAND_IN, "\r"), line, problem)
             source.back()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from univar.corpus.formats import columns as naming
 from univar.corpus.formats.layouts import Layout, known_without_answers, layout_of
@@ -67,23 +67,22 @@ def opened(table: Table, columns: Mapping[str, str], constants: Mapping[str, str
         laid_out = _laid_out(islice(table.rows(needed), stop), layout, left_out)
         return _with_paths(laid_out, paths) if paths else laid_out
 
-    def texts(stop: int | None) -> list[tuple[str, str]]:
-        return _texts(rows(Counter(), stop), places, constants)
-
     missing = [field for field in naming.REQUIRED if field not in places and field not in constants]
     if missing and missing != ["lang"]:
-        known = {*places, *constants}
-        lang = _likely(texts(_PREVIEWED_ROWS)) if "lang" in missing and {"question", "answer"} <= known else None
-        raise _refusal(table, names, missing, layout, lang or "eng")
-    for note in (table.note, layout.about if layout else "", naming.guesses(found, {**columns, **given})):
-        if note:
-            rejects.note(table.origin, note)
+        first = [row.content for row in rows(Counter(), _PREVIEWED_ROWS) if row.problem is None]
+        raise _refusal(table, names, missing, layout, first, places)
+    notes = [table.note, layout.about if layout else "", naming.guesses(found, {**columns, **given})]
     left_out: Counter[str] = Counter()
     read = rows(left_out)
+    key = notes
     if missing:
-        looked_at = texts(None if table.again else _PREVIEWED_ROWS)
-        read = _with_language(read, table, looked_at, dict(places), constants, rejects)
+        looked_at = _texts(rows(Counter(), None if table.again else _PREVIEWED_ROWS), places, constants)
+        language = _language_of(table, looked_at)
+        read = _with_language(read, language, dict(places), constants)
         places["lang"] = "lang"
+        key, notes = [*notes, language.key], [*notes, language.about]
+    if any(notes):
+        rejects.note(table.origin, "; ".join(filter(None, notes)), "; ".join(key))
     if table.names is None:
         read = _with_later_columns(read, names, columns, constants, places)
     return Reading(read, places, constants, left_out)
@@ -188,14 +187,20 @@ def _with_later_columns(
 
 
 def _refusal(
-    table: Table, names: Sequence[str], missing: Sequence[str], layout: Layout | None, lang: str
+    table: Table,
+    names: Sequence[str],
+    missing: Sequence[str],
+    layout: Layout | None,
+    samples: Sequence[Mapping[str, Any]],
+    places: Mapping[str, str],
 ) -> CorpusError:
     """The error of a table that lacks fields."""
-    first = [row.content for row in islice(table.rows(None), _PREVIEWED_ROWS) if row.problem is None]
     if layout is None:
-        return naming.missing_columns(table.origin, names, missing, first, known_without_answers(names), lang)
-    about = layout.about if "question" in missing else ""
-    error = naming.missing_columns(table.origin, names, missing, first, about, lang)
+        if table.again:  # the columns that were not read may hold them
+            samples = [row.content for row in islice(table.rows(None), _PREVIEWED_ROWS) if row.problem is None]
+        return naming.missing_columns(table.origin, names, missing, samples, places, known_without_answers(names))
+    about = f"{layout.about[0].upper()}{layout.about[1:]}" if "question" in missing else ""
+    error = naming.missing_columns(table.origin, names, missing, samples, places, about)
     return CorpusError(str(error), error.flags)  # it has answers, and is not to be passed over
 
 
@@ -223,27 +228,31 @@ def _said(row: Mapping[str, Any], places: Mapping[str, str], constants: Mapping[
     return answer[:_LOOKED_AT], question[:_LOOKED_AT]
 
 
-def _likely(texts: Sequence[tuple[str, str]]) -> str | None:
-    """The language that texts together seem to be in."""
-    return spoken("\n".join(chain.from_iterable(texts)))
+class _Languages(NamedTuple):
+    """What the language of rows that name none is.
+
+    Attributes:
+        one: That of all of them; None if each has its own.
+        likely: That of those which do not tell; None if that is not known.
+        about: To be told.
+        key: The same without counts.
+    """
+
+    one: str | None
+    likely: str | None
+    about: str
+    key: str
 
 
-def _with_language(
-    rows: Iterable[Row],
-    table: Table,
-    looked_at: Sequence[tuple[str, str]],
-    places: Mapping[str, str],
-    constants: Mapping[str, str],
-    rejects: Rejects,
-) -> Iterator[Row]:
-    """Rows with a column `lang`: that in which nearly all that were looked at are, if there is one, else each its own.
+def _language_of(table: Table, looked_at: Sequence[tuple[str, str]]) -> _Languages:
+    """One language for all rows where nearly all that were looked at are in it, else each its own.
 
     Raises:
         CorpusError: If most answers are too short, or not clear.
     """
     found = Counter(starmap(_language, looked_at))
     if looked_at and not can_be_told(found):
-        flags = ["--set", f"lang={_likely(looked_at) or 'eng'}"]
+        flags = ["--set", f"lang={spoken(chr(10).join(chain.from_iterable(looked_at))) or 'eng'}"]
         raise CorpusError(
             f"{table.origin} has no column for lang, and of {found[None]} of {len(looked_at)} answers the language "
             "cannot be told. Say it with --set lang=CODE, an ISO 639-3 code such as eng; here perhaps "
@@ -253,23 +262,23 @@ def _with_language(
     lang = one_language(found)
     if lang is not None and table.again:
         about = f"detected {lang} in {found[lang]} of {len(looked_at)} rows"
-    else:
-        told = ", ".join(f"{code} {count}" for code, count in found.most_common() if code is not None)
-        about = f"detected in each row; in the {len(looked_at)} looked at: {told}"
-    if looked_at:
-        rejects.note(table.origin, f"no column for lang; {about} (--set lang=CODE says otherwise)")
+        return _Languages(lang, lang, f"no column for lang, {about} (--set lang=CODE says otherwise)", lang)
+    told = ", ".join(f"{code} {count}" for code, count in found.most_common() if code is not None)
+    about = f"no column for lang, detected in each row (of {len(looked_at)}: {told}; --set lang=CODE says otherwise)"
+    return _Languages(None, lang, about, "each row")
 
-    def each() -> Iterator[Row]:
-        for row in rows:
-            if row.problem is not None:
-                yield row
-                continue
-            code = lang if table.again and lang else _language(*_said(row.content, places, constants)) or lang
-            if code is None:
-                row = row._replace(problem="no lang, and none that the answer tells")
-            yield row._replace(content={"lang": code, **row.content})
 
-    return each()
+def _with_language(
+    rows: Iterable[Row], language: _Languages, places: Mapping[str, str], constants: Mapping[str, str]
+) -> Iterator[Row]:
+    """Rows with a column `lang`; what stands there already stays."""
+    for row in rows:
+        if row.problem is not None:
+            yield row
+            continue
+        code = language.one or _language(*_said(row.content, places, constants)) or language.likely
+        problem = None if code or row.content.get("lang") else "no lang, and none that the answer tells"
+        yield Row({"lang": code, **row.content}, row.line, problem)
 
 
 def _language(answer: str, question: str) -> str | None:

@@ -102,16 +102,17 @@ class Rejects:
         reject = {**place, "reason": reason, "content": _shortened(content)}
         self._file.write(json.dumps(reject, ensure_ascii=True, default=str) + "\n")
 
-    def note(self, origin: str, sentence: str) -> None:
-        """Keeps a sentence on a file; the same on others is not said again."""
-        if sentence not in self._noted:
-            self._noted.add(sentence)
+    def note(self, origin: str, sentence: str, key: str | None = None) -> None:
+        """Keeps a sentence on a file; what is the same on others, or has the same key, is not said again."""
+        if (key or sentence) not in self._noted:
+            self._noted.add(key or sentence)
             self.notes.append(f"{origin}: {sentence}")
 
     def begin(self) -> None:
-        """Forgets the examples of the corpus before."""
+        """Forgets what was said of the corpus before, and its examples."""
         self.examples.clear()
         self.lines.clear()
+        self._noted.clear()
 
     def summary(self) -> str:
         """For example `2 rows rejected (1 row: no answer; 1 row: not JSON)`; empty if there were none."""

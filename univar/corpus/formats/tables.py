@@ -23,6 +23,7 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".eval", ".csv.gz", "
 """Of the files that are read."""
 
 _BATCH = 1_000
+_START = 1 << 20  # bytes by which it is told how lines end
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +119,25 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _text(file: Path) -> Iterator[TextIOWrapper]:
+def _text(file: Path, newline: str = "\n") -> Iterator[TextIOWrapper]:
     """The text of a file. Bytes that are not UTF-8 become lone surrogates, so that they cost their row alone."""
     with (
         _opened(file) as content,
-        TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="") as text,
+        TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline=newline) as text,
     ):
         yield text
 
 
 def _delimited(file: Path, delimiter: str) -> Table:
-    with _text(file) as text:
+    with _opened(file) as content:
+        newline = "\n" if b"\n" in content.read(_START) else "\r"
+    with _text(file, newline) as text:
         header = delimited.read_header(str(file), text, delimiter)
     if header is None:
         raise NoAnswersError(f"{file} is empty; a corpus has at least the columns {', '.join(REQUIRED)}")
 
     def rows(_: Sequence[str] | None) -> Iterator[Row]:
-        with _text(file) as text:
+        with _text(file, newline) as text:
             yield from delimited.read_rows(text, header)
 
     note = "" if header.delimiter == delimiter else f"its columns are separated by {header.delimiter!r}"
@@ -246,13 +249,26 @@ def table_of(origin: str, data: Any) -> Table:
 
 
 def _data_set(origin: str, data: Any) -> Table:
-    names = data.column_names  # of a streamed one, perhaps unknown
+    if data.column_names is None or not hasattr(data, "__len__"):  # a streamed one, whose columns may be unknown
+        return _stream(origin, data)
+    raw = data.with_format("arrow")  # nothing is decoded
 
     def rows(needed: Sequence[str] | None) -> Iterator[Row]:
-        roots = None if needed is None else _roots(needed, names)
-        yield from map(Row, data if roots is None else data.select_columns(roots) if roots else [{}] * len(data))
+        selected = raw if needed is None else raw.select_columns(_roots(needed, data.column_names))
+        for start in range(0, len(data), _BATCH):
+            for batch in selected[start : start + _BATCH].to_batches():
+                yield from _batch_rows(batch)
 
-    return Table(origin, rows, None if names is None else tuple(names), again=hasattr(data, "__len__"))
+    return Table(origin, rows, tuple(data.column_names))
+
+
+def _stream(origin: str, data: Any) -> Table:
+    names = data.column_names
+
+    def rows(needed: Sequence[str] | None) -> Iterator[Row]:
+        yield from map(Row, data if needed is None else data.select_columns(_roots(needed, names)))
+
+    return Table(origin, rows, None if names is None else tuple(names), again=False)
 
 
 def _arrow_table(origin: str, data: pa.Table) -> Table:
