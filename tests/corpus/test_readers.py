@@ -227,6 +227,15 @@ def test_what_is_told_of_a_corpus_is_not_of_the_one_before(tmp_path):
     assert rejects.counts == {"unknown language": 2}
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_duplicates_are_told_by_their_content_whatever_their_id(tmp_path, suffix):
+    rows = [{**ROW, "id": 1, "sample": 0}, {**ROW, "id": 2, "sample": 0}, {**ROW, "id": 3, "sample": 1}]
+    rejects = Rejects()
+    records = list(read_corpus(write_rows(tmp_path / f"c{suffix}", rows), rejects=rejects))
+    assert [record.sample for record in records] == [0, 1]
+    assert rejects.counts == {"duplicate": 1}
+
+
 def test_samples_are_whole_numbers(tmp_path):
     path = write_rows(tmp_path / "c.csv", [{**ROW, "sample": "2.0"}, {**ROW, "sample": "first"}])
     rejects = Rejects()

@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from univar.corpus.formats import json_text
@@ -18,6 +18,7 @@ values = st.recursive(
 rows = st.lists(st.dictionaries(st.text(max_size=4), values, min_size=1, max_size=3), max_size=5)
 
 
+@settings(max_examples=50)
 @given(rows, st.sampled_from([None, 1]), st.integers(1, 40))
 def test_an_array_is_read_as_it_was_written_however_it_arrives(rows, indent, chunk):
     text = json.dumps(rows, indent=indent)

@@ -10,7 +10,7 @@ from typing import Any
 
 from univar.corpus.formats.rejects import CorpusError, NoAnswersError
 from univar.corpus.formats.spoken import spoken
-from univar.corpus.languages import language_code
+from univar.corpus.languages import language_code, languages
 from univar.corpus.records import SCHEMA
 
 REQUIRED = ("question", "answer", "model", "lang")
@@ -214,11 +214,11 @@ def _is_number(content: str) -> bool:
 
 
 def _is_language(content: str) -> bool:
+    """Whether a text names a language of the corpus; of all codes of three letters too many are other words."""
     try:
-        language_code(content)
+        return language_code(content) in languages()
     except ValueError:
         return False
-    return True
 
 
 def _listed(names: Sequence[str], *, quoted: bool = False) -> str:
