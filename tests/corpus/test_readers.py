@@ -195,7 +195,7 @@ def test_what_is_no_corpus_is_refused_with_the_next_step(tmp_path):
     (tmp_path / "wide.csv").write_text("question,answer,model,lang\n", encoding="utf-16")
     refused(tmp_path / "wide.csv", "is UTF-16; save it as UTF-8")
     (tmp_path / "cut.json").write_text('[{"question": "Why?", ')
-    refused(tmp_path / "cut.json", "cut.json is not JSON that can be read to its end: line 1: ")
+    refused(tmp_path / "cut.json", "cut.json is not a JSON array that can be read to its end: line 1: ")
     (tmp_path / "folder").mkdir()
     refused(tmp_path / "folder", "no corpus in the folder")
 

@@ -22,7 +22,6 @@ from univar.corpus.formats.rejects import (
     NoAnswersError,
     NoUsableRowError,
     Rejects,
-    Row,
     UnusableRowError,
     row_count,
 )
@@ -42,6 +41,7 @@ MAX_NAME = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")  # what stands for bytes that are not UTF-8, or half a character
 _UNKNOWN_LANGUAGE = "unknown language"
 _PASSED_OVER = 5
+_KEPT, _SKIPPED = "kept", "in another language"
 
 Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
@@ -115,10 +115,9 @@ def describe_corpus(records: Iterable[QARecord]) -> dict[str, Any]:
 def _read(
     source: Source, columns: dict[str, str], constants: dict[str, str], wanted: set[str] | None, rejects: Rejects
 ) -> Iterator[QARecord]:
-    seen: set[int] = set()
-    before, kept, skipped = rejects.counts.copy(), 0, 0
+    before = rejects.counts.copy()
     rejects.begin()
-    name, passed, left_out = "the rows given", dict[str, NoAnswersError](), Counter[str]()
+    name, passed, tally, seen = "the rows given", dict[str, NoAnswersError](), Counter[str](), set[int]()
     tables = _tables(source)
     for name, table in tables.items():
         try:
@@ -128,33 +127,43 @@ def _read(
             continue
         except CorpusError as problem:
             raise _of_several(problem) if len(tables) > 1 else problem from None
-        for number, row in enumerate(reading.rows, start=1):
-            try:
-                record = _record_of(row, reading)
-                if wanted is not None and record.lang not in wanted:
-                    skipped += 1
-                    continue
-                # Whatever its id: in many files that is the number of the row.
-                key = hash((record.question, record.answer, record.identity, record.sample))
-                if key in seen:
-                    raise UnusableRowError("duplicate")
-            except UnusableRowError as problem:
-                rejects.add(name, number, str(problem), row.content, problem.value, row.line)
-                continue
-            seen.add(key)
-            kept += 1
-            yield record
-        left_out += reading.left_out
-    for what, count in left_out.items():
-        rejects.note(_called(source, name), f"{row_count(count)} {what}")
+        yield from _usable(name, reading, wanted, seen, tally, rejects)
+        tally += reading.left_out
+    kept, skipped = tally.pop(_KEPT, 0), tally.pop(_SKIPPED, 0)
+    where = _called(source, name)
+    for what, count in tally.items():
+        rejects.note(where, f"{row_count(count)} {what}")
     if passed and len(passed) == len(tables):
-        raise _without_answers(source, passed)
+        raise _without_answers(where, passed)
     if passed:
-        rejects.note(_called(source, name), f"passed over, for they hold no answers: {_named(passed)}")
+        rejects.note(where, f"passed over, for they hold no answers: {_named(passed)}")
     if not kept:
         others = [f"{row_count(skipped)}: not in {', '.join(sorted(wanted or ()))}"] if skipped else []
-        told = _told(rejects, rejects.counts - before, others)
-        raise NoUsableRowError(f"no usable row in {_called(source, name)}: {told}")
+        raise NoUsableRowError(f"no usable row in {where}: {_told(rejects, rejects.counts - before, others)}")
+
+
+def _usable(
+    name: str, reading: Reading, wanted: set[str] | None, seen: set[int], tally: Counter[str], rejects: Rejects
+) -> Iterator[QARecord]:
+    """The QAs of one table that are in the wanted languages and not `seen` yet."""
+    for number, row in enumerate(reading.rows, start=1):
+        try:
+            if row.problem is not None:
+                raise UnusableRowError(row.problem)
+            record = _record(row.content, reading.places, reading.constants)
+            if wanted is not None and record.lang not in wanted:
+                tally[_SKIPPED] += 1
+                continue
+            # Whatever its id: in many files that is the number of the row.
+            key = hash((record.question, record.answer, record.identity, record.sample))
+            if key in seen:
+                raise UnusableRowError("duplicate")
+        except UnusableRowError as problem:
+            rejects.add(name, number, str(problem), row.content, problem.value, row.line)
+            continue
+        seen.add(key)
+        tally[_KEPT] += 1
+        yield record
 
 
 def _called(source: Source, name: str) -> str:
@@ -176,13 +185,12 @@ def _of_several(problem: CorpusError) -> CorpusError:
     return CorpusError(f"{reason}. What --set says is said of every file of a folder: read this one by itself")
 
 
-def _without_answers(source: Source, passed: Mapping[str, NoAnswersError]) -> CorpusError:
+def _without_answers(where: str, passed: Mapping[str, NoAnswersError]) -> CorpusError:
     """The error of a source of which no file holds answers."""
     first, *others = passed.values()
     if not others:
         return first
     flags = first.flags if all(other.flags == first.flags for other in others) else ()
-    where = _called(source, "what was given")
     return CorpusError(f"no corpus in {where}: nothing in it has answers: {_named(passed)}", flags)
 
 
@@ -205,12 +213,6 @@ def _tables(source: Source) -> dict[str, Callable[[], Table]]:
     if not files:
         raise CorpusError(f"no corpus in the folder {path}: no file ends in {', '.join(SUFFIXES)}")
     return {str(file): partial(open_file, file) for file in files}
-
-
-def _record_of(row: Row, reading: Reading) -> QARecord:
-    if row.problem is not None:
-        raise UnusableRowError(row.problem)
-    return _record(row.content, reading.places, reading.constants)
 
 
 def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mapping[str, str]) -> QARecord:

@@ -60,7 +60,7 @@ def test_what_is_not_json_is_told_with_its_line_after_the_rows_before(text, line
     found = json_text.read_array("c.json", io.StringIO(text))
     if text.startswith("[{"):
         assert next(found).content == {"a": 1}
-    with pytest.raises(CorpusError, match=f"c.json is not JSON that can be read to its end: line {line}: "):
+    with pytest.raises(CorpusError, match=f"c.json is not a JSON array that can be read to its end: line {line}: "):
         list(found)
 
 

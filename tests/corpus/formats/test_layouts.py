@@ -4,6 +4,8 @@ import json
 import zipfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from univar.corpus.readers import CorpusError, Rejects, read_corpus
 
@@ -302,3 +304,24 @@ def test_pairs_of_a_preference_data_set_are_named(tmp_path):
     refused(path, "Pairs of a preference data set: name one with --column answer=chosen")
     options = {"columns": {"answer": "chosen"}, "constants": {"model": "aya", "lang": "eng"}}
     assert found(path, **options) == [("Why?", "So.", "aya", "eng", 0)]
+
+
+NAMES = ["custom_id response error", "eval input output", "doc arguments resps", "question_id choices", "messages"]
+INNER = ["body", "choices", "message", "content", "role", "turns", "output", "0", "gen_args_0", "arg_0"]
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(INNER), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from(NAMES), st.data())
+def test_whatever_stands_in_a_log_costs_its_row_alone(names, data):
+    rows = [{name: data.draw(junk) for name in names.split()} for _ in range(2)]
+    rejects = Rejects()
+    options = {"constants": {"model": "aya", "lang": "eng"}, "rejects": rejects}
+    try:
+        records = list(read_corpus(rows, **options))
+    except CorpusError:
+        return
+    assert len(records) + rejects.counts.total() >= 2

@@ -59,7 +59,7 @@ def read_array(origin: str, stream: TextIO) -> Iterator[Row]:
     Raises:
         CorpusError: At a row that is not JSON, after those before it.
     """
-    text = _Text(origin, stream)
+    text = _Text(f"{origin} is not a JSON array", stream)
     for line, row in _elements(text):
         yield _row(row, line, {})
     if text.peek():
@@ -72,7 +72,7 @@ def read_objects(origin: str, stream: TextIO) -> Iterator[Row]:
     Raises:
         CorpusError: At a value that is not JSON, after the rows before it.
     """
-    text = _Text(origin, stream)
+    text = _Text(f"{origin} is not a JSON object", stream)
     while text.peek():
         begun, shared, listed = text.line, dict[str, Any](), False
         for name in _names(text):
@@ -120,9 +120,9 @@ def _elements(text: "_Text") -> Iterator[tuple[int, Any]]:
 class _Text:
     """JSON text, taken value by value."""
 
-    def __init__(self, origin: str, stream: TextIO) -> None:
+    def __init__(self, blame: str, stream: TextIO) -> None:
         self.line = 1
-        self._origin, self._stream = origin, stream
+        self._blame, self._stream = blame, stream
         self._text, self._at = "", 0
 
     def peek(self) -> str:
@@ -167,7 +167,7 @@ class _Text:
 
     def error(self, problem: str) -> CorpusError:
         """What is wrong at this place."""
-        return CorpusError(f"{self._origin} is not JSON that can be read to its end: line {self.line}: {problem}")
+        return CorpusError(f"{self._blame} that can be read to its end: line {self.line}: {problem}")
 
     def _more(self) -> bool:
         """Reads on, twice as much as is waiting: a long value is not begun again and again."""

@@ -50,42 +50,71 @@ def opened(table: Table, columns: Mapping[str, str], constants: Mapping[str, str
         NoAnswersError: If the columns are not those of answers.
         CorpusError: If there are answers, and their LLM or language is not known.
     """
-    table, names = _named(table)
-    layout = _layout(table, names, columns)
-    given = {field: field for field in layout.gives if field not in {**columns, **constants}} if layout else {}
-    found = naming.placed(names, columns, constants)
-    places = found | given
-    needed = list(dict.fromkeys(naming.stored(name, names) for name in {**found, **columns}.values()))
-    if layout is not None:
-        needed += [name for name in layout.needs if name in names and name not in needed]
-    naming.check_unique(table.origin, names, found)
-    _check_columns(table, names, columns)
-
-    paths = [name for name in columns.values() if name not in names]
-
-    def rows(left_out: Counter[str], stop: int | None = None) -> Iterator[Row]:
-        laid_out = _laid_out(islice(table.rows(needed), stop), layout, left_out)
-        return _with_paths(laid_out, paths) if paths else laid_out
-
-    missing = [field for field in naming.REQUIRED if field not in places and field not in constants]
+    plan = _planned(table, columns, constants)
+    missing = [field for field in naming.REQUIRED if field not in plan.places and field not in constants]
     if missing and missing != ["lang"]:
-        first = [row.content for row in rows(Counter(), _PREVIEWED_ROWS) if row.problem is None]
-        raise _refusal(table, names, missing, layout, first, places)
-    notes = [table.note, layout.about if layout else "", naming.guesses(found, {**columns, **given})]
+        raise _refusal(plan, missing)
     left_out: Counter[str] = Counter()
-    read = rows(left_out)
+    rows, places = plan.rows(left_out), dict(plan.places)
+    notes = [table.note, plan.layout.about if plan.layout else "", plan.guesses]
     key = notes
     if missing:
-        looked_at = _texts(rows(Counter(), None if table.again else _PREVIEWED_ROWS), places, constants)
+        looked_at = _texts(plan.rows(Counter(), None if plan.table.again else _PREVIEWED_ROWS), places, constants)
         language = _language_of(table, looked_at)
-        read = _with_language(read, language, dict(places), constants)
+        rows = _with_language(rows, language, plan.places, constants)
         places["lang"] = "lang"
         key, notes = [*notes, language.key], [*notes, language.about]
     if any(notes):
         rejects.note(table.origin, "; ".join(filter(None, notes)), "; ".join(key))
     if table.names is None:
-        read = _with_later_columns(read, names, columns, constants, places)
-    return Reading(read, places, constants, left_out)
+        rows = _with_later_columns(rows, plan.names, columns, constants, places)
+    return Reading(rows, places, constants, left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a table is read.
+
+    Attributes:
+        table: Whose rows can be begun more than once, at least as far as they were looked at.
+        names: Its columns.
+        layout: That of a tool, if it is one.
+        places: The column of each field that has one, those that the layout gives among them.
+        needed: The columns, or paths in them, that are read.
+        paths: Those that the user names.
+        guesses: Which columns are taken by other names than the fields', to be told.
+    """
+
+    table: Table
+    names: list[str]
+    layout: Layout | None
+    places: Mapping[str, str]
+    needed: Sequence[str]
+    paths: Sequence[str]
+    guesses: str
+
+    def rows(self, left_out: Counter[str], stop: int | None = None) -> Iterator[Row]:
+        """The rows, or the first of them, with all columns that have a place."""
+        rows = _laid_out(islice(self.table.rows(self.needed), stop), self.layout, left_out)
+        return _with_paths(rows, self.paths) if self.paths else rows
+
+    def first(self) -> list[Mapping[str, Any]]:
+        """Some of the rows that can be used."""
+        return [row.content for row in self.rows(Counter(), _PREVIEWED_ROWS) if row.problem is None]
+
+
+def _planned(table: Table, columns: Mapping[str, str], constants: Mapping[str, str]) -> _Plan:
+    table, names = _named(table)
+    layout = _layout(table, names, columns)
+    given = {field: field for field in layout.gives if field not in {**columns, **constants}} if layout else {}
+    found = naming.placed(names, columns, constants)
+    needed = [naming.stored(name, names) for name in found.values()]
+    needed += [name for name in layout.needs if name in names] if layout else []
+    naming.check_unique(table.origin, names, found)
+    _check_columns(table, names, columns)
+    paths = [name for name in columns.values() if name not in names]
+    guesses = naming.guesses(found, {**columns, **given})
+    return _Plan(table, names, layout, found | given, list(dict.fromkeys(needed)), paths, guesses)
 
 
 def _named(table: Table) -> tuple[Table, list[str]]:
@@ -186,22 +215,16 @@ def _with_later_columns(
         yield row
 
 
-def _refusal(
-    table: Table,
-    names: Sequence[str],
-    missing: Sequence[str],
-    layout: Layout | None,
-    samples: Sequence[Mapping[str, Any]],
-    places: Mapping[str, str],
-) -> CorpusError:
+def _refusal(plan: _Plan, missing: Sequence[str]) -> CorpusError:
     """The error of a table that lacks fields."""
-    if layout is None:
-        if table.again:  # the columns that were not read may hold them
-            samples = [row.content for row in islice(table.rows(None), _PREVIEWED_ROWS) if row.problem is None]
-        return naming.missing_columns(table.origin, names, missing, samples, places, known_without_answers(names))
-    about = f"{layout.about[0].upper()}{layout.about[1:]}" if "question" in missing else ""
-    error = naming.missing_columns(table.origin, names, missing, samples, places, about)
-    return CorpusError(str(error), error.flags)  # it has answers, and is not to be passed over
+    origin, names = plan.table.origin, plan.names
+    if plan.layout is not None:
+        about = f"{plan.layout.about[0].upper()}{plan.layout.about[1:]}" if "question" in missing else ""
+        error = naming.missing_columns(origin, names, missing, plan.first(), plan.places, about)
+        return CorpusError(str(error), error.flags)  # it has answers, and is not to be passed over
+    # The columns that are not needed may hold what is missing; of a stream they are not decoded for that.
+    whole = replace(plan, needed=names) if plan.table.again else plan
+    return naming.missing_columns(origin, names, missing, whole.first(), plan.places, known_without_answers(names))
 
 
 # The language
