@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 
 import pytest
 
@@ -134,6 +135,22 @@ def test_answers_too_short_to_tell_are_refused_with_options_to_paste(tmp_path):
         read(path)
     assert refusal.value.flags == ("--set", "lang=eng")
     assert len(read(path, constants={"lang": "English"})[0]) == 3
+
+
+def test_languages_too_near_each_other_are_left_to_the_user(tmp_path):
+    texts = [
+        f"Saya percaya bahwa kejujuran adalah kebijakan terbaik karena orang akan lebih mempercayai Anda. {n}"
+        for n in (1, 2)
+    ]
+    with pytest.raises(CorpusError, match=r"of 2 of 2 answers the language cannot be told.* --set lang=ind$"):
+        read(table(tmp_path / "c.csv", own(*texts)))
+
+
+def test_a_language_that_later_rows_give_is_theirs(tmp_path):
+    rows = [*own(*(f"{ENGLISH} {n}" for n in range(150))), *own(f"{ENGLISH} too", language="French")]
+    path = tmp_path / "c.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert [record.lang for record in read(path)[0]] == ["eng"] * 150 + ["fra"]
 
 
 def test_a_sample_is_spread_over_all_rows():

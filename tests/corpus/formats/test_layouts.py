@@ -275,6 +275,21 @@ def test_the_outputs_of_alpaca_eval_are_read(tmp_path):
     ]
 
 
+def test_an_instruction_is_read_together_with_its_input(tmp_path):
+    row = {
+        "instruction": "Judge this deed.",
+        "input": "A man keeps what he found.",
+        "output": "So.",
+        "model": "aya",
+        "lang": "en",
+    }
+    path = lines(tmp_path / "alpaca.jsonl", [row, {**row, "input": "", "output": "Which?"}])
+    assert [(question, answer) for question, answer, *_ in found(path)] == [
+        ("Judge this deed.\nA man keeps what he found.", "So."),
+        ("Judge this deed.", "Which?"),
+    ]
+
+
 @pytest.mark.parametrize("beside", [True, False])
 def test_the_answers_of_mt_bench_are_read_with_their_questions(tmp_path, beside):
     questions = [
@@ -306,7 +321,14 @@ def test_pairs_of_a_preference_data_set_are_named(tmp_path):
     assert found(path, **options) == [("Why?", "So.", "aya", "eng", 0)]
 
 
-NAMES = ["custom_id response error", "eval input output", "doc arguments resps", "question_id choices", "messages"]
+NAMES = [
+    "custom_id response error",
+    "eval input output",
+    "instruction input output",
+    "doc arguments resps",
+    "question_id choices",
+    "messages",
+]
 INNER = ["body", "choices", "message", "content", "role", "turns", "output", "0", "gen_args_0", "arg_0"]
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from univar.corpus.formats.rejects import CorpusError, NoAnswersError
-from univar.corpus.formats.spoken import spoken
+from univar.corpus.formats.spoken import likely
 from univar.corpus.languages import language_code, languages
 from univar.corpus.records import SCHEMA
 
@@ -186,7 +186,7 @@ def _flags(
             free = [name for name in free if name != fitting[0]]
     if "answer" not in found or "question" not in found:
         return []
-    lang = spoken("\n".join(texts.get(found["answer"], ()))) or "eng"
+    lang = likely("\n".join(texts.get(found["answer"], ()))) or "eng"
     values = {"lang": lang, "model": Path(origin).name.partition(".")[0] or "NAME"}
     flags = [
         ["--column", f"{field}={found[field]}"] if field in found else ["--set", f"{field}={values[field]}"]

@@ -59,6 +59,9 @@ def layout_of(names: Collection[str], rows_beside: RowsBeside, *, chats: bool = 
         return _harness_samples(rows_beside())
     if has({"question_id", "choices"}):
         return _mt_bench_answers(rows_beside(above=True))
+    if has({"instruction", "input", "output"}):
+        about = "instructions, of which each is read together with its input; output was read as answer"
+        return Layout(about, ("instruction", "input", "output"), ("question", "answer"), _instruction_fields)
     for column in ("messages", "conversations", "conversation"):
         if chats and column in names:
 
@@ -85,6 +88,12 @@ _WITHOUT_ANSWERS: tuple[tuple[frozenset[str], str], ...] = (
 def known_without_answers(names: Collection[str]) -> str:
     """What a file with columns of these names is, if it is known to hold no answers, and where they are; or nothing."""
     return next((about for columns, about in _WITHOUT_ANSWERS if columns <= set(names)), "")
+
+
+def _instruction_fields(row: Mapping[str, Any], _: Counter[str]) -> Iterator[Fields]:
+    """As Alpaca keeps them."""
+    parts = [part for part in (row.get("instruction"), row.get("input")) if isinstance(part, str) and part.strip()]
+    yield {"question": "\n".join(parts), "answer": row.get("output")}
 
 
 # Chats

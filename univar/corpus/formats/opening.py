@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from univar.corpus.formats import columns as naming
 from univar.corpus.formats.layouts import Layout, known_without_answers, layout_of
 from univar.corpus.formats.rejects import CorpusError, NoAnswersError, Rejects, Row, UnusableRowError
-from univar.corpus.formats.spoken import SAMPLE, can_be_told, one_language, spoken
+from univar.corpus.formats.spoken import SAMPLE, can_be_told, likely, one_language, spoken
 from univar.corpus.formats.tables import Table, open_file, suffix_of
 from univar.corpus.records import SCHEMA
 
@@ -275,7 +275,8 @@ def _language_of(table: Table, looked_at: Sequence[tuple[str, str]]) -> _Languag
     """
     found = Counter(starmap(_language, looked_at))
     if looked_at and not can_be_told(found):
-        flags = ["--set", f"lang={spoken(chr(10).join(chain.from_iterable(looked_at))) or 'eng'}"]
+        together = "\n".join(chain.from_iterable(looked_at))
+        flags = ["--set", f"lang={likely(together) or 'eng'}"]
         raise CorpusError(
             f"{table.origin} has no column for lang, and of {found[None]} of {len(looked_at)} answers the language "
             "cannot be told. Say it with --set lang=CODE, an ISO 639-3 code such as eng; here perhaps "
@@ -294,14 +295,15 @@ def _language_of(table: Table, looked_at: Sequence[tuple[str, str]]) -> _Languag
 def _with_language(
     rows: Iterable[Row], language: _Languages, places: Mapping[str, str], constants: Mapping[str, str]
 ) -> Iterator[Row]:
-    """Rows with a column `lang`; what stands there already stays."""
+    """Rows with a column `lang`; where a later row of JSON brings one, that is taken."""
     for row in rows:
         if row.problem is not None:
             yield row
             continue
-        code = language.one or _language(*_said(row.content, places, constants)) or language.likely
-        problem = None if code or row.content.get("lang") else "no lang, and none that the answer tells"
-        yield Row({"lang": code, **row.content}, row.line, problem)
+        code = next((row.content[name] for name in naming.aliases("lang") if row.content.get(name)), None)
+        code = code or language.one or _language(*_said(row.content, places, constants)) or language.likely
+        problem = None if code else "no lang, and none that the answer tells"
+        yield Row({**row.content, "lang": code}, row.line, problem)
 
 
 def _language(answer: str, question: str) -> str | None:

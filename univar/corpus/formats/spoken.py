@@ -13,6 +13,9 @@ SAMPLE = 100
 _SURE = 0.9  # the least probability of the language of a text
 _NEARLY_ALL = 0.95  # the least share of the texts of a file in the language that all of it is taken for
 
+# Too near each other, at the length of an answer, for an identifier that cannot ask.
+_ALIKE = frozenset({"ind", "zsm", "bos", "hrv", "srp"})
+
 
 @functools.cache
 def _identifier() -> Any:
@@ -21,8 +24,8 @@ def _identifier() -> Any:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-def spoken(text: str) -> str | None:
-    """The ISO 639-3 code of the language of a text; None if it is too short to say, or not clear."""
+def likely(text: str) -> str | None:
+    """The ISO 639-3 code of the language that a text is probably in; None if it is too short to say, or not clear."""
     # Of a script with many signs fewer are enough, and they have more bytes.
     if len("".join(filter(str.isalpha, text)).encode("utf-8", "replace")) < FEWEST_LETTERS:
         return None
@@ -33,6 +36,12 @@ def spoken(text: str) -> str | None:
         return language_code(label)
     except ValueError:
         return None
+
+
+def spoken(text: str) -> str | None:
+    """As `likely`, and None too where other languages are so near that it may be one of them."""
+    found = likely(text)
+    return None if found in _ALIKE else found
 
 
 def one_language(found: Counter[str | None]) -> str | None:
