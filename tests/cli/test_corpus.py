@@ -323,7 +323,7 @@ def test_answers_and_corpora_are_folders(univar, tmp_path):
         (["--questions", "."], 2, ". is a folder, and no data set that save_to_disk wrote; name a file"),
         (["--questions", "controls", "--lang", "fra"], 2, "controls has no questions in fra, only in eng"),
         (["--questions", "mine.txt", "--lang", "eng", "--lang", "fra"], 2, "mine.txt has no questions in fra, only"),
-        (["--questions", "wrong.csv"], 1, "wrong.csv, row 1: form: got 'song'; expected one of advice, opinion"),
+        (["--questions", "wrong.csv"], 1, "wrong.csv, line 2: form: got 'song'; expected one of advice, opinion"),
         (["--limit-per-value", "0"], 2, "'--limit-per-value': Input should be greater than or equal to 1"),
     ],
 )

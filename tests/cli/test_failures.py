@@ -30,10 +30,6 @@ BAD = {
         b"text,label\na,b\n",
         ["'text', 'label'", "needs question, answer, model, lang", "--column question=COLUMN", "--set question=VALUE"],
     ),
-    "semicolons": (
-        HEADER.replace(",", ";").encode() + b"Why?;So.;aya;eng\n",
-        ["its header is one column, 'question;answer;model;lang'", "as .csv, or with tabs as .tsv, instead of ';'"],
-    ),
     "no row that can be used": (
         HEADER.encode() + b"Why?,,aya,eng\nWhy?,So.,aya,klingon\n",
         ["1 row: no answer; 1 row: unknown language 'klingon'; see rows.rejects.jsonl", "or --set lang=eng"],

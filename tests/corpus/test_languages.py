@@ -30,7 +30,26 @@ def test_a_macrolanguage_becomes_the_member_that_is_written(macrolanguage, membe
 
 
 @pytest.mark.parametrize(
-    "unknown", ["", "x", "english", "qqq", "qaa", "zzzz", "12", "und", "mul", "zxx", "mis", "en/..", "x-foo"]
+    ("name", "iso"),
+    [
+        ("English", "eng"),
+        (" french ", "fra"),
+        ("Deutsch", "deu"),
+        ("中文", "zho"),
+        ("Chinese (Simplified)", "zho"),
+        ("Modern Standard Arabic", "arb"),
+        ("Malay", "zsm"),  # the member of the macrolanguage, as for its code
+        ("Greek", "ell"),  # "Modern Greek (1453-)" in the registry
+        ("Punjabi", "pan"),  # one of two names
+    ],
+)
+def test_a_name_becomes_iso_639_3(name, iso):
+    assert language_code(name) == iso
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    ["", "x", "elvish", "(English)", "qqq", "qaa", "zzzz", "12", "und", "mul", "zxx", "mis", "en/..", "x-foo"],
 )
 def test_an_unknown_language_is_named_in_the_error(unknown):
     with pytest.raises(ValueError, match=r"unknown language .*ISO 639-3"):

@@ -196,7 +196,7 @@ def test_what_is_no_corpus_is_refused_with_the_next_step(tmp_path):
     (tmp_path / "wide.csv").write_text("question,answer,model,lang\n", encoding="utf-16")
     refused(tmp_path / "wide.csv", "is UTF-16; save it as UTF-8")
     (tmp_path / "cut.json").write_text('[{"question": "Why?", ')
-    refused(tmp_path / "cut.json", "not a JSON array that can be read to its end")
+    refused(tmp_path / "cut.json", "cut.json is not a JSON array that can be read to its end: line 1: ")
     (tmp_path / "folder").mkdir()
     refused(tmp_path / "folder", "no corpus in the folder")
 
@@ -209,11 +209,11 @@ def test_a_file_with_no_usable_row_says_why(tmp_path):
 
 
 def test_unknown_languages_are_named_but_not_all_of_them(tmp_path):
-    path = write_rows(tmp_path / "c.csv", [{**ROW, "lang": f"English {number}" * 9} for number in range(60)])
+    path = write_rows(tmp_path / "c.csv", [{**ROW, "lang": f"Elvish {number}" * 9} for number in range(60)])
     rejects = Rejects(tmp_path / "c.rejects.jsonl")
     with (
         rejects,
-        pytest.raises(CorpusError, match=r"60 rows: unknown language 'English 0[^']{21}…', 'E[^']+', …; see "),
+        pytest.raises(CorpusError, match=r"60 rows: unknown language 'Elvish 0[^']{22}…', 'E[^']+', …; see "),
     ):
         list(read_corpus(path, rejects=rejects))
     assert rejects.counts == {"unknown language": 60}
@@ -222,10 +222,19 @@ def test_unknown_languages_are_named_but_not_all_of_them(tmp_path):
 
 def test_what_is_told_of_a_corpus_is_not_of_the_one_before(tmp_path):
     rejects = Rejects()
-    for lang in ("English", "French"):
+    for lang in ("Elvish", "Dwarvish"):
         path = write_rows(tmp_path / f"{lang}.csv", [{**ROW, "lang": lang}])
         refused(path, f"csv: 1 row: unknown language '{lang}'\\. Use", rejects=rejects)
     assert rejects.counts == {"unknown language": 2}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_duplicates_are_told_by_their_content_whatever_their_id(tmp_path, suffix):
+    rows = [{**ROW, "id": 1, "sample": 0}, {**ROW, "id": 2, "sample": 0}, {**ROW, "id": 3, "sample": 1}]
+    rejects = Rejects()
+    records = list(read_corpus(write_rows(tmp_path / f"c{suffix}", rows), rejects=rejects))
+    assert [record.sample for record in records] == [0, 1]
+    assert rejects.counts == {"duplicate": 1}
 
 
 def test_samples_are_whole_numbers(tmp_path):

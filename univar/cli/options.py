@@ -119,8 +119,9 @@ CorpusPath = Annotated[
     typer.Argument(
         metavar="CORPUS",
         exists=True,
-        help="Answers: a csv, tsv, jsonl, json or parquet file, or a folder of them, "
-        "with the columns question, answer, model, lang; or what `univar encode` wrote.",
+        help="Answers: a csv, tsv, jsonl, json (also .gz) or parquet file, or a folder of them, with the columns "
+        "question, answer, model, lang or others that are usual; chats, batches and logs of evaluations are known. "
+        "Or what `univar encode` wrote.",
         show_default=False,
     ),
 ]
@@ -149,7 +150,8 @@ Columns = Annotated[
         "--column",
         metavar="FIELD=COLUMN",
         callback=_pairs,
-        help="The file's name for a field, as in answer=response; repeatable.",
+        help="The file's name for a field, as in answer=text, or a path in nested columns, as in "
+        "answer=choices.0.text; repeatable.",
     ),
 ]
 Constants = Annotated[

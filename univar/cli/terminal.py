@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,7 +144,7 @@ def tracked(batches: Sequence[Sequence[str]], description: str) -> Iterator[Sequ
 
 
 class CorpusReader:
-    """Reads the corpora of one command, shows how far it is, and says of each which rows were rejected.
+    """Reads the corpora of one command, shows how far it is, and says of each what was guessed and rejected.
 
     Rejected rows go to one file for all corpora, or to `CORPUS.rejects.jsonl` in the working folder for each. It
     is removed if its corpus was not read to the end.
@@ -173,13 +174,17 @@ class CorpusReader:
         return sum(1 for _ in self.stream(path))
 
     def again(self, path: Path) -> "Iterator[QARecord]":
-        """The QAs of a corpus that was counted, as a stream."""
-        from univar.corpus.readers import read_corpus
+        """The QAs of a corpus that was counted, as a stream; what was told of it then is not told again."""
+        from univar.corpus.readers import Rejects, read_corpus
 
-        return read_corpus(path, **self.options)
+        return read_corpus(path, rejects=Rejects(), **self.options)
 
     def stream(self, path: Path) -> "Iterator[QARecord]":
-        """The QAs of a corpus one by one; rejected rows are told at its end."""
+        """The QAs of a corpus one by one; rejected rows are told at its end.
+
+        Raises:
+            CorpusError: As `read_corpus` does, with the command to paste where one is known that would do.
+        """
         from univar.corpus.readers import CorpusError, read_corpus
 
         rejects = self._rejects(path)
@@ -189,9 +194,15 @@ class CorpusReader:
                 for record in read_corpus(path, rejects=rejects, **self.options):
                     kept += 1
                     advance(1)
+                    self._tell(rejects)
                     yield record
-        except CorpusError:
-            raise
+            self._tell(rejects)
+        except CorpusError as error:
+            if not error.flags:
+                raise
+            reason = str(error).removesuffix(f"; here perhaps {shlex.join(error.flags)}")
+            command = shlex.join(["univar", *sys.argv[1:], *error.flags])
+            raise CorpusError(f"{reason}; here perhaps: {command}") from None
         except BaseException:
             rejects.close()
             if rejects.counts and rejects.path is not None:
@@ -202,6 +213,13 @@ class CorpusReader:
         if found and leads():
             share = f"{found.total():,} of {kept + found.total():,} rows rejected"
             say(f"{path.name}: {share} ({rejects.reasons(found)}){rejects.where()}", "yellow")
+
+    def _tell(self, rejects: "Rejects") -> None:
+        """Says what was noted of a corpus since the last time."""
+        while rejects.notes:
+            sentence = rejects.notes.pop(0)
+            if leads():
+                say(sentence, "yellow")
 
     def _rejects(self, corpus: Path) -> "Rejects":
         from univar.corpus.readers import Rejects

@@ -110,8 +110,11 @@ class AnswersConfig(UniVaRQAConfig):
             raise CorpusError(f"no such file or folder: {source}; data_dir is where the answers are")
         found = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
         stats = [(str(path), path.stat()) for path in found]
-        made_by = SCHEMA.to_string(), inspect.getsource(readers), inspect.getsource(reasoning)
-        return _digest(*made_by, *(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats))
+        code = _files_of(files("univar") / "corpus" / "formats", ".py")
+        made_by = (*map(inspect.getsource, (readers, reasoning)), *(file.read_text("utf-8") for file in code))
+        return _digest(
+            SCHEMA.to_string(), *made_by, *(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
+        )
 
 
 class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
@@ -148,7 +151,9 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
         if isinstance(self.config, SimulatedConfig):
             asked = asked_questions(self.config.questions, seed=self.config.seed)
             return _by_split(question.text for question in asked)
-        next(read_corpus(self._source()))  # says what is wrong with it here; later `datasets` would hide the message
+        next(
+            read_corpus(self._source(), rejects=Rejects())
+        )  # says what is wrong with it here; later `datasets` would hide the message
         return [datasets.SplitGenerator(name="train", gen_kwargs={"split": None})]
 
     def _generate_examples(self, split: str | None) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -162,8 +167,8 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
             return
         with Rejects() as rejects:
             yield from ((row, to_row(r)) for row, r in enumerate(read_corpus(self._source(), rejects=rejects)))
-        if rejects.counts:
-            logger.warning("%s: %s", self._source(), rejects.summary())
+        for sentence in [*rejects.notes, *([f"{self._source()}: {rejects.summary()}"] if rejects.counts else [])]:
+            logger.warning("%s", sentence)
 
     def _source(self) -> Path:
         return Path(self.config.data_dir).expanduser()
@@ -196,11 +201,11 @@ def _question_row(question: Question) -> dict[str, Any]:
     return {**asdict(question), "family": family, "paraphrases": list(question.paraphrases)}
 
 
-def _files_of(folder: Traversable) -> Iterator[Traversable]:
+def _files_of(folder: Traversable, suffix: str = ".yaml") -> Iterator[Traversable]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
-            yield from _files_of(entry)
-        elif entry.name.endswith(".yaml"):
+            yield from _files_of(entry, suffix)
+        elif entry.name.endswith(suffix):
             yield entry
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import langcodes
 import yaml
+from langcodes.registry_parser import parse_registry
 
 # BCP 47 names a macrolanguage where the corpus names the member that LLMs and NLLB-200 write:
 # "ar" is Modern Standard Arabic, "fa" Iranian Persian, and so on. Source: NLLB-200 language list.
@@ -19,11 +20,16 @@ _NO_LANGUAGE = frozenset({"und", "mul", "zxx", "mis"})
 
 @functools.lru_cache(maxsize=4096)
 def language_code(code: str) -> str:
-    """The ISO 639-3 code of a language given by its ISO 639-1, ISO 639-3 or BCP 47 code.
+    """The ISO 639-3 code of a language given by its ISO 639-1, ISO 639-3 or BCP 47 code, or by its name.
+
+    Names are those in English of all languages that ISO 639-1 has a code for, and those in the language itself of the
+    languages of the corpus; what stands in brackets after a name is passed over.
 
     Example:
         >>> language_code("en"), language_code("pt-BR"), language_code("quy"), language_code("ar")
         ('eng', 'por', 'quy', 'arb')
+        >>> language_code("French"), language_code("Deutsch"), language_code("Chinese (Simplified)")
+        ('fra', 'deu', 'zho')
 
     Raises:
         ValueError: If no such language is registered.
@@ -37,7 +43,28 @@ def language_code(code: str) -> str:
         if primary not in _NO_LANGUAGE and not "qaa" <= primary <= "qtz":
             with contextlib.suppress(LookupError):  # of a private tag such as x-foo
                 return primary if len(primary) == 3 else langcodes.Language.get(primary).to_alpha3()
+    elif (named := _names().get(_plain(code))) is not None:
+        return named
     raise ValueError(f"unknown language {code!r}; use an ISO 639-3 code such as eng, zho, arb, fra")
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    """Codes by names, in small letters."""
+    entries = parse_registry()  # type: ignore[no-untyped-call]
+    registered = (entry for entry in entries if entry["Type"] == "language" and len(entry["Subtag"]) == 2)
+    named = {
+        _plain(name).removeprefix("modern "): language_code(entry["Subtag"])  # Modern Greek is Greek
+        for entry in registered
+        if "Deprecated" not in entry
+        for name in entry["Description"]
+    }
+    own = {_plain(name): code for code, known in languages().items() for name in (known.name, known.own_name)}
+    return {**named, **own}
+
+
+def _plain(name: str) -> str:
+    return name.partition("(")[0].strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,37 @@
-"""Reads csv, tsv, jsonl, json, parquet, folders of them and `datasets` objects into records, and says what is wrong.
+"""Reads csv, tsv, jsonl, json, parquet, folders of them, `datasets` objects and data frames into records.
 
-A file is streamed: memory holds one batch of rows and one 64-bit number a row (to find duplicates).
+A file is streamed: memory holds one batch of rows and one 64-bit number a row (to find duplicates). What is wrong is
+said, and so is what was guessed. How other tools keep answers is in `univar.corpus.formats`.
 """
 
-import codecs
-import csv
 import itertools
-import json
 import logging
 import math
 import os
 import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import ijson
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from univar.corpus.formats.opening import Reading, opened
+from univar.corpus.formats.rejects import (
+    CorpusError,
+    NoAnswersError,
+    NoUsableRowError,
+    Rejects,
+    UnusableRowError,
+    row_count,
+)
+from univar.corpus.formats.tables import SUFFIXES, Table, files_in, open_file, table_of
 from univar.corpus.languages import language_code
 from univar.corpus.reasoning import split_reasoning
 from univar.corpus.records import SCHEMA, QARecord, question_hash, split_of
+
+__all__ = ["CorpusError", "NoUsableRowError", "Rejects", "Source", "describe_corpus", "read_corpus"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,101 +40,12 @@ MAX_ANSWER = 200_000
 MAX_QUESTION = 20_000
 MAX_NAME = 200
 
-_REQUIRED = ("question", "answer", "model", "lang")
-# Names under which other projects keep the same columns; the first that a file has is taken.
-ALIASES = {
-    "question_id": ("question_id", "qid", "id"),
-    "question": ("question", "prompt", "instruction"),
-    "answer": ("answer", "response", "completion", "output"),
-    "model": ("model", "llm", "model_name", "generator"),
-    "lang": ("lang", "language"),
-    "question_eng": ("question_eng", "question_en"),
-    "answer_eng": ("answer_eng", "answer_en"),
-}
 _SURROGATE = re.compile("[\ud800-\udfff]")  # what stands for bytes that are not UTF-8, or half a character
-_PREVIEWED_ROWS = 100
 _UNKNOWN_LANGUAGE = "unknown language"
-_SHOWN_VALUES = 2
-_SHOWN_CHARACTERS = 30
-
-# Each reader yields one mapping a row, or the reason why there is none.
-_Rows = Iterator[Mapping[str, Any] | str]
+_PASSED_OVER = 5
+_KEPT, _SKIPPED = "kept", "in another language"
 
 Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
-
-
-class CorpusError(ValueError):
-    """A file or folder that cannot be read as a corpus; the message says what was found and what to do."""
-
-
-class NoUsableRowError(CorpusError):
-    """A corpus that can be read, of which no row can be used."""
-
-
-class _UnusableRowError(Exception):
-    """A row that cannot be used; the message is the reason that is counted, `value` what the row had."""
-
-    def __init__(self, reason: str, value: str | None = None) -> None:
-        super().__init__(reason)
-        self.value = value
-
-
-class Rejects:
-    """Counts the rows that could not be used and, given a path, writes each with its place and reason as jsonl.
-
-    The file appears with the first reject and replaces an older one. Use as a context manager. `counts` are by reason;
-    `examples` are, by reason, the first three different values of the corpus that is being read.
-    """
-
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.path = Path(path) if path is not None else None
-        self.counts: Counter[str] = Counter()
-        self.examples: dict[str, dict[str, None]] = {}
-        self._file: Any = None
-
-    def add(self, origin: str, row: int, reason: str, content: object = None, value: str | None = None) -> None:
-        """Records one reject; `row` counts from 1, long texts of `content` and a long `value` are shortened."""
-        self.counts[reason] += 1
-        if value is not None and len(examples := self.examples.setdefault(reason, {})) <= _SHOWN_VALUES:
-            examples[value if len(value) <= _SHOWN_CHARACTERS else f"{value[:_SHOWN_CHARACTERS]}…"] = None
-        if self.path is None:
-            return
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("w", encoding="utf-8")
-        line = {"file": origin, "row": row, "reason": reason, "content": _shortened(content)}
-        self._file.write(json.dumps(line, ensure_ascii=True, default=str) + "\n")
-
-    def summary(self) -> str:
-        """For example `2 rows rejected (1 row: no answer; 1 row: not JSON)`; empty if there were none."""
-        if not self.counts:
-            return ""
-        return f"{_row_count(self.counts.total())} rejected ({self.reasons(self.counts)}){self.where()}"
-
-    def reasons(self, counts: Counter[str]) -> str:
-        """Counts as text, with the first values: `2 rows: unknown language 'English'; 1 row: no answer`."""
-        parts = []
-        for reason, count in counts.most_common():
-            examples = list(map(repr, self.examples.get(reason, ())))
-            shown = ", ".join([*examples[:_SHOWN_VALUES], *("…" for _ in examples[_SHOWN_VALUES:])])
-            parts.append(f"{_row_count(count)}: {reason} {shown}".rstrip())
-        return "; ".join(parts)
-
-    def where(self) -> str:
-        """Where the rejects can be read, to end a sentence with; empty if nowhere."""
-        return "" if self.path is None else f"; see {self.path}"
-
-    def close(self) -> None:
-        """Ends the file; a later reject would begin it anew."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
 
 def read_corpus(
@@ -138,15 +56,22 @@ def read_corpus(
     lang: Iterable[str] | None = None,
     rejects: Rejects | None = None,
 ) -> Iterator[QARecord]:
-    """Streams the QAs of a file, a folder, a `datasets` object or any iterable of mappings.
+    """Streams the QAs of a file, a folder, a `datasets` object, a data frame or any iterable of mappings.
+
+    Columns are found by their usual names (`prompt`, `response`, `llm` and the like). Chats (`messages`,
+    `conversations`), the output of batches and the logs of evaluations are known, see `univar.corpus.formats`. A
+    language that no column gives is detected. Whatever is guessed is said.
 
     Args:
-        source: A csv, tsv, jsonl, json or parquet file, a folder of them (read in the order of their names), a
-            `datasets.Dataset` or `IterableDataset`, or an iterable of mappings.
-        columns: Which column of the file holds which field, for example `{"answer": "response"}`.
-        constants: Values for fields that the file has no column for, for example `{"lang": "eng"}`.
+        source: A csv, tsv, jsonl, json or parquet file (the first four also as `.gz`), a folder of them (read in the
+            order of their names; a file without answers is passed over) or one that `save_to_disk` wrote, a
+            `datasets.Dataset`, `IterableDataset` or `DatasetDict`, a data frame of pandas or its column of answers,
+            a table of arrow, or an iterable of mappings.
+        columns: Which column holds which field, for example `{"answer": "response"}`, or under which path it lies in
+            nested columns, for example `{"answer": "response.body.choices.0.message.content"}`.
+        constants: Values for fields that there is no column for, for example `{"lang": "eng"}`.
         lang: Keep only these languages.
-        rejects: Where rows that cannot be used go. Without it they are logged as a warning at the end.
+        rejects: Where rows that cannot be used go, and what was guessed. Without it both are logged as warnings.
 
     Raises:
         CorpusError: If this is no corpus: no such file, another format, needed columns missing, and
@@ -163,8 +88,12 @@ def read_corpus(
 
 
 def _warned(records: Iterator[QARecord], rejects: Rejects) -> Iterator[QARecord]:
-    """The same records, and at the end a warning of what was rejected."""
-    yield from records
+    """The same records, with a warning of what was guessed, and at the end of what was rejected."""
+    for record in itertools.chain(records, [None]):
+        while rejects.notes:
+            logger.warning("%s", rejects.notes.pop(0))
+        if record is not None:
+            yield record
     if rejects.counts:
         logger.warning("%s", rejects.summary())
 
@@ -188,32 +117,59 @@ def describe_corpus(records: Iterable[QARecord]) -> dict[str, Any]:
 def _read(
     source: Source, columns: dict[str, str], constants: dict[str, str], wanted: set[str] | None, rejects: Rejects
 ) -> Iterator[QARecord]:
-    seen: set[int] = set()
-    before, kept, skipped = rejects.counts.copy(), 0, 0
-    rejects.examples.clear()
-    name = "the rows given"
-    for name, rows in _sources(source):
-        for number, (row, places) in enumerate(_placed(name, rows, columns, constants), start=1):
-            try:
-                if not isinstance(row, Mapping) or places is None:
-                    raise _UnusableRowError(row if isinstance(row, str) else "not a row of named columns")
-                record = _record(row, places, constants)
-                if wanted is not None and record.lang not in wanted:
-                    skipped += 1
-                    continue
-                key = hash((record.question_id, record.question, record.answer, record.identity, record.sample))
-                if key in seen:
-                    raise _UnusableRowError("duplicate")
-            except _UnusableRowError as problem:
-                rejects.add(name, number, str(problem), row, problem.value)
-                continue
-            seen.add(key)
-            kept += 1
-            yield record
+    before = rejects.counts.copy()
+    rejects.begin()
+    name, passed, tally, seen = "the rows given", dict[str, NoAnswersError](), Counter[str](), set[int]()
+    tables = _tables(source)
+    for name, table in tables.items():
+        try:
+            reading = opened(table(), columns, constants, rejects)
+        except NoAnswersError as problem:
+            passed[name] = problem
+            continue
+        except CorpusError as problem:
+            raise _of_several(problem) if len(tables) > 1 else problem from None
+        yield from _usable(name, reading, wanted, seen, tally, rejects)
+        tally += reading.left_out
+    kept, skipped = tally.pop(_KEPT, 0), tally.pop(_SKIPPED, 0)
+    where = _called(source, name)
+    for what, count in tally.items():
+        rejects.note(where, f"{row_count(count)} {what}")
+    if passed and len(passed) == len(tables):
+        raise _without_answers(where, passed)
+    if passed:
+        rejects.note(where, f"passed over, for they hold no answers: {_named(passed)}")
     if not kept:
-        where = os.fspath(source) if isinstance(source, str | os.PathLike) else name
-        others = [f"{_row_count(skipped)}: not in {', '.join(sorted(wanted or ()))}"] if skipped else []
+        others = [f"{row_count(skipped)}: not in {', '.join(sorted(wanted or ()))}"] if skipped else []
         raise NoUsableRowError(f"no usable row in {where}: {_told(rejects, rejects.counts - before, others)}")
+
+
+def _usable(
+    name: str, reading: Reading, wanted: set[str] | None, seen: set[int], tally: Counter[str], rejects: Rejects
+) -> Iterator[QARecord]:
+    """The QAs of one table that are in the wanted languages and not `seen` yet."""
+    for number, row in enumerate(reading.rows, start=1):
+        try:
+            if row.problem is not None:
+                raise UnusableRowError(row.problem)
+            record = _record(row.content, reading.places, reading.constants)
+            if wanted is not None and record.lang not in wanted:
+                tally[_SKIPPED] += 1
+                continue
+            # Whatever its id: in many files that is the number of the row.
+            key = hash((record.question, record.answer, record.identity, record.sample))
+            if key in seen:
+                raise UnusableRowError("duplicate")
+        except UnusableRowError as problem:
+            rejects.add(name, number, str(problem), row.content, problem.value, row.line)
+            continue
+        seen.add(key)
+        tally[_KEPT] += 1
+        yield record
+
+
+def _called(source: Source, name: str) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else name
 
 
 def _told(rejects: Rejects, found: Counter[str], others: list[str]) -> str:
@@ -223,61 +179,45 @@ def _told(rejects: Rejects, found: Counter[str], others: list[str]) -> str:
     return f"{reasons}{rejects.where() if found else ''}{advice}"
 
 
-def _placed(
-    origin: str, rows: _Rows, columns: dict[str, str], constants: dict[str, str]
-) -> Iterator[tuple[Mapping[str, Any] | str, dict[str, str] | None]]:
-    """Every row with the columns of its fields, or None where no row of the preview has any columns.
-
-    A row of JSON may bring a column that none before it had: what has a place by then keeps it.
-    """
-    preview = list(itertools.islice(rows, _PREVIEWED_ROWS))
-    found = dict.fromkeys(str(key) for row in preview if isinstance(row, Mapping) for key in row)
-    places = None
-    if preview and (found or all(isinstance(row, Mapping) for row in preview)):
-        places = _places(origin, list(found), columns, constants)
-    awaited = {name for field in SCHEMA.names for name in ALIASES.get(field, (field,))} - found.keys()
-    for row in itertools.chain(preview, rows):
-        if places is not None and isinstance(row, Mapping) and not awaited.isdisjoint(row):
-            found |= dict.fromkeys(name for name in row if name in awaited)
-            awaited -= found.keys()
-            places = {**_places(origin, list(found), columns, constants), **places}
-        yield row, places
+def _of_several(problem: CorpusError) -> CorpusError:
+    """The error of one file among others, of which an option would be true as well."""
+    if "--set" not in problem.flags:
+        return problem
+    reason = str(problem).removesuffix(f"; here perhaps {shlex.join(problem.flags)}")
+    return CorpusError(f"{reason}. What --set says is said of every file of a folder: read this one by itself")
 
 
-def _places(origin: str, found: list[str], columns: dict[str, str], constants: dict[str, str]) -> dict[str, str]:
-    """Which column of a file holds which field."""
-    for field, column in columns.items():
-        if column not in found:
-            raise CorpusError(f"{origin} has no column {column!r} for {field}; its columns are {', '.join(found)}")
-    places = dict(columns)
-    for field in SCHEMA.names:
-        if field in places or field in constants:
-            continue
-        for alias in ALIASES.get(field, (field,)):
-            if alias in found and alias not in columns.values():
-                places[field] = alias
-                break
-    missing = [field for field in _REQUIRED if field not in places and field not in constants]
-    if missing:
-        if other := separator(found):
-            raise CorpusError(
-                f"{origin} is no corpus: its header is one column, {found[0]!r:.80}. Save it with commas between the "
-                f"columns as .csv, or with tabs as .tsv, instead of {other!r}"
-            )
-        raise CorpusError(
-            f"{origin} is no corpus: it has the columns {', '.join(map(repr, found)) or '(none)'} and needs "
-            f"{', '.join(_REQUIRED)}; missing: {', '.join(missing)}. Name the column with --column "
-            f"{missing[0]}=COLUMN, or give one value for all rows with --set {missing[0]}=VALUE"
-        )
-    return places
+def _without_answers(where: str, passed: Mapping[str, NoAnswersError]) -> CorpusError:
+    """The error of a source of which no file holds answers."""
+    first, *others = passed.values()
+    if not others:
+        return first
+    flags = first.flags if all(other.flags == first.flags for other in others) else ()
+    return CorpusError(f"no corpus in {where}: nothing in it has answers: {_named(passed)}", flags)
 
 
-def separator(found: list[str]) -> str | None:
-    """What seems to separate the columns of a file that was read with another separator; None if nothing does."""
-    return next((mark for mark in ";\t|," if mark in found[0]), None) if len(found) == 1 else None
+def _named(passed: Mapping[str, NoAnswersError]) -> str:
+    """Files with the reason of each."""
+    first = itertools.islice(passed.items(), _PASSED_OVER)
+    shown = [f"{Path(name).name} ({problem.reason})" for name, problem in first]
+    return ", ".join([*shown, *([f"and {len(passed) - _PASSED_OVER:,} more"] if len(passed) > _PASSED_OVER else [])])
 
 
-def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str, str]) -> QARecord:
+def _tables(source: Source) -> dict[str, Callable[[], Table]]:
+    """What opens the tables of a source, in order, by their names."""
+    if not isinstance(source, str | os.PathLike):
+        splits = source if isinstance(source, Mapping) else {"the rows given": source}  # a DatasetDict: every split
+        return {str(name): partial(table_of, str(name), data) for name, data in splits.items()}
+    path = Path(source)
+    if not path.exists():
+        raise CorpusError(f"no such file: {path}")
+    files = list(files_in(path)) if path.is_dir() else [path]
+    if not files:
+        raise CorpusError(f"no corpus in the folder {path}: no file ends in {', '.join(SUFFIXES)}")
+    return {str(file): partial(open_file, file) for file in files}
+
+
+def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mapping[str, str]) -> QARecord:
     def text(field: str, limit: int = MAX_NAME) -> str | None:
         content = row.get(places[field]) if field in places else constants.get(field)
         if content is None or (isinstance(content, float) and math.isnan(content)):
@@ -285,33 +225,31 @@ def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str,
         if isinstance(content, bytes):
             content = _decoded(content, field)
         if not isinstance(content, str | int | float):
-            raise _UnusableRowError(f"{field} is not text")
+            raise UnusableRowError(f"{field} is not text")
         content = str(content).strip()
         if _SURROGATE.search(content):
-            raise _UnusableRowError(f"{field} is not UTF-8")
+            raise UnusableRowError(f"{field} is not UTF-8")
         if len(content) > limit:
-            raise _UnusableRowError(f"{field} too long")
+            raise UnusableRowError(f"{field} too long")
         return None if not content or content.casefold() == "nan" else content
 
     def needed(field: str, limit: int = MAX_NAME) -> str:
         content = text(field, limit)
         if content is None:
-            raise _UnusableRowError(f"no {field}")
+            raise UnusableRowError(f"no {field}")
         return content
 
-    if None in row:  # what csv.DictReader calls the fields beyond the header
-        raise _UnusableRowError("more fields than columns")
     question, model = needed("question", MAX_QUESTION), needed("model")
     # Thoughts may be far longer than an answer.
     answer, reasoning = split_reasoning(needed("answer", sys.maxsize), text("reasoning", sys.maxsize))
     if len(answer) > MAX_ANSWER:
-        raise _UnusableRowError("answer too long")
+        raise UnusableRowError("answer too long")
     if not answer:
-        raise _UnusableRowError("only reasoning" if reasoning else "no answer")
+        raise UnusableRowError("only reasoning" if reasoning else "no answer")
     try:
         code = language_code(lang := needed("lang"))
     except ValueError:
-        raise _UnusableRowError(_UNKNOWN_LANGUAGE, lang) from None
+        raise UnusableRowError(_UNKNOWN_LANGUAGE, lang) from None
     question_eng = text("question_eng", MAX_QUESTION)
     return QARecord(
         question_id=text("question_id") or question_hash(question_eng or question),
@@ -328,17 +266,13 @@ def _record(row: Mapping[str, Any], places: dict[str, str], constants: dict[str,
     )
 
 
-def _row_count(number: int) -> str:
-    return f"{number:,} {'row' if number == 1 else 'rows'}"
-
-
 def _whole_number(content: str | None) -> int:
     try:
         number = float(content or 0)
     except ValueError:
         number = math.nan
     if not number.is_integer() or not 0 <= number < 2**31:
-        raise _UnusableRowError("sample is not a whole number")
+        raise UnusableRowError("sample is not a whole number")
     return int(number)
 
 
@@ -346,114 +280,4 @@ def _decoded(content: bytes, field: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise _UnusableRowError(f"{field} is not UTF-8") from None
-
-
-def _shortened(content: object, limit: int = 500) -> object:
-    if isinstance(content, Mapping):
-        return {str(key): _shortened(value) for key, value in content.items()}
-    text = content if isinstance(content, str) else repr(content) if content is not None else None
-    return text if text is None or len(text) <= limit else f"{text[:limit]} … ({len(text):,} characters)"
-
-
-def _sources(source: Source) -> Iterator[tuple[str, _Rows]]:
-    if not isinstance(source, str | os.PathLike):
-        if isinstance(source, Mapping):  # a DatasetDict: every split
-            for name, split in source.items():
-                yield str(name), iter(split)
-        else:
-            yield "the rows given", iter(source)
-        return
-    path = Path(source)
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in _READERS and _is_data(p.relative_to(path)))
-        if not files:
-            raise CorpusError(f"no corpus in the folder {path}: no file ends in {', '.join(_READERS)}")
-    elif path.exists():
-        files = [path]
-    else:
-        raise CorpusError(f"no such file: {path}")
-    for file in files:
-        yield str(file), rows_of(file)
-
-
-def _is_data(path: Path) -> bool:
-    return not any(part.startswith((".", "_")) for part in path.parts) and not path.stem.endswith(".rejects")
-
-
-def rows_of(file: Path) -> _Rows:
-    """The rows of a file as they are, or for one that has none the reason why; see `_READERS` for the formats."""
-    reader = _READERS.get(file.suffix.lower())
-    if reader is None:
-        raise CorpusError(f"{file} is not a format we read; give one of {', '.join(_READERS)}")
-    if file.stat().st_size == 0:
-        raise CorpusError(f"{file} is empty; a corpus has at least the columns {', '.join(_REQUIRED)}")
-    with file.open("rb") as start:
-        if start.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise CorpusError(f"{file} is UTF-16; save it as UTF-8")
-    return reader(file)
-
-
-def _delimited(file: Path, delimiter: str) -> _Rows:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default of 131,072 would end the file at one long answer
-    # Bytes that are not UTF-8 become lone surrogates, so that they cost their row and not the file.
-    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        try:
-            yield from csv.DictReader(lines, delimiter=delimiter)
-        except csv.Error as error:
-            raise CorpusError(f"{file} cannot be read as delimited text: {error}") from error
-
-
-def _json_lines(file: Path) -> _Rows:
-    with file.open("rb") as lines:
-        for line in lines:
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except UnicodeDecodeError:
-                yield "not UTF-8"
-            except (ValueError, RecursionError):
-                yield "not JSON"
-            else:
-                yield row if isinstance(row, dict) else "not a row of named columns"
-
-
-def _json_array(file: Path) -> _Rows:
-    with file.open("rb") as content:
-        start = content.read(64)
-        if start.lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:1] != b"[":
-            yield from _json_lines(file)  # many tools write JSON lines under this suffix
-            return
-        content.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)  # the parser refuses the mark
-        try:
-            for row in ijson.items(content, "item", use_float=True):
-                yield row if isinstance(row, dict) else "not a row of named columns"
-        except (ijson.JSONError, UnicodeDecodeError) as error:
-            raise CorpusError(f"{file} is not a JSON array that can be read to its end: {error}") from error
-
-
-def _parquet(file: Path) -> _Rows:
-    try:
-        with pq.ParquetFile(file) as content:
-            for batch in content.iter_batches(batch_size=1_000):
-                columns = {}
-                for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    if pa.types.is_dictionary(column.type):
-                        column = column.dictionary_decode()
-                    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-                        column = column.cast(pa.large_binary())  # decoded row by row: one bad value costs its row only
-                    columns[name] = column.to_pylist()
-                for values in zip(*columns.values(), strict=True):
-                    yield dict(zip(columns, values, strict=True))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise CorpusError(f"{file} is not a parquet file that can be read: {error}") from error
-
-
-_READERS: dict[str, Callable[[Path], _Rows]] = {
-    ".csv": lambda file: _delimited(file, ","),
-    ".tsv": lambda file: _delimited(file, "\t"),
-    ".jsonl": _json_lines,
-    ".json": _json_array,
-    ".parquet": _parquet,
-}
+        raise UnusableRowError(f"{field} is not UTF-8") from None

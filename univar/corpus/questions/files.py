@@ -13,10 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from univar.corpus.formats.columns import aliases
+from univar.corpus.formats.tables import open_file
 from univar.corpus.languages import language_code
 from univar.corpus.questions.bank import FORMS, Form, Question, control_questions, question_set
 from univar.corpus.questions.taxonomy import reference_taxonomy
-from univar.corpus.readers import ALIASES, MAX_NAME, MAX_QUESTION, CorpusError, rows_of, separator
+from univar.corpus.readers import MAX_NAME, MAX_QUESTION, CorpusError
 from univar.corpus.records import question_hash
 from univar.files import replacing
 
@@ -120,8 +122,7 @@ def _rows(source: Path) -> Iterator[tuple[str, Any]]:
         elif (suffix := source.suffix.lower()) == ".parquet":
             yield from _numbered("row", _named(pq.read_table(source)))
         elif suffix in (".csv", ".tsv"):
-            rows = rows_of(source) if source.stat().st_size else ()
-            yield from _numbered("row", map(_stripped, rows))
+            yield from _delimited(source)
         elif suffix in ("", *SUFFIXES):
             yield from _texts(source)
         else:
@@ -134,6 +135,15 @@ def _rows(source: Path) -> Iterator[tuple[str, Any]]:
 
 def _numbered(word: str, rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     return ((f"{word} {number}", row) for number, row in enumerate(rows, start=1))
+
+
+def _delimited(source: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a file of csv or tsv, without the spaces around their texts."""
+    for row in open_file(source).rows(None) if source.stat().st_size else ():
+        if row.problem:
+            hint = "; put texts that hold commas in quotation marks" if "more fields" in row.problem else ""
+            raise QuestionsError(f"{source}, line {row.line}: {row.problem}, {str(row.content)!r:.80}{hint}")
+        yield f"line {row.line}", {name: got.strip() for name, got in row.content.items()}
 
 
 def _texts(source: Path) -> Iterator[tuple[str, Any]]:
@@ -178,13 +188,6 @@ def _named(table: pa.Table) -> list[dict[str, Any]]:
     return [{**row, **{column: known.get(row[column], row[column]) for column, known in names.items()}} for row in rows]
 
 
-def _stripped(row: Any) -> Any:
-    """A row of a delimited file without the spaces around its texts."""
-    if not isinstance(row, Mapping):
-        return row
-    return {name: got.strip() if isinstance(got, str) else got for name, got in row.items()}
-
-
 # Fields of a row
 
 
@@ -193,12 +196,10 @@ def _question(row: Any) -> Question:
         row = {"question": row}
     if not isinstance(row, Mapping):
         raise _WrongError(f"no question, got {row!r:.80}; expected an object with the field question, or a text")
-    fields = {str(name).strip().lower(): got for name, got in row.items() if name is not None}
+    fields = {str(name).strip().lower(): got for name, got in row.items()}
     text = _text(fields, "question", MAX_QUESTION)
     if text is None:
         raise _WrongError(_missing(fields))
-    if None in row:  # what csv.DictReader calls the fields beyond the header
-        raise _WrongError(f"more fields than columns, {row[None]!r:.80}; put texts that hold commas in quotation marks")
     lang = _lang(fields)
     question_eng = _text(fields, "question_eng", MAX_QUESTION) or (text if lang == "eng" else None)
     question_id = _text(fields, "question_id") or question_hash(question_eng or text)
@@ -217,22 +218,17 @@ def _question(row: Any) -> Question:
 def _missing(fields: Mapping[str, Any]) -> str:
     """What is wrong with a row without a question."""
     found = list(fields)
-    if found and (mark := separator(found)):
-        return (
-            f"the header is one column, {found[0]!r:.80}; save the file with commas between the columns as .csv, or "
-            f"with tabs as .tsv, instead of {mark!r}"
-        )
     if "question" in fields:
         return f"question: got {fields['question']!r:.80}; expected a text"
     return (
-        f"no question: it has the fields {', '.join(map(repr, found)) or '(none)'}; expected {ALIASES['question'][0]} "
-        f"(or {' or '.join(ALIASES['question'][1:])}), which is the only one that is needed"
+        f"no question: it has the fields {', '.join(map(repr, found)) or '(none)'}; expected {aliases('question')[0]} "
+        f"(or {' or '.join(aliases('question')[1:])}), which is the only one that is needed"
     )
 
 
 def _got(fields: Mapping[str, Any], field: str) -> Any:
     """What a row has in a field, by any of its names; None where that is nothing."""
-    found = next((fields[name] for name in ALIASES.get(field, (field,)) if name in fields), None)
+    found = next((fields[name] for name in aliases(field) if name in fields), None)
     nothing = found != found or (isinstance(found, str) and not found.strip())  # NaN, of an empty cell
     return None if nothing else found
 

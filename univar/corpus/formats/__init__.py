@@ -1,0 +1,1 @@
+"""How answers from elsewhere are kept, and how they become rows of named columns."""
