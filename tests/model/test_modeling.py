@@ -138,6 +138,32 @@ def test_other_models_stay_as_they_are(tiny_encoder_folder):
     assert type(Derived(str(tiny_encoder_folder), device="cpu")) is Derived
 
 
+# A process that is forked after loading, as by `Dataset.map(num_proc=2)`, can encode
+
+FORKED = """
+import os, signal, sys
+from univar import UniVaR
+
+models = [UniVaR(name, device="cpu") for name in ("univar", "univar-static")]
+models[1].save_pretrained(sys.argv[1])
+models.append(UniVaR(sys.argv[1], device="cpu"))
+for model in models:
+    if (child := os.fork()) == 0:
+        signal.alarm(30)  # a child that waits for threads of its parent would wait for ever
+        embeddings = model.encode(["Q: Is thrift a virtue? A: Yes, waste harms everyone."] * 100)
+        os._exit(embeddings.shape != (100, 384))
+    print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_process_that_is_forked_after_loading_encodes(tmp_path):
+    # Two threads of OpenMP even where there is one core: without a second there is nothing to wait for.
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", FORKED, str(tmp_path / "saved")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "0", "0"]
+
+
 # C2: a saved folder in an environment without univar
 
 WITHOUT_UNIVAR = """
