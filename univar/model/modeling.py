@@ -17,6 +17,7 @@ from sentence_transformers.util import load_file_path
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from univar.corpus.records import are_many
 from univar.model import weights
 from univar.model.cards import model_card
 from univar.model.modules import (
@@ -27,7 +28,7 @@ from univar.model.modules import (
     ViewTransformer,
     longest_first,
     parts,
-    without_arrays,
+    texts_of,
 )
 from univar.model.onnx_encoder import OnnxEncoder, is_export
 
@@ -56,7 +57,8 @@ class UniVaR(SentenceTransformer):
     """A value encoder: unit vectors `(V, D)` for views of QAs, `(n, D)` for single QAs.
 
     `encode` takes what every SentenceTransformer takes (a text, a list of texts) and also a list of lists of texts,
-    each a view. A view is a set: order does not matter, one QA a view is that QA's embedding, and memory grows with
+    each a view; in place of a text also a mapping with the keys `question` and `answer`, as a row of a data set, or
+    a `QARecord`. A view is a set: order does not matter, one QA a view is that QA's embedding, and memory grows with
     the batch and not with the size of the views. Not so with `view_pooling="concat"`, the paper's way: there a view
     is one text, in which order matters and whose end is cut off where it is longer than the encoder's window.
 
@@ -131,11 +133,17 @@ class UniVaR(SentenceTransformer):
         self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """The features of views; see `ViewTransformer.preprocess`."""
-        # The stock method takes an array for a sound.
-        return super().preprocess(without_arrays(inputs), prompt=prompt, **kwargs)
+        # The stock method takes an array for a sound, and a dict for several of sound, image and text.
+        return super().preprocess(texts_of(inputs), prompt=prompt, **kwargs)
+
+    def is_singular_input(self, inputs: Any) -> bool:  # type: ignore[override]  # narrows no types
+        """Whether `encode` is given one view and gives one row, see `univar.corpus.records.are_many`."""
+        return super().is_singular_input(inputs) and not are_many(inputs)
 
     def _inference(self, inputs: list[Any], **kwargs: Any) -> Any:
-        # Private in sentence-transformers: without it `encode` gives the same embeddings, of static models more slowly.
+        # Private in sentence-transformers: without it `encode` gives the same embeddings, of static models more slowly,
+        # and what is no view is told by its place in the batch, in which the longest is first.
+        inputs = texts_of(inputs)
         if isinstance(self[0], ViewStaticEmbedding) and all(isinstance(text, str) for text in inputs):
             kwargs["batch_size"] = max(kwargs["batch_size"], _STATIC_BATCH)
         return super()._inference(inputs, **kwargs)
