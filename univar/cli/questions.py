@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="questions",
     help="Check the question bank, or have an LLM write questions for values of your own.",
+    epilog="Example:  univar questions check my-questions.jsonl",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
