@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,23 @@ def test_every_public_name_exists():
 
     assert all(getattr(univar, name) is not None for name in univar.__all__)
     assert Path(univar.metric_path()).is_file()
+
+
+def test_dir_lists_the_public_names_and_no_others():
+    import univar
+
+    assert [name for name in dir(univar) if not name.startswith("__")] == sorted(univar.__all__)
+    assert "__version__" in dir(univar)
+
+
+@pytest.mark.usefixtures("shipped")
+def test_the_tour_that_help_shows_runs_as_it_stands(answers, monkeypatch, capsys):
+    import univar
+
+    monkeypatch.chdir(answers.parent)
+    exec("\n".join(re.findall(r"^    (.*)$", univar.__doc__, re.MULTILINE)), {})
+    assert 0 <= float(capsys.readouterr().out) <= 1
+    assert Path("map.html").stat().st_size > 100_000
 
 
 # Private names of other libraries, checked before univar is imported: when one goes away, this says so

@@ -1,15 +1,33 @@
 """UniVaR: the values in what LLMs answer, as vectors; how far apart LLMs are, and how much of it is style.
 
+A tour, from a corpus (a file or folder of answers with the columns question, answer, model and lang) to a map:
+
+    import evaluate, univar
+    from sentence_transformers import SentenceTransformer
+    from univar.analysis.pictures.map_page import write_map_html
+    from univar.analysis.value_map import build_map
+
+    records = list(univar.read_corpus("answers.parquet"))  # or csv, tsv, jsonl, json
+    model = SentenceTransformer("univar")  # offline: the weights come with the package
+    vectors = model.encode(univar.as_read(model, [record.text for record in records]))  # a row a QA
+    metric = evaluate.load(univar.metric_path())  # how well can the LLMs be told apart by one answer?
+    models, questions = zip(*((record.model, record.question) for record in records))
+    print(metric.compute(predictions=vectors, references=models, questions=questions)["knn_accuracy"])
+    write_map_html(build_map(records, vectors), "map.html")  # how far apart do they lie?
+
+Where to go next: `help(univar.UniVaR)` for views of many QAs, `help(univar.read_corpus)` for other columns,
+`load_dataset("univar-qa")` for questions to ask; in a terminal `univar --help`, where `univar demo` shows all of it.
+
 `import univar` is quick and silent: it loads no torch. It teaches `sentence_transformers` the model name `univar`
 and `datasets` the dataset name `univar-qa`, whichever is imported first. The public names below load on first use.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+import typing as _typing
 
-from univar.registration import register
+from univar.registration import register as _register
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from univar.analysis.comparison import Comparison, compare
     from univar.analysis.placement import Placement, place
     from univar.analysis.value_map import ValueMap, value_map
@@ -80,14 +98,15 @@ def metric_path() -> str:
     return str(Path(__file__).parent / "analysis" / "value_identification.py")
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        return getattr(_importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'univar' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    dunders = (name for name in globals() if name.startswith("__"))
+    return sorted({*__all__, *dunders})
 
 
-register()
+_register()

@@ -26,7 +26,7 @@ COMMANDS = [name for name in main.COMMANDS if name not in OTHERS]
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", main.COMMANDS)
 def test_the_help_of_every_command_shows_one_example_on_one_line(univar, monkeypatch, command, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     run = univar(command, "--help")

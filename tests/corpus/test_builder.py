@@ -11,7 +11,7 @@ import univar
 
 datasets = pytest.importorskip("datasets")
 
-from univar.corpus.questions.bank import control_questions, question_bank  # noqa: E402
+from univar.corpus.questions.bank import control_questions, question_bank, questions_in  # noqa: E402
 from univar.corpus.records import SCHEMA, QARecord, from_row, split_of, to_row, write_corpus  # noqa: E402
 from univar.corpus.simulation import simulated_records  # noqa: E402
 
@@ -89,11 +89,30 @@ def test_the_core_is_loaded_alone(lang, number):
         datasets.load_dataset(NAME, "controls", core=True)
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_several_languages_come_one_after_the_other(streaming):
+    loaded = datasets.load_dataset(NAME, lang=["fr", "eng", "fra"], streaming=streaming)
+    for split, rows in loaded.items():
+        expected = [q for q in (*questions_in("fra"), *question_bank()) if split_of(q.question_eng) == split]
+        assert [row["question_id"] for row in rows] == [question.question_id for question in expected]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("lang", [3, b"fra", [], {"fra"}, ["fra", 3]])
+def test_what_is_no_language_and_no_list_of_them_is_refused(lang, streaming):
+    with pytest.raises(
+        ValueError, match=r"lang must be the code of a language or a list of such codes, got .* of eng,"
+    ):
+        datasets.load_dataset(NAME, lang=lang, streaming=streaming)
+
+
 def test_a_language_that_the_bank_lacks_is_refused():
     with pytest.raises(ValueError, match="no questions in 'isl', only in eng"):
         datasets.load_dataset(NAME, lang="isl")
     with pytest.raises(ValueError, match="control questions are in English only, got lang='fra'"):
         datasets.load_dataset(NAME, "controls", lang="fra")
+    with pytest.raises(ValueError, match=r"control questions are in English only, got lang=\['eng', 'fra'\]"):
+        datasets.load_dataset(NAME, "controls", lang=["eng", "fra"])
 
 
 # Simulated corpora
@@ -203,6 +222,19 @@ def test_an_unknown_configuration_is_named_with_those_that_exist():
         datasets.load_dataset(NAME, "opinions")
 
 
+@pytest.mark.parametrize("name", [["questions"], 3])
+def test_what_is_no_name_of_a_configuration_is_refused_with_those_that_exist(name):
+    with pytest.raises(ValueError, match=r"is one of questions, controls, simulated, answers, got "):
+        datasets.load_dataset(NAME, name)
+
+
+@pytest.mark.parametrize("place", ["", 3, ["a", "b"]])
+def test_what_is_no_folder_is_refused_and_the_working_folder_not_read(place, answers, monkeypatch):
+    monkeypatch.chdir(answers)
+    with pytest.raises(ValueError, match="data_dir must be one folder or one file, got"):
+        datasets.load_dataset(NAME, "answers", data_dir=place)
+
+
 def test_answers_without_a_folder_are_refused():
     with pytest.raises(ValueError, match="needs data_dir="):
         datasets.load_dataset(NAME, "answers")
@@ -239,6 +271,8 @@ def test_options_out_of_range_are_refused_and_leave_no_cache():
         datasets.load_dataset(NAME, "simulated", identities=0)
     with pytest.raises(ValueError, match="style must be one of identity, redrawn, got 'plain'"):
         datasets.load_dataset(NAME, "simulated", style="plain")
+    with pytest.raises(ValueError, match="questions must be 1 to 5,760 and a whole number, got '20'"):
+        datasets.load_dataset(NAME, "simulated", questions="20")
     assert cache_folders() == set()
 
 

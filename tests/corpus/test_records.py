@@ -50,6 +50,12 @@ def test_a_long_answer_is_cut_into_passages_under_its_question():
     assert passages("abcd ef", characters=4) == ["abcd", "ef"]
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), ["So."]])
+def test_qa_text_says_what_is_no_text(missing):
+    with pytest.raises(TypeError, match=r"a question and its answer are texts, got 'Why\?' and"):
+        qa_text("Why?", missing)
+
+
 @pytest.mark.parametrize("text", ["Q: Why? A: So.", "Q: Why? A: ", "", "no answer at all", "Q: a A: b A: c"])
 def test_a_short_text_is_its_only_passage(text):
     assert passages(text) == [text]

@@ -286,8 +286,12 @@ def test_controls_answer_their_question():
         ({"identities": 0}, "identities must be at least 1.*got 0"),
         ({"questions": 0}, "questions must be 1 to 5,760.*got 0"),
         ({"questions": 10**6}, "questions must be 1 to 5,760.*got 1000000"),
-        ({"seed": -1}, "seed not negative.*-1"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"samples": 0}, "samples must be at least 1, got 0"),
+        ({"identities": "3"}, "identities must be at least 1 and a whole number, got '3'"),
+        ({"identities": True}, "identities must be at least 1 and a whole number, got True"),
+        ({"questions": 2.5}, "questions must be 1 to 5,760 and a whole number, got 2.5"),
+        ({"seed": None}, "seed must be at least 0 and a whole number, got None"),
         ({"style": "baroque"}, "style must be one of identity, redrawn, got 'baroque'"),
     ],
 )

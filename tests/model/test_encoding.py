@@ -2,6 +2,7 @@ import copy
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -81,6 +82,30 @@ def test_what_is_embedded_is_told_while_it_is(records, tiny_model, passage_reade
 
 def test_of_nothing_there_are_no_embeddings(tiny_model):
     assert embed_texts(tiny_model, []).shape == (0, 16)
+
+
+def test_qas_are_read_however_they_come(records, tiny_model, passage_reader):
+    rows = [{"question": record.question, "answer": record.answer} for record in records[:3]]
+    for given in (records[:3], rows, pd.Series(texts(records[:3])), iter(texts(records[:3]))):
+        assert as_read(tiny_model, given) == texts(records[:3])
+    assert as_read(passage_reader, rows) == [[text] for text in texts(records[:3])]
+
+
+@pytest.mark.parametrize(
+    "one", ["Q: a A: b", {"question": "a", "answer": "b"}, pd.DataFrame({"question": []}), None, 3]
+)
+def test_a_single_qa_is_not_read_as_many(passage_reader, one):
+    with pytest.raises(TypeError, match=r"(?s)as_read takes a list of QAs, got .*; of one QA give \[qa\], of a"):
+        as_read(passage_reader, one)
+
+
+def test_what_cannot_be_read_is_an_error_that_says_which_and_why(passage_reader):
+    with pytest.raises(TypeError, match=r"^QA 1: None \(NoneType\) is no QA; give a text as univar.qa_text"):
+        as_read(passage_reader, ["Q: a A: b", None])
+    with pytest.raises(TypeError, match=r"^QA 0: \['Q: a A: b'\] .*; as_read takes no views$"):
+        as_read(passage_reader, [["Q: a A: b"]])
+    with pytest.raises(TypeError, match="the model is 'univar'; give a loaded one"):
+        as_read("univar", ["Q: a A: b"])
 
 
 def test_no_more_of_a_corpus_is_read_than_is_encoded(records, tiny_model):

@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base import model as stock_model
 from sentence_transformers.base.modules import Normalize, Transformer
@@ -17,6 +20,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoTokenizer, LlamaConfig, LlamaModel
 
 from univar.analysis.comparison import representations
+from univar.corpus.records import QARecord
 from univar.model import weights
 from univar.model.modeling import UniVaR, is_shipped, load_model
 from univar.model.modules import MultiViewPooling, ViewTransformer
@@ -62,8 +66,65 @@ def test_a_view_may_be_an_array_as_in_a_data_frame(tiny_model, dtype):
     column = np.empty(len(VIEWS), dtype=object)
     column[:] = arrays
     assert_close(tiny_model.encode(column), tiny_model.encode(VIEWS))
-    with pytest.raises(TypeError, match=r"view 1 of the batch must be a text or a list of texts, got \[0\.5"):
+    with pytest.raises(TypeError, match=r"view 1: 0\.5 \(float\) is no QA"):
         tiny_model.encode([arrays[0], np.array([0.5, 0.5])])
+
+
+ROWS = [
+    {"question": "is it right", "answer": "yes always", "lang": "eng", "model": "aya"},
+    {"question": "est-ce juste", "answer": "oui", "lang": "fra", "question_eng": "is it right", "answer_eng": "no"},
+]
+RECORDS = [QARecord("0", row["question"], row["answer"], "aya", row["lang"]) for row in ROWS]
+RECORDS[1] = replace(RECORDS[1], question_eng="is it right", answer_eng="no")
+TEXTS = ["Q: is it right A: yes always", "Q: is it right A: no"]
+
+
+@pytest.mark.parametrize(
+    "qas",
+    [
+        ROWS,
+        RECORDS,
+        [ROWS[0], RECORDS[1]],
+        (text for text in TEXTS),
+        pd.Series(TEXTS, index=[5, 7]),
+        pd.Series(ROWS),
+        [row for _, row in pd.DataFrame(ROWS).iterrows()],  # whose first row has no number for a question_eng
+        pd.DataFrame(ROWS).to_dict("records"),
+        Dataset.from_pandas(pd.DataFrame(ROWS)),
+        [{"text": text} for text in TEXTS],
+    ],
+    ids=[
+        "rows",
+        "records",
+        "mixed",
+        "iterator",
+        "column",
+        "column of rows",
+        "rows of a frame",
+        "frame",
+        "data set",
+        "what sentence-transformers takes for texts",
+    ],
+)
+def test_qas_are_taken_as_they_come(tiny_model, qas):
+    assert_close(tiny_model.encode(qas), tiny_model.encode(TEXTS))
+
+
+@pytest.mark.parametrize("qa", [ROWS[1], RECORDS[1], pd.DataFrame(ROWS).iloc[1], {"text": TEXTS[1]}])
+def test_a_single_qa_gives_one_row_and_several_a_view(tiny_model, qa):
+    assert_close(tiny_model.encode(qa), tiny_model.encode(TEXTS[1]))
+    assert_close(tiny_model.encode([[ROWS[0], qa], [qa]]), tiny_model.encode([TEXTS, TEXTS[1:]]))
+
+
+def test_a_data_frame_is_no_qa_and_the_error_says_what_of_it_is(tiny_model):
+    with pytest.raises(TypeError, match=r'many QAs are a list of QAs, .* frame\.to_dict\("records"\)'):
+        tiny_model.encode(pd.DataFrame(ROWS))
+
+
+def test_what_is_no_qa_is_told_by_its_place_among_what_was_given(tiny_model):
+    # The longest is encoded first.
+    with pytest.raises(TypeError, match=r"^view 2: None \(NoneType\) is no QA"):
+        tiny_model.encode(["q", "q yes no", None, "q yes"])
 
 
 def test_nothing_is_encoded_as_nothing(tiny_model):
@@ -136,6 +197,32 @@ def test_other_models_stay_as_they_are(tiny_encoder_folder):
         pass
 
     assert type(Derived(str(tiny_encoder_folder), device="cpu")) is Derived
+
+
+# A process that is forked after loading, as by `Dataset.map(num_proc=2)`, can encode
+
+FORKED = """
+import os, signal, sys
+from univar import UniVaR
+
+models = [UniVaR(name, device="cpu") for name in ("univar", "univar-static")]
+models[1].save_pretrained(sys.argv[1])
+models.append(UniVaR(sys.argv[1], device="cpu"))
+for model in models:
+    if (child := os.fork()) == 0:
+        signal.alarm(30)  # a child that waits for threads of its parent would wait for ever
+        embeddings = model.encode(["Q: Is thrift a virtue? A: Yes, waste harms everyone."] * 100)
+        os._exit(embeddings.shape != (100, 384))
+    print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_process_that_is_forked_after_loading_encodes(tmp_path):
+    # Two threads of OpenMP even where there is one core: without a second there is nothing to wait for.
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", FORKED, str(tmp_path / "saved")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "0", "0"]
 
 
 # C2: a saved folder in an environment without univar
@@ -476,9 +563,9 @@ def test_tokens_of_views_are_not_given_instead_of_tokens_of_qas(tiny_model):
 
 
 def test_what_is_no_view_is_an_error(tiny_model):
-    with pytest.raises(ValueError, match="view 0 of the batch is empty"):
+    with pytest.raises(ValueError, match="view 0 is empty"):
         tiny_model.encode([[]])
-    with pytest.raises(TypeError, match="must be a text or a list of texts, got 3"):
+    with pytest.raises(TypeError, match=r"3 \(int\) is no QA; give a text as univar.qa_text"):
         tiny_model.encode([3])
 
 

@@ -177,13 +177,13 @@ def test_an_empty_batch_has_no_features(transformer):
 
 
 def test_an_empty_view_is_an_error_that_says_which(transformer):
-    with pytest.raises(ValueError, match="view 1 of the batch is empty"):
+    with pytest.raises(ValueError, match="view 1 is empty; a view holds at least one QA"):
         transformer.preprocess(["q yes", []])
 
 
-@pytest.mark.parametrize("wrong", [None, 3, {"text": "q"}, ["q", None], [["q"]]])
-def test_what_is_no_text_is_an_error_that_says_which(transformer, wrong):
-    with pytest.raises(TypeError, match="view 1 of the batch must be a text or a list of texts, got"):
+@pytest.mark.parametrize("wrong", [None, 3, {"question": "q"}, ["q", None], [["q"]]])
+def test_what_is_no_qa_is_an_error_that_says_which_and_what_to_give(transformer, wrong):
+    with pytest.raises(TypeError, match=r"^view 1: .* is no QA; give a text as univar\.qa_text"):
         transformer.preprocess(["q yes", wrong])
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="corpus",
     help="Make a corpus of elicited answers: translate, count, build, push.",
+    epilog="Example:  univar corpus build answers/ --out corpus/",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )

@@ -62,6 +62,7 @@ load_dataset("univar-qa") is such a file after to_json, to_csv or to_parquet.
 app = typer.Typer(
     name="questions",
     help=_HELP,
+    epilog="Example:  univar questions check my-questions.jsonl",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )

@@ -3,8 +3,9 @@
 import hashlib
 import inspect
 import logging
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -15,7 +16,15 @@ import datasets
 
 from univar.corpus import readers, reasoning, simulation
 from univar.corpus.languages import language_code
-from univar.corpus.questions.bank import FORMS, Question, control_questions, core_questions, questions_in, topics
+from univar.corpus.questions.bank import (
+    FORMS,
+    Question,
+    bank_languages,
+    control_questions,
+    core_questions,
+    questions_in,
+    topics,
+)
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.readers import CorpusError, Rejects, read_corpus
 from univar.corpus.records import SCHEMA, Split, split_of, to_row
@@ -24,7 +33,7 @@ from univar.corpus.simulation import StyleMode, asked_questions, simulated_recor
 logger = logging.getLogger(__name__)
 
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-_EXAMPLES = 'load_dataset("univar-qa", "simulated"), load_dataset("univar-qa", "answers", data_dir="folder")'
+_EXAMPLE = 'load_dataset("univar-qa", "answers", data_dir="folder")'
 
 
 @dataclass
@@ -46,10 +55,21 @@ class UniVaRQAConfig(datasets.BuilderConfig, ABC):  # type: ignore[misc]
 
 @dataclass
 class QuestionsConfig(UniVaRQAConfig):
-    """The question bank in one language, its core alone, or its control questions, which are in English."""
+    """The question bank in one language or several, or its control questions, which are in English.
 
-    lang: str = "eng"
+    Attributes:
+        lang: A language, or a list of them: then the questions come language by language.
+        core: Whether the core alone is wanted.
+    """
+
+    lang: str | Sequence[str] = "eng"
     core: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            names = ", ".join(config.name for config in UniVaRQA.BUILDER_CONFIGS)
+            raise ValueError(f"the name of a configuration of univar-qa is one of {names}, got {self.name!r}")
+        super().__post_init__()
 
     def questions(self) -> tuple[Question, ...]:
         """All questions of the configuration."""
@@ -57,14 +77,25 @@ class QuestionsConfig(UniVaRQAConfig):
             raise ValueError(
                 f"the configuration {self.name} reads no files, got data_dir={self.data_dir!r}; leave it out"
             )
-        lang = language_code(self.lang)
+        languages = self._languages()
         if self.name == "controls":
-            if lang != "eng":
+            if languages != ["eng"]:
                 raise ValueError(f"control questions are in English only, got lang={self.lang!r}")
             if self.core:
                 raise ValueError("control questions have no core; leave core=True out")
             return control_questions()
-        return core_questions(lang) if self.core else questions_in(lang)
+        of = core_questions if self.core else questions_in
+        return tuple(question for language in languages for question in of(language))
+
+    def _languages(self) -> list[str]:
+        """The codes that are asked for, each once."""
+        given = [self.lang] if isinstance(self.lang, str) else self.lang
+        if not isinstance(given, list | tuple) or not given or not all(isinstance(code, str) for code in given):
+            raise ValueError(
+                f"lang must be the code of a language or a list of such codes, got {self.lang!r}; for example "
+                f'lang="fra" or lang=["fra", "eng"], of {", ".join(bank_languages())}'
+            )
+        return list(dict.fromkeys(map(language_code, given)))
 
     def fingerprint(self) -> str:
         """Depends on the questions themselves."""
@@ -104,7 +135,9 @@ class AnswersConfig(UniVaRQAConfig):
     def fingerprint(self) -> str:
         """Depends on the place, size and time of the files, so that a changed folder is read again."""
         if self.data_dir is None:
-            raise ValueError(f"the configuration answers needs data_dir=, a folder or file; for example {_EXAMPLES}")
+            raise ValueError(f"the configuration answers needs data_dir=, a folder or file; for example {_EXAMPLE}")
+        if not isinstance(self.data_dir, str | os.PathLike) or not os.fspath(self.data_dir):
+            raise ValueError(f"data_dir must be one folder or one file, got {self.data_dir!r}; for example {_EXAMPLE}")
         source = Path(self.data_dir).expanduser().resolve()
         if not source.exists():
             raise CorpusError(f"no such file or folder: {source}; data_dir is where the answers are")
@@ -124,7 +157,7 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
     of `split_of` (a split that no question falls into is left out); `answers` has one, train.
     """
 
-    BUILDER_CONFIG_CLASS = UniVaRQAConfig
+    BUILDER_CONFIG_CLASS = QuestionsConfig  # where the name is no text, which is refused
     BUILDER_CONFIGS = (
         QuestionsConfig(name="questions"),
         QuestionsConfig(name="controls"),

@@ -4,8 +4,8 @@ import functools
 import hashlib
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -28,6 +28,8 @@ PASSAGE_TOKENS = 128
 """That the longest passage has, about, with its question."""
 
 _ROWS_PER_GROUP = 10_000
+
+_TEXT_FIELDS = ("question", "answer", "lang", "question_eng", "answer_eng")
 
 SCHEMA = pa.schema(
     [
@@ -112,8 +114,11 @@ def qa_text(question: str, answer: str, *, question_budget: int = QUESTION_BUDGE
         'Q: ab … ij A: Yes.'
 
     Raises:
+        TypeError: If the question or the answer is no text.
         ValueError: If the budget is below 5 characters.
     """
+    if not isinstance(question, str) or not isinstance(answer, str):
+        raise TypeError(f"a question and its answer are texts, got {question!r:.80} and {answer!r:.80}")
     if question_budget < 5:
         raise ValueError(f"question_budget must be at least 5 characters, got {question_budget}")
     question, answer = question.strip(), answer.strip()
@@ -121,6 +126,56 @@ def qa_text(question: str, answer: str, *, question_budget: int = QUESTION_BUDGE
         head, tail = -(-(question_budget - 1) // 2), (question_budget - 1) // 2
         question = f"{question[:head].rstrip()} … {question[-tail:].lstrip()}"
     return f"Q: {question} A: {answer}"
+
+
+def text_of(qa: object) -> str:
+    """The text of one QA, however it is given.
+
+    Args:
+        qa: A text, which is taken as it is; a record; or what has the keys `question` and `answer`: a mapping, as a
+            row of a data set, or a row of a data frame. Of one in another language the English version is taken, if
+            there is one, as of a record.
+
+    Example:
+        >>> text_of({"question": "Is thrift a virtue?", "answer": "Yes.", "model": "aya"})
+        'Q: Is thrift a virtue? A: Yes.'
+
+    Raises:
+        TypeError: If it is none of these; the message says what to give.
+    """
+    if isinstance(qa, str):
+        return str(qa)
+    if isinstance(qa, QARecord):
+        return qa.text
+    keys = list(qa.keys()) if hasattr(qa, "keys") else []
+    if "question" not in keys or "answer" not in keys:
+        kind = f"keys: {', '.join(map(str, keys))}" if keys else type(qa).__name__
+        raise TypeError(
+            f"{qa!r:.80} ({kind}) is no QA; give a text as univar.qa_text(question, answer) makes it, "
+            "a mapping with the keys question and answer, or a QARecord"
+        )
+    row = {name: qa[name] for name in _TEXT_FIELDS if name in keys}  # type: ignore[index]
+    if isinstance(row["question"], Iterable) and not isinstance(row["question"], str):
+        raise TypeError(
+            f"a QA has one question, got {row['question']!r:.80}; many QAs are a list of QAs, "
+            'which of a data frame is frame.to_dict("records")'
+        )
+    # In a data frame what is missing is a number, which counts as true.
+    english = [text if isinstance(text := row.get(name), str) else None for name in ("question_eng", "answer_eng")]
+    record = QARecord("", row["question"], row["answer"], "", row.get("lang", ""))
+    return replace(record, question_eng=english[0], answer_eng=english[1]).text
+
+
+def are_many(qas: object) -> bool:
+    """Whether something holds QAs one after the other, as a list, a column or a data set does.
+
+    A text does not, nor a set, which has no order, nor what has keys: a QA as a mapping, or a data frame.
+    """
+    if isinstance(qas, str | bytes | Set) or not isinstance(qas, Iterable) or getattr(qas, "ndim", 1) == 0:
+        return False
+    keys = qas.keys() if hasattr(qas, "keys") else None
+    # The keys of a column, which has `tolist`, are row numbers; a row of a data frame is a column of its fields.
+    return keys is None or (hasattr(qas, "tolist") and "question" not in keys)
 
 
 def passage_characters(window: int | None) -> int:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from numbers import Integral
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -103,7 +104,7 @@ def simulate(
             style of every answer anew, which takes it out of the views as the paper's paraphrases do: for training.
 
     Raises:
-        ValueError: If a number or `style` is out of range.
+        ValueError: If a number is none, or out of range, or there is no such style.
     """
     stances, styles = draw_identities(identities, seed=seed)
     records = simulated_records(identities, questions, seed=seed, samples=samples, style=style)
@@ -116,8 +117,7 @@ def simulated_records(
     """The records of `simulate` one after the other, made as they are asked for; arguments and errors are the same."""
     stances, styles = draw_identities(identities, seed=seed)
     asked = asked_questions(questions, seed=seed)
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1, got {samples}")
+    _check("samples", samples, 1)
     if style not in get_args(StyleMode):
         raise ValueError(f"style must be one of {', '.join(get_args(StyleMode))}, got {style!r}")
     columns = {value: column for column, value in enumerate(value_names())}
@@ -146,8 +146,7 @@ def simulate_controls(
     Raises:
         ValueError: If a number is out of range.
     """
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1, got {samples}")
+    _check("samples", samples, 1)
     entries = {f"control-{topic}": list(items) for topic, items in _asset("controls")["topics"].items()}
     bank = [framed for name, items in entries.items() for framed in _framed(name, [e["question"] for e in items], None)]
 
@@ -178,8 +177,8 @@ def draw_identities(identities: int, *, seed: int = 0) -> tuple[FloatArray, Floa
     Raises:
         ValueError: If there is less than one identity or the seed is negative.
     """
-    if identities < 1 or seed < 0:
-        raise ValueError(f"identities must be at least 1 and seed not negative, got {identities} and {seed}")
+    _check("identities", identities, 1)
+    _check("seed", seed, 0)
     width = len(value_names())
     stances = np.empty((identities, width))
     styles = np.empty((identities, len(STYLE_FEATURES)))
@@ -247,10 +246,18 @@ def _framed(name: str, questions: Sequence[str], value: str | None) -> list[Ques
     ]
 
 
+def _check(name: str, number: Any, least: int, most: float = math.inf) -> None:
+    """Raises ValueError unless this is a whole number in the range."""
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if not whole or not least <= number <= most:
+        allowed = f"at least {least}" if most == math.inf else f"{least} to {most:,}"
+        raise ValueError(f"{name} must be {allowed}{'' if whole else ' and a whole number'}, got {number!r}")
+
+
 def _pick(bank: Sequence[Question], count: int, seed: int) -> list[Question]:
     """`count` questions spread evenly over topics, in an order fixed by the seed; as they were written, then framed."""
-    if seed < 0 or not 1 <= count <= len(bank):
-        raise ValueError(f"questions must be 1 to {len(bank):,} and seed not negative, got {count} and {seed}")
+    _check("questions", count, 1, len(bank))
+    _check("seed", seed, 0)
     generator = random.Random(f"{seed}/questions")
     topics: dict[str, list[Question]] = {}
     for question in generator.sample(bank, len(bank)):

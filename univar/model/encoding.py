@@ -13,7 +13,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from univar.corpus.records import SCHEMA, QARecord, chunked, passage_characters, passages, question_hash, to_row
+from univar.corpus.records import (
+    SCHEMA,
+    QARecord,
+    are_many,
+    chunked,
+    passage_characters,
+    passages,
+    question_hash,
+    text_of,
+    to_row,
+)
 from univar.files import replacing
 
 if TYPE_CHECKING:
@@ -74,18 +84,35 @@ class SentenceModel(Protocol):
         """From a list of texts, and options, to their embeddings `(n, d)`."""
 
 
-def as_read(model: object, texts: Iterable[str]) -> list[str] | list[list[str]]:
-    """QA texts in the form in which `model.encode` reads each of them as it was trained to, one row a text.
+def as_read(model: object, texts: Iterable[object]) -> list[str] | list[list[str]]:
+    """QAs in the form in which `model.encode` reads each of them as it was trained to, one row a QA.
 
-    For a model that was trained on passages each text is the view of its passages, so that a long answer is read
-    whole; for any other it is the text, of which the model reads what its window holds.
+    For a model that was trained on passages each QA is the view of its passages, so that a long answer is read
+    whole; for any other it is its text, of which the model reads what its window holds.
 
     Args:
         model: A UniVaR model, whose training record tells, or any other.
-        texts: As `univar.corpus.records.qa_text` gives them.
+        texts: QAs, as texts that `univar.corpus.records.qa_text` gives or otherwise, see `text_of` there.
+
+    Raises:
+        TypeError: If `model` is none, as a name is not, or `texts` is a single QA, or holds what is no QA.
     """
+    if not hasattr(model, "encode") or isinstance(model, str):
+        raise TypeError(f"the model is {model!r:.80}; give a loaded one, as SentenceTransformer(name) is")
+    if not are_many(texts):
+        raise TypeError(
+            f"as_read takes a list of QAs, got {texts!r:.80}; of one QA give [qa], of a data frame "
+            'frame.to_dict("records")'
+        )
     characters = passage_read(model)
-    return list(texts) if characters is None else [passages(text, characters=characters) for text in texts]
+    read = []
+    for number, qa in enumerate(texts):
+        try:
+            read.append(text_of(qa))
+        except TypeError as error:
+            views = "; as_read takes no views" if isinstance(qa, list | tuple) else ""
+            raise TypeError(f"QA {number}: {error}{views}") from None
+    return read if characters is None else [passages(text, characters=characters) for text in read]
 
 
 def passage_read(model: object) -> int | None:

@@ -3,9 +3,11 @@
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Self
+from threading import Thread
+from typing import Any, Self, TypeVar
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -15,6 +17,7 @@ from sentence_transformers.util import load_file_path
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from univar.corpus.records import are_many
 from univar.model import weights
 from univar.model.cards import model_card
 from univar.model.modules import (
@@ -25,7 +28,7 @@ from univar.model.modules import (
     ViewTransformer,
     longest_first,
     parts,
-    without_arrays,
+    texts_of,
 )
 from univar.model.onnx_encoder import OnnxEncoder, is_export
 
@@ -46,6 +49,7 @@ _CHANGED = {
     "Changed weights": "These weights are not those that the training described above ended in: they were changed "
     "afterwards, and what they identify was not measured."
 }
+Loaded = TypeVar("Loaded")
 _HUB_KEYS = ("token", "cache_folder", "revision", "local_files_only")
 
 
@@ -53,7 +57,8 @@ class UniVaR(SentenceTransformer):
     """A value encoder: unit vectors `(V, D)` for views of QAs, `(n, D)` for single QAs.
 
     `encode` takes what every SentenceTransformer takes (a text, a list of texts) and also a list of lists of texts,
-    each a view. A view is a set: order does not matter, one QA a view is that QA's embedding, and memory grows with
+    each a view; in place of a text also a mapping with the keys `question` and `answer`, as a row of a data set, or
+    a `QARecord`. A view is a set: order does not matter, one QA a view is that QA's embedding, and memory grows with
     the batch and not with the size of the views. Not so with `view_pooling="concat"`, the paper's way: there a view
     is one text, in which order matters and whose end is cut off where it is longer than the encoder's window.
 
@@ -89,11 +94,9 @@ class UniVaR(SentenceTransformer):
             model_name_or_path = weights.static_student()
         elif model_name_or_path is not None and os.path.isdir(model_name_or_path):
             _check_folder(Path(model_name_or_path))
+        self._shipped = shipped
         super().__init__(None if model_name_or_path is None else str(model_name_or_path), **kwargs)
-        if shipped == STATIC:
-            self.float()  # stored in half precision, in which CPUs are slow
         if shipped == SHIPPED:
-            weights.apply_shipped(self.encoder)
             self.training_record = weights.shipped_record()
             # The base encoder reads more tokens than the weights were trained with.
             self.max_seq_length = self.training_record["recipe"]["max_tokens"] or self.max_seq_length
@@ -109,7 +112,13 @@ class UniVaR(SentenceTransformer):
     ) -> tuple[OrderedDict[str, nn.Module], dict[str, Any]]:
         # Private in sentence-transformers, which has no public way for a subclass to add modules that modules.json
         # must not name; tests/model/test_modeling.py fails if it goes away.
-        modules, module_kwargs = super()._load_modules(model_name_or_path, *args, **kwargs)
+        stock = super()._load_modules
+
+        def load() -> tuple[list[nn.Module], dict[str, Any]]:
+            modules, module_kwargs = stock(model_name_or_path, *args, **kwargs)
+            return _with_shipped_weights(_in_order(modules), self._shipped), module_kwargs
+
+        modules, module_kwargs = _in_own_thread(load)
         hub = {key: kwargs[key] for key in _HUB_KEYS if key in kwargs}
         pooling = None
         if load_file_path(model_name_or_path, f"{_VIEW_POOLING_FOLDER}/config.json", **hub):
@@ -118,17 +127,23 @@ class UniVaR(SentenceTransformer):
             self._model_card_text = None  # the card of another model
         if record := load_file_path(model_name_or_path, weights.RECORD_FILE, **hub):
             self.training_record = json.loads(Path(record).read_text(encoding="utf-8"))
-        return _with_views(_in_order(modules), pooling, self._view_pooling), module_kwargs
+        return _with_views(modules, pooling, self._view_pooling), module_kwargs
 
     def preprocess(  # type: ignore[override]  # views are one more kind of input
         self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """The features of views; see `ViewTransformer.preprocess`."""
-        # The stock method takes an array for a sound.
-        return super().preprocess(without_arrays(inputs), prompt=prompt, **kwargs)
+        # The stock method takes an array for a sound, and a dict for several of sound, image and text.
+        return super().preprocess(texts_of(inputs), prompt=prompt, **kwargs)
+
+    def is_singular_input(self, inputs: Any) -> bool:  # type: ignore[override]  # narrows no types
+        """Whether `encode` is given one view and gives one row, see `univar.corpus.records.are_many`."""
+        return super().is_singular_input(inputs) and not are_many(inputs)
 
     def _inference(self, inputs: list[Any], **kwargs: Any) -> Any:
-        # Private in sentence-transformers: without it `encode` gives the same embeddings, of static models more slowly.
+        # Private in sentence-transformers: without it `encode` gives the same embeddings, of static models more slowly,
+        # and what is no view is told by its place in the batch, in which the longest is first.
+        inputs = texts_of(inputs)
         if isinstance(self[0], ViewStaticEmbedding) and all(isinstance(text, str) for text in inputs):
             kwargs["batch_size"] = max(kwargs["batch_size"], _STATIC_BATCH)
         return super()._inference(inputs, **kwargs)
@@ -340,6 +355,39 @@ def _check_folder(folder: Path) -> None:
             f"{folder} is no model folder: it has neither modules.json nor config.json. "
             "Give a folder that `univar train --out` or `save_pretrained` wrote, or a Hub id"
         )
+
+
+def _in_own_thread(load: Callable[[], Loaded]) -> Loaded:
+    """What `load` gives, from a thread that has ended: this process may be forked afterwards.
+
+    Any larger operation of torch on a CPU (a product, a sum, a copy) starts threads of OpenMP, which belong to the
+    thread that it runs in and end with it. Were that the caller's, then a child made by fork, as by
+    `Dataset.map(num_proc=2)`, would have none of them and wait for them for ever in its first operation. Fewer threads
+    (`torch.set_num_threads(1)`) would do too, but for all that runs in this process meanwhile.
+    """
+    loaded: Future[Loaded] = Future()
+
+    def run() -> None:
+        try:
+            loaded.set_result(load())
+        except BaseException as error:
+            loaded.set_exception(error)
+
+    thread = Thread(target=run, daemon=True)  # Ctrl-C does not wait for a download
+    thread.start()
+    result = loaded.result()
+    thread.join()
+    return result
+
+
+def _with_shipped_weights(modules: list[nn.Module], shipped: str | None) -> list[nn.Module]:
+    """The same modules, their weights as they are meant by one of the names that ship, if by any."""
+    if shipped == SHIPPED:
+        weights.apply_shipped(modules[0].auto_model)  # type: ignore[arg-type]
+    if shipped == STATIC:
+        for module in modules:
+            module.float()  # stored in half precision, in which CPUs are slow
+    return modules
 
 
 def _in_order(modules: Iterable[nn.Module] | Mapping[str, nn.Module]) -> list[nn.Module]:

@@ -1,6 +1,6 @@
 """The two modules that a multi-view encoder adds to sentence-transformers: views in, one vector a view out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -13,37 +13,55 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from torch import Tensor, nn
 from torch.nn import functional
 
+from univar.corpus.records import QARecord, text_of
+
 ViewPooling = Literal["mean", "attention", "concat"]
-View = str | Sequence[str] | npt.NDArray[Any]
+QA = str | QARecord | Mapping[str, Any]
+View = QA | Sequence[QA] | npt.NDArray[Any]
 
 
-def without_arrays(inputs: Sequence[View]) -> list[str | Sequence[str]]:
-    """The same views, those that are arrays of texts (as in a column of a data frame) as lists."""
-    return [view.tolist() if isinstance(view, np.ndarray) else view for view in inputs]
+def texts_of(inputs: Sequence[View]) -> list[str | list[str]]:
+    """V views, each as the text of its QA or as a list of the texts of its QAs.
+
+    Args:
+        inputs: V items, each a QA as `univar.corpus.records.text_of` takes it, or a list, tuple or array of QAs.
+
+    Raises:
+        ValueError: If a view holds no QA.
+        TypeError: If an item is neither a QA nor a list of QAs.
+    """
+    views: list[str | list[str]] = []
+    for number, view in enumerate(inputs):
+        view = view.tolist() if isinstance(view, np.ndarray) else view
+        if isinstance(view, list | tuple) and not view:
+            raise ValueError(f"view {number} is empty; a view holds at least one QA")
+        try:
+            views.append([_text_of(qa) for qa in view] if isinstance(view, list | tuple) else _text_of(view))
+        except TypeError as error:
+            raise TypeError(f"view {number}: {error}") from None
+    return views
+
+
+def _text_of(qa: object) -> str:
+    # What sentence-transformers takes for a text, where it takes images too.
+    return text_of(qa["text"] if isinstance(qa, Mapping) and qa.keys() == {"text"} else qa)
 
 
 def flatten_views(inputs: Sequence[View], *, join: bool = False) -> tuple[list[str], list[int]]:
     """The Q QA texts of V views one after the other, and for each the number of its view.
 
-    Args:
-        inputs: V items, each a QA text or a list, tuple or array of QA texts.
-        join: The QAs of a view by newlines, so that each view counts as one QA.
+    See `texts_of` for what it takes and refuses.
 
-    Raises:
-        ValueError: If a view holds no QA.
-        TypeError: If an item is neither a text nor a list of texts.
+    Args:
+        inputs: V views.
+        join: The QAs of a view by newlines, so that each view counts as one QA.
     """
     texts: list[str] = []
     view_ids: list[int] = []
-    for number, view in enumerate(without_arrays(inputs)):
-        qas = [view] if isinstance(view, str) else view
-        if not isinstance(qas, list | tuple) or not all(isinstance(qa, str) for qa in qas):
-            raise TypeError(f"view {number} of the batch must be a text or a list of texts, got {view!r:.80}")
-        if not qas:
-            raise ValueError(f"view {number} of the batch is empty; a view holds at least one QA")
-        given = ["\n".join(qas)] if join else qas
-        texts.extend(given)
-        view_ids.extend([number] * len(given))
+    for number, view in enumerate(texts_of(inputs)):
+        qas = [view] if isinstance(view, str) else ["\n".join(view)] if join else view
+        texts.extend(qas)
+        view_ids.extend([number] * len(qas))
     return texts, view_ids
 
 
@@ -75,10 +93,10 @@ class ViewTransformer(Transformer):
     ) -> dict[str, Any]:
         """Tokenises a batch of V views holding Q QAs in all; a view that is joined counts as one QA.
 
-        See `flatten_views` for what it refuses.
+        See `texts_of` for what it takes and refuses.
 
         Args:
-            inputs: V items, each a QA text or a list, tuple or array of QA texts.
+            inputs: V items, each a QA or a list, tuple or array of QAs.
             prompt: Put before every QA.
             kwargs: For `Transformer.preprocess`.
         """

@@ -17,8 +17,9 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import InputModule, Normalize
 from tokenizers import Encoding, Tokenizer
 
+from univar.corpus.records import are_many
 from univar.model import weights
-from univar.model.modules import MultiViewPooling, View, flatten_views, without_arrays
+from univar.model.modules import MultiViewPooling, View, flatten_views, texts_of
 
 GRAPH_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
@@ -71,11 +72,17 @@ class OnnxEncoder(SentenceTransformer):
         self, inputs: Sequence[View], prompt: str | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """The encodings of views; see `OnnxTransformer.preprocess`."""
-        # The stock method takes an array for a sound.
-        return super().preprocess(without_arrays(inputs), prompt=prompt, **kwargs)
+        # The stock method takes an array for a sound, and a dict for several of sound, image and text.
+        return super().preprocess(texts_of(inputs), prompt=prompt, **kwargs)
+
+    def is_singular_input(self, inputs: Any) -> bool:  # type: ignore[override]  # narrows no types
+        """Whether `encode` is given one view and gives one row, see `univar.corpus.records.are_many`."""
+        return super().is_singular_input(inputs) and not are_many(inputs)
 
     def _inference(self, inputs: list[Any], **kwargs: Any) -> Any:
-        # Private in sentence-transformers: without it `encode` gives the same embeddings more slowly.
+        # Private in sentence-transformers: without it `encode` gives the same embeddings more slowly, and what is no
+        # view is told by its place in the batch, in which the longest is first.
+        inputs = texts_of(inputs)
         if all(isinstance(text, str) for text in inputs):
             kwargs["batch_size"] = max(kwargs["batch_size"], _LEAST_BATCH)
         return super()._inference(inputs, **kwargs)
