@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
+LOWEST = $(VENV)-lowest
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help install demo test test-slow lint fix bench weights student style ablations seeds metric-space cards
+.PHONY: help install demo test test-slow test-lowest lint fix bench weights student style ablations seeds metric-space cards
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made.
@@ -12,20 +14,27 @@ help:  ## Say what can be made.
 
 install: $(INSTALLED)  ## Create .venv and install the package with what its development needs.
 
-$(INSTALLED): setup.cfg pyproject.toml
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
 demo: install  ## Read simulated LLMs with known values; prints where the map is.
 	$(BIN)/univar demo
 
 test: install  ## Run the tests (offline, a few minutes).
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest $(PARALLEL)
 
-test-slow: install  ## Run the tests that take minutes each.
+test-slow: install  ## Run the tests that take minutes each; one of them needs a package index.
 	$(BIN)/python -m pytest -m slow
+
+test-lowest:  ## Run the tests on the lowest versions that setup.cfg allows, in an environment of their own.
+	$(PYTHON) -m venv --clear $(LOWEST)
+	sed -nE 's/^    ([A-Za-z0-9_-]+)(\[.*\])?>=(.*)/\1==\3/p' setup.cfg | sort -u > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/pip install --quiet --upgrade pip
+	$(LOWEST)/bin/pip install --quiet --constraint $(LOWEST)/constraints.txt --editable ".[dev]"
+	$(LOWEST)/bin/python -m pytest $(PARALLEL)
 
 lint: install  ## Check style, types and dependencies.
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Tiny real encoders and corpora, made by the tests."""
 
+import gc
 import hashlib
 import json
 import logging
@@ -47,6 +48,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 WORDS = "q a yes no always never honest thrift family law is it right wrong to lie save help i think one should"
 MODELS = ("aya", "mixtral", "solar")
 HEADER = "question,answer,model,lang\n"
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector the libraries: accelerate and torch call it often, half a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,18 @@
 
 A tour, from a corpus (a file or folder of answers with the columns question, answer, model and lang) to a map:
 
-    import evaluate, univar
+    import univar
     from sentence_transformers import SentenceTransformer
-    from univar.analysis.pictures.map_page import write_map_html
-    from univar.analysis.value_map import build_map
 
-    records = list(univar.read_corpus("answers.parquet"))  # or csv, tsv, jsonl, json
-    model = SentenceTransformer("univar")  # offline: the weights come with the package
-    vectors = model.encode(univar.as_read(model, [record.text for record in records]))  # a row a QA
-    metric = evaluate.load(univar.metric_path())  # how well can the LLMs be told apart by one answer?
-    models, questions = zip(*((record.model, record.question) for record in records))
-    print(metric.compute(predictions=vectors, references=models, questions=questions)["knn_accuracy"])
-    write_map_html(build_map(records, vectors), "map.html")  # how far apart do they lie?
+    corpus = univar.embed("answers.parquet")  # or csv, jsonl, a data frame; offline: the weights come with the package
+    corpus.save("vectors.parquet")  # stands in for the answers from now on, and nothing is encoded again
+    print(univar.compare(corpus))  # how well can the LLMs be told apart by one answer?
+    print(univar.place(corpus).to_pandas())  # which known LLMs are they nearest to, and how sure is that?
+    univar.value_map(corpus).plot().write_html("map.html")  # how far apart do they lie?
+    model = SentenceTransformer("univar")  # the encoder by itself
+    print(model.encode(["Q: Is thrift a virtue? A: Yes, waste harms everyone."]).shape)
 
+Every finding prints itself in a sentence and has .to_pandas(), .to_dict(), .to_markdown() and mostly .plot().
 Where to go next: `help(univar.UniVaR)` for views of many QAs, `help(univar.read_corpus)` for other columns,
 `load_dataset("univar-qa")` for questions to ask; in a terminal `univar --help`, where `univar demo` shows all of it.
 
