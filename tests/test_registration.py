@@ -87,7 +87,6 @@ def test_dir_lists_the_public_names_and_no_others():
     assert "__version__" in dir(univar)
 
 
-@pytest.mark.usefixtures("shipped")
 def test_the_tour_that_help_shows_runs_as_it_stands(answers, monkeypatch, capsys):
     import univar
 

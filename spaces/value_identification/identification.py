@@ -7,7 +7,7 @@ methods read the same embeddings: k nearest neighbours and a linear probe (paper
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
 from .statistics import Interval, cluster_bootstrap
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Matrix: TypeAlias = npt.NDArray[Any] | sparse.sparray | sparse.spmatrix
 Strings: TypeAlias = Sequence[str] | npt.NDArray[np.object_]
@@ -68,6 +71,34 @@ class Identification:
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values, the interval as `low` and `high`."""
         return asdict(self) | {"interval": self.interval._asdict()}
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """One row of the fields; the ends of the interval are `low` and `high`."""
+        import pandas as pd
+
+        fields = asdict(self) | self.interval._asdict()
+        del fields["interval"]
+        return pd.DataFrame([fields])
+
+    def to_markdown(self) -> str:
+        """One row: method, n, questions, identities, chance, accuracy with its interval, F1; in percent."""
+        cells = (self.method, self.n, self.questions, self.identities, *map(_percent, (self.chance, self.accuracy)))
+        ends = f"{_percent(self.interval.low)} to {_percent(self.interval.high)}"
+        head = "| method | n | questions | identities | chance | accuracy | 95 % interval | F1 |"
+        rule = "|---|---:|---:|---:|---:|---:|---:|---:|"
+        return f"{head}\n{rule}\n| {' | '.join(map(str, cells))} | {ends} | {_percent(self.f1_weighted)} |\n"
+
+    def __str__(self) -> str:
+        how = "by a linear probe" if self.k is None else f"by {self.k} nearest neighbours"
+        return (
+            f"{_percent(self.accuracy)} % of {self.n:,} answers to {self.questions:,} questions were named right {how} "
+            f"(95 % interval {_percent(self.interval.low)} to {_percent(self.interval.high)}, by bootstrap over "
+            f"questions; chance {_percent(self.chance)}, {self.identities:,} identities)."
+        )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
 
 
 def gallery_query_masks(

@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from univar.analysis.geometry import FloatArray
+from univar.analysis.pictures.fonts import fonts_for
 from univar.files import replacing
 
 _DOT = {"s": 9, "alpha": 0.45, "linewidths": 0}
@@ -28,17 +29,23 @@ def draw_agreement(
         titles: Above the panel of a representation and a truth.
         path: Of the picture, which appears whole or not at all.
     """
+    with fonts_for([*distances, *truths, *titles.values()]), replacing(Path(path)) as temporary:
+        _figure(distances, truths, titles).savefig(temporary, format="png", metadata={"Software": None})
+
+
+def _figure(
+    distances: Mapping[str, FloatArray], truths: Mapping[str, FloatArray], titles: Mapping[tuple[str, str], str]
+) -> Figure:
     figure = Figure(figsize=(4.2 * len(truths), 3.6 * len(distances)), dpi=140, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(distances), len(truths), squeeze=False, sharex="col", sharey="row")
     for row, (name, found) in zip(panels, distances.items(), strict=True):
         for axes, (truth, known), colour in zip(row, truths.items(), _COLOURS, strict=False):
             axes.scatter(known, found, color=colour, **_DOT)
-            axes.set_title(titles[name, truth], fontsize=9)
+            axes.set_title(titles[name, truth], fontsize=9, parse_math=False)
             axes.grid(visible=True, color="#e4e4e4", linewidth=0.6)
             axes.set_axisbelow(True)
-        row[0].set_ylabel(f"distance by {name}")
+        row[0].set_ylabel(f"distance by {name}", parse_math=False)
     for axes, truth in zip(panels[-1], truths, strict=True):
-        axes.set_xlabel(f"known distance of {truth}")
-    with replacing(Path(path)) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+        axes.set_xlabel(f"known distance of {truth}", parse_math=False)
+    return figure

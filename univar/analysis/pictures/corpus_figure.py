@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from univar.analysis.pictures.fonts import fitted, fonts_for
 from univar.corpus.building import Counts
 from univar.corpus.filters import REASONS
 from univar.files import replacing
@@ -34,17 +35,17 @@ def draw_counts(counts: Counts, path: str | os.PathLike[str]) -> None:
     shares = np.array(
         [[found.kept, *(found.reasons[reason] for reason in REASONS)] for found in counts.values()], dtype=float
     ) / np.array([[found.answers] for found in counts.values()])
-    with matplotlib.style.context("default"):
+    names = [
+        f"{fitted(identity.model, _LONGEST_NAME)} ({identity.lang}), n = {found.answers:,}"
+        for identity, found in counts.items()
+    ]
+    with matplotlib.style.context("default"), fonts_for(names):
         figure = Figure(figsize=(_WIDTH, _MARGIN + _ROW * len(counts)), dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(columns)), [column.replace(" ", "\n") for column in columns])
         axes.xaxis.tick_top()
-        names = [
-            f"{identity.model[:_LONGEST_NAME]} ({identity.lang}), n = {found.answers:,}"
-            for identity, found in counts.items()
-        ]
         # parse_math: the name of a model may hold dollar signs.
         for label, name in zip(axes.set_yticks(range(len(names)), names), names, strict=True):
             label.label1.set(text=name, parse_math=False)

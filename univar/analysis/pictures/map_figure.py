@@ -24,7 +24,8 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from univar.analysis.names import printable, short_names, shortened
+from univar.analysis.names import short_names
+from univar.analysis.pictures.fonts import boxes_untold, fitted, fonts_for
 from univar.analysis.value_map import (
     CAVEAT,
     ColorBy,
@@ -107,14 +108,15 @@ def draw_map(
     if suffix not in _METADATA:
         raise ValueError(f"cannot draw a map as {Path(path).name!r}; use a name that ends in .png, .svg or .pdf")
     figure = map_figure(value_map, color_by=color_by, title=title)
-    with matplotlib.style.context(_STYLE), replacing(path) as temporary:
+    with matplotlib.style.context(_STYLE), boxes_untold(), replacing(path) as temporary:
         figure.savefig(temporary, format=suffix, metadata=_METADATA[suffix])
 
 
 def map_figure(value_map: ValueMap, *, color_by: ColorBy = "auto", title: str | None = None) -> Figure:
     """The value map as a matplotlib figure that pyplot knows nothing of; see `draw_map`."""
-    looks, names = looks_of(value_map, color_by), short_names(value_map.identities)
-    with matplotlib.style.context(_STYLE):
+    looks, names = looks_of(value_map, color_by), [fitted(name, 40) for name in short_names(value_map.identities)]
+    texts = [*names, *(look.group for look in looks), title or "", caption(value_map)]
+    with matplotlib.style.context(_STYLE), fonts_for(texts):
         figure, axes = _figure_without_labels(value_map, looks, title, beside=_EDGE)
         if not _label_beside(figure, axes, value_map, names, looks):
             beside = max(size[0] for size in _label_sizes(figure, names, 8)) / _DPI + 0.25
@@ -199,7 +201,7 @@ def _figure_without_labels(
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((beside / _WIDTH, _BOTTOM / height, 1 - 2 * beside / _WIDTH, 1 - (top + _BOTTOM) / height))
-    heading = shortened(printable(title or "Value map"), 90)
+    heading = fitted(title or "Value map", 90)
     left = _EDGE / _WIDTH
     figure.text(left, 1 - 0.3 / height, heading, size=13, weight="bold", color=_INK, va="center", parse_math=False)
     if key_rows:
@@ -223,7 +225,7 @@ def _draw_key(figure: Figure, groups: Sequence[Look]) -> None:
     )  # fmt: skip
     for text, look in zip(key.get_texts(), groups, strict=True):
         # Set afterwards: a name that begins with "_" would be left out, one with "$" read as mathematics.
-        text.set(text=shortened(look.group, 18), parse_math=False, color=_INK)
+        text.set(text=fitted(look.group, 18), parse_math=False, color=_INK)
 
 
 def _draw_content(axes: Axes, value_map: ValueMap, looks: Sequence[Look]) -> int:
