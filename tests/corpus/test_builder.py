@@ -224,7 +224,7 @@ def test_an_unknown_configuration_is_named_with_those_that_exist():
 
 @pytest.mark.parametrize("name", [["questions"], 3])
 def test_what_is_no_name_of_a_configuration_is_refused_with_those_that_exist(name):
-    with pytest.raises(ValueError, match=r"is one of questions, controls, simulated, answers, got "):
+    with pytest.raises(ValueError, match=r"is one of questions, controls, poles, simulated, answers, got "):
         datasets.load_dataset(NAME, name)
 
 

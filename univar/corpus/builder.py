@@ -25,6 +25,7 @@ from univar.corpus.questions.bank import (
     questions_in,
     topics,
 )
+from univar.corpus.questions.poles import VOICES, Pole, poles
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.readers import CorpusError, Rejects, read_corpus
 from univar.corpus.records import SCHEMA, Split, split_of, to_row
@@ -103,6 +104,17 @@ class QuestionsConfig(UniVaRQAConfig):
 
 
 @dataclass
+class PolesConfig(UniVaRQAConfig):
+    """Written answers from both ends of every value, each in two voices, in English."""
+
+    def fingerprint(self) -> str:
+        """Depends on the poles themselves."""
+        if self.data_dir is not None:
+            raise ValueError(f"the configuration poles reads no files, got data_dir={self.data_dir!r}; leave it out")
+        return _digest(*map(repr, poles()))
+
+
+@dataclass
 class SimulatedConfig(UniVaRQAConfig):
     """A corpus whose latent values are known; the options are those of `univar.corpus.simulation.simulate`."""
 
@@ -154,13 +166,15 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
     """The question bank, or QAs with the columns of `univar.corpus.records.SCHEMA`, as a `datasets` dataset.
 
     `questions` (the default), `controls` and `simulated` have the splits train, validation and test by the fixed rule
-    of `split_of` (a split that no question falls into is left out); `answers` has one, train.
+    of `split_of` (a split that no question falls into is left out), `poles` by that of `Pole.split`; `answers` has one,
+    train.
     """
 
     BUILDER_CONFIG_CLASS = QuestionsConfig  # where the name is no text, which is refused
     BUILDER_CONFIGS = (
         QuestionsConfig(name="questions"),
         QuestionsConfig(name="controls"),
+        PolesConfig(name="poles"),
         SimulatedConfig(name="simulated"),
         AnswersConfig(name="answers"),
     )
@@ -173,6 +187,12 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
                 features=_question_features(),
                 license="CC-BY-4.0",
             )
+        if isinstance(self.config, PolesConfig):
+            return datasets.DatasetInfo(
+                description="Answers of people who hold a value dear and of people who do not, in twelve voices.",
+                features=_pole_features(),
+                license="CC-BY-4.0",
+            )
         return datasets.DatasetInfo(
             description="Answers of LLMs to value-eliciting questions.",
             features=datasets.Features.from_arrow_schema(SCHEMA),
@@ -181,6 +201,8 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         if isinstance(self.config, QuestionsConfig):
             return _by_split(question.question_key for question in self.config.questions())
+        if isinstance(self.config, PolesConfig):
+            return _present({pole.split for pole in poles()})
         if isinstance(self.config, SimulatedConfig):
             asked = asked_questions(self.config.questions, seed=self.config.seed)
             return _by_split(question.text for question in asked)
@@ -193,6 +215,9 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
         if isinstance(self.config, QuestionsConfig):
             chosen = (q for q in self.config.questions() if split_of(q.question_key) == split)
             yield from ((row, _question_row(question)) for row, question in enumerate(chosen))
+            return
+        if isinstance(self.config, PolesConfig):
+            yield from ((row, _pole_row(pole)) for row, pole in enumerate(poles()) if pole.split == split)
             return
         if isinstance(self.config, SimulatedConfig):
             records = simulated_records(**self.config.options())
@@ -208,7 +233,11 @@ class UniVaRQA(datasets.GeneratorBasedBuilder):  # type: ignore[misc]
 
 
 def _by_split(questions: Iterable[str]) -> list[datasets.SplitGenerator]:
-    used = {split_of(question) for question in questions}  # `datasets` cannot read a split without rows
+    return _present({split_of(question) for question in questions})
+
+
+def _present(used: set[Split]) -> list[datasets.SplitGenerator]:
+    # `datasets` cannot read a split without rows.
     return [datasets.SplitGenerator(name=split, gen_kwargs={"split": split}) for split in _SPLITS if split in used]
 
 
@@ -227,6 +256,27 @@ def _question_features() -> datasets.Features:
             "paraphrases": datasets.List(datasets.Value("string")),
         }
     )
+
+
+def _pole_features() -> datasets.Features:
+    questions = _question_features()
+    return datasets.Features(
+        {
+            **{name: questions[name] for name in ("question_id", "question", "value", "form")},
+            "answer": datasets.Value("string"),
+            "stance": datasets.Value("int8"),
+            "voice": datasets.ClassLabel(names=list(VOICES)),
+            "author": datasets.Value("string"),
+            "lang": datasets.Value("string"),
+        }
+    )
+
+
+def _pole_row(pole: Pole) -> dict[str, Any]:
+    asked = pole.question
+    question = {name: getattr(asked, name) for name in ("question_id", "question", "value", "form")}
+    said = {name: getattr(pole, name) for name in ("answer", "stance", "voice", "author", "lang")}
+    return {**question, **said}
 
 
 def _question_row(question: Question) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from univar.corpus.filters import REASONS
 from univar.corpus.languages import languages
 from univar.corpus.questions.bank import FORMS, bank_languages, control_questions, question_bank
 from univar.corpus.questions.checks import distribution
+from univar.corpus.questions.poles import VOICES, poles
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.records import Identity
 
@@ -21,6 +22,7 @@ def dataset_card() -> str:
     """The README.md of the question bank: use, composition, how it was made and checked, limits, citation."""
     taxonomy, bank, controls = reference_taxonomy(), question_bank(), control_questions()
     found, of_controls = distribution(bank, taxonomy), distribution(controls, taxonomy)
+    spoken = Counter(pole.voice for pole in poles())
     data = DatasetCardData(
         language=list(bank_languages()),
         license="cc-by-4.0",
@@ -43,6 +45,10 @@ def dataset_card() -> str:
         by_form=[(form, (found["form"][form], of_controls["form"][form])) for form in FORMS],
         by_topic=found["topic"].most_common(),
         control_topics=[topic.name for topic in taxonomy.control_topics],
+        poles=len(poles()),
+        pole_questions=len({pole.question.question_id for pole in poles()}),
+        pole_splits=Counter(pole.split for pole in poles()).most_common(),
+        voices={voice: (spoken[voice], like) for voice, like in VOICES.items()},
         per_control_topic=len(controls) // len(taxonomy.control_topics),
     )
     return str(card)

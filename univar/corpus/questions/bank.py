@@ -73,7 +73,7 @@ def control_questions() -> tuple[Question, ...]:
 def translated_questions() -> tuple[Question, ...]:
     """One question a value in each language other than English; machine-written, not reviewed by natives."""
     originals = {question.question_id: question for question in question_bank()}
-    return tuple(_translated(originals[row["question_id"]], row) for row in _rows("translations"))
+    return tuple(_translated(originals[row["question_id"]], row) for row in asset_rows("translations"))
 
 
 def questions_in(lang: str) -> tuple[Question, ...]:
@@ -160,7 +160,7 @@ def topics(kind: Literal["value", "control"]) -> tuple[str, ...]:
 
 
 def _english(name: str) -> Iterator[Question]:
-    for row in _rows(name):
+    for row in asset_rows(name):
         paraphrases = tuple(row.get("paraphrases", ()))
         yield Question(
             row["question_id"],
@@ -186,6 +186,7 @@ def _translated(original: Question, row: dict[str, str]) -> Question:
     )
 
 
-def _rows(name: str) -> list[dict[str, Any]]:
+def asset_rows(name: str) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines among the questions that ship."""
     text = (files("univar") / "assets" / "questions" / f"{name}.jsonl").read_text("utf-8")
     return [json.loads(line) for line in text.split("\n") if line]
