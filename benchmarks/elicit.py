@@ -57,7 +57,8 @@ def serve() -> None:
 
 def with_univar(url: str, number: int) -> None:
     from univar.corpus.asking.answers import AnswerFolder
-    from univar.corpus.asking.elicitation import LLM, Plan, Sampling, elicit
+    from univar.corpus.asking.elicitation import Plan, Sampling, elicit
+    from univar.corpus.asking.models import LLM
     from univar.corpus.questions.bank import question_bank
 
     questions = question_bank()[:1000]

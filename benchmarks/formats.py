@@ -24,7 +24,8 @@ os.environ["RAYON_NUM_THREADS"] = str(torch.get_num_threads())
 
 from sentence_transformers import SentenceTransformer
 
-from univar.analysis.comparison import OPENING, sentence_encoder, side_by_side
+from univar.analysis.comparison import OPENING, side_by_side
+from univar.analysis.representations import sentence_encoder
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash
 from univar.corpus.simulation import simulate

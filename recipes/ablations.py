@@ -28,7 +28,8 @@ from recipes.identified import identified
 from recipes.runs import Run, keep, kept
 from recipes.ship import CORPORA, DOCS, controls, sample, simulated, trained_controls
 from recipes.variants import MAX_TOKENS, REFERENCE, SHIPPED, VARIANTS, StyleRemoval, Variant, part, recipe_of
-from univar.analysis.comparison import Encoder, SentenceModel, sentence_encoder, tfidf
+from univar.analysis.comparison import SentenceModel
+from univar.analysis.representations import Encoder, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.model import controls as control_answers

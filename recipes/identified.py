@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from univar.analysis.comparison import OPENING, Encoder
+from univar.analysis.comparison import OPENING
 from univar.analysis.identification import Identification, identify_knn, identify_linear
+from univar.analysis.representations import Encoder
 from univar.corpus.records import QARecord, question_hash
 
 

@@ -20,7 +20,8 @@ from recipes.ablations import Corpora, style_removed
 from recipes.runs import Run, keep, kept
 from recipes.ship import CORPORA, DOCS, controls, sample, simulated, trained_controls
 from recipes.variants import REFERENCE, Variant, recipe_of
-from univar.analysis.comparison import OPENING, Encoder, sentence_encoder, side_by_side, tfidf
+from univar.analysis.comparison import OPENING, side_by_side
+from univar.analysis.representations import Encoder, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash, split_of
 from univar.model.modeling import load_model

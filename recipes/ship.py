@@ -16,9 +16,10 @@ from typing import NamedTuple
 import safetensors.torch
 from torch import Tensor
 
-from univar.analysis.comparison import Comparison, sentence_encoder, side_by_side, tfidf
+from univar.analysis.comparison import Comparison, side_by_side
 from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.reference import build_reference, write_reference
+from univar.analysis.representations import sentence_encoder, tfidf
 from univar.analysis.value_map import build_map
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash

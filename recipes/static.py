@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from recipes.ship import ATTRIBUTION, CORPORA, controls, simulated, trained_controls
-from univar.analysis.comparison import OPENING, sentence_encoder, side_by_side, tfidf
+from univar.analysis.comparison import OPENING, side_by_side
+from univar.analysis.representations import sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, passages, question_hash, split_of
 from univar.files import replacing

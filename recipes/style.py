@@ -16,8 +16,8 @@ from recipes.identified import identified
 from recipes.pages import filled
 from recipes.restyling import restyle
 from recipes.ship import CORPORA, DOCS, controls, sample
-from univar.analysis.comparison import Encoder, representations
 from univar.analysis.identification import Identification
+from univar.analysis.representations import Encoder, representations
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_halves, question_hash
 from univar.files import replacing

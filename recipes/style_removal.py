@@ -16,7 +16,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn import functional
 
-from univar.analysis.comparison import Encoder
+from univar.analysis.representations import Encoder
 from univar.corpus.records import Identity, QARecord, normalised_question
 from univar.model.losses import MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from univar.analysis.comparison import Comparison, compare, representations, sentence_encoder, side_by_side, tfidf
+from univar.analysis.comparison import Comparison, compare, side_by_side
+from univar.analysis.representations import representations, sentence_encoder, tfidf
 from univar.corpus.records import QARecord, question_fraction, question_hash, split_of
 from univar.model.embedded import EmbeddedCorpus, EmbeddedCorpusError
 from univar.model.encoding import Provenance

@@ -11,7 +11,7 @@ import pytest
 from tests.chat_server import Answer, serving
 from univar.cli.corpus import ReasonName
 from univar.corpus.asking import endpoints
-from univar.corpus.asking.elicitation import LLM
+from univar.corpus.asking.models import LLM
 from univar.corpus.filters import REASONS
 from univar.corpus.questions.bank import control_questions
 from univar.corpus.readers import read_corpus

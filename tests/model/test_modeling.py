@@ -19,7 +19,7 @@ from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoTokenizer, LlamaConfig, LlamaModel
 
-from univar.analysis.comparison import representations
+from univar.analysis.representations import representations
 from univar.corpus.records import QARecord
 from univar.model import weights
 from univar.model.modeling import UniVaR, is_shipped, load_model

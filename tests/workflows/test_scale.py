@@ -16,8 +16,9 @@ import pytest
 from tests.chat_server import Answer, serving
 from tests.tiny_nllb import SENTENCES
 from univar.corpus.asking.answers import AnswerFolder, ElicitationError, shards
-from univar.corpus.asking.elicitation import LLM, Plan, Sampling, elicit
+from univar.corpus.asking.elicitation import Plan, Sampling, elicit
 from univar.corpus.asking.endpoints import EndpointError
+from univar.corpus.asking.models import LLM
 from univar.corpus.questions.bank import Question
 from univar.corpus.readers import CorpusError, read_corpus
 from univar.corpus.translation.answers import MEMORY, Translating, elicited_tables, translate_answers

@@ -9,36 +9,29 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-
 from univar.analysis.identification import (
     Identification,
-    Matrix,
     check_labels,
     gallery_query_masks,
     identify_knn,
     identify_linear,
 )
+from univar.analysis.representations import Encoder, representations, stored_encoder
 from univar.analysis.results import markdown_table, percent
 from univar.corpus.records import Identity, QARecord, question_fraction, question_hash
 from univar.model.embedded import (
     Corpus,
     EmbeddedCorpus,
-    EmbeddedCorpusError,
     check_fingerprint,
     embed,
     is_embedded,
     records_of,
 )
-from univar.model.encoding import SentenceModel, embed_texts
+from univar.model.encoding import SentenceModel
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
-"""From the texts of the gallery and of the query to their embeddings, `(g, d)` and `(q, d)`, dense or sparse."""
 
 CorpusName: TypeAlias = Literal["values", "control"]
 
@@ -52,91 +45,6 @@ MAX_CHARACTERS = 8000
 _HEADER = ("corpus", "representation", "identities", "n", "k", "chance", "k-NN", "k-NN F1", "linear @1", "@5", "@10")
 
 logger = logging.getLogger(__name__)
-
-
-def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
-    """An encoder from a sentence model; every distinct text is encoded once, and read whole by any model.
-
-    Args:
-        model: See `univar.model.encoding.embed_texts`.
-        options: For its `encode`, such as `batch_size=16` or `show_progress_bar=True`.
-    """
-
-    def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
-        row_of = {text: row for row, text in enumerate(dict.fromkeys(gallery + query))}
-        embeddings = embed_texts(model, list(row_of), **options)
-        return embeddings[[row_of[text] for text in gallery]], embeddings[[row_of[text] for text in query]]
-
-    return encode
-
-
-def stored_encoder(*corpora: EmbeddedCorpus, max_characters: int) -> Encoder:
-    """An encoder that looks vectors up in embedded corpora of one model, and encodes nothing.
-
-    Args:
-        corpora: Of the same fingerprint.
-        max_characters: To which the texts that are looked up were cut; the vectors are of whole ones.
-    """
-    if len({corpus.provenance.fingerprint for corpus in corpora}) > 1:
-        raise EmbeddedCorpusError(f"two corpora embedded by {corpora[0].provenance.model!r} are of different weights")
-    row_of: dict[str, Any] = {
-        record.text[:max_characters]: vector
-        for corpus in corpora
-        for record, vector in zip(corpus.records, corpus.embeddings, strict=True)
-    }
-
-    def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
-        if missing := sum(text not in row_of for text in gallery + query):
-            name = corpora[0].provenance.model
-            raise EmbeddedCorpusError(
-                f"{missing:,} of {len(gallery) + len(query):,} QAs have no vector by {name}: embed these answers "
-                f"by the same model, `univar encode ANSWERS --model {name} --out FILE`"
-            )
-        first, second = (np.array([row_of[text] for text in side]) for side in (gallery, query))
-        return first, second
-
-    return encode
-
-
-def tfidf() -> Encoder:
-    """The surface baseline: TF-IDF of words and word pairs, fitted on the gallery alone.
-
-    It knows wording and style and nothing else, so a representation of values should do better on value questions
-    and worse on control questions. Scripts that put no space between words are hardly covered.
-    """
-
-    def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=1)
-        return vectorizer.fit_transform(gallery), vectorizer.transform(query)
-
-    return encode
-
-
-def representations(
-    names: Iterable[str], *, load: Callable[[str], SentenceModel] | None = None, **options: Any
-) -> tuple[dict[str, Encoder], frozenset[str]]:
-    """Encoders by name, and `question_hash` of every question that any of them is known to be trained on.
-
-    Args:
-        names: `tfidf`, or what `load` takes. Only UniVaR models record their questions.
-        load: From a name to its model; `univar.model.modeling.load_model` if None.
-        options: For `sentence_encoder`, and by it for every model's `encode`.
-    """
-    if load is None:
-        # Here, not above: torch takes seconds, and comparing other encoders needs none of it.
-        from univar.model.modeling import load_model
-
-        load = load_model
-    encoders: dict[str, Encoder] = {}
-    trained_on: set[str] = set()
-    for name in names:
-        if name == "tfidf":
-            encoders[name] = tfidf()
-            continue
-        model = load(name)
-        encoders[name] = sentence_encoder(model, **options)
-        trained_on.update(getattr(model, "training_record", {}).get("questions", ()))
-    return encoders, frozenset(trained_on)
 
 
 @dataclass(frozen=True, slots=True)

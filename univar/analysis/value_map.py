@@ -18,17 +18,17 @@ UMAP is left out, since numba is heavy to carry.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from univar.analysis.names import printable, provider, short_names
+from univar.analysis.question_share import FloatArray, IntArray, Placed, placed_rows, sums_of, without_questions
 from univar.analysis.results import markdown_table
-from univar.corpus.records import Identity, QARecord, identity_labels, normalised_question
+from univar.corpus.records import Identity, QARecord, identity_labels
 from univar.model.embedded import Corpus, embed
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ logger = logging.getLogger(__name__)
 
 Method = Literal["pca", "tsne"]
 ColorBy = Literal["auto", "lang", "model"]
-FloatArray = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.intp]
 
 RESAMPLES = 1000
 """Bootstrap resamples behind an ellipse."""
@@ -155,19 +153,6 @@ class ValueMap:
         ]
 
 
-class _Corpus(NamedTuple):
-    """Rows that are placed on the map: embeddings (n, d), identity and question of each, and the record it is."""
-
-    embeddings: FloatArray
-    labels: IntArray
-    questions: IntArray
-    rows: IntArray
-
-    def take(self, which: IntArray | npt.NDArray[np.bool_]) -> "_Corpus":
-        """Some of the rows, by index or mask."""
-        return _Corpus(self.embeddings[which], self.labels[which], self.questions[which], self.rows[which])
-
-
 def project(embeddings: npt.ArrayLike, *, method: Method = "pca", seed: int = 0) -> FloatArray:
     """Places of embeddings in two dimensions, the same for the same input and seed.
 
@@ -236,7 +221,7 @@ def build_map(
     identities, labels = identity_labels(records)
     if max_points < max(2, len(identities)):
         raise ValueError(f"max_points must be at least 2 and one an identity ({len(identities)}), got {max_points}")
-    corpus, centred = _without_questions(_corpus_of(records, vectors, labels), len(identities), centre_questions)
+    corpus, centred = without_questions(placed_rows(records, vectors, labels), len(identities), centre_questions)
     drawn = _balanced_rows(corpus.labels, max_points, seed)
     if method == "tsne":
         corpus = corpus.take(drawn)
@@ -389,69 +374,6 @@ def _checked(embeddings: npt.ArrayLike) -> FloatArray:
     return vectors
 
 
-def _corpus_of(records: Sequence[QARecord], vectors: FloatArray, labels: Sequence[int]) -> _Corpus:
-    keys: dict[str, int] = {}
-    questions = [keys.setdefault(normalised_question(record.question_key), len(keys)) for record in records]
-    return _Corpus(vectors, np.asarray(labels, dtype=np.intp), np.asarray(questions), np.arange(len(records)))
-
-
-def _without_questions(corpus: _Corpus, m: int, wanted: bool | None) -> tuple[_Corpus, bool]:
-    """The corpus with the share of each question removed, and whether that was done (see `build_map`)."""
-    if wanted is False or (wanted is None and m < 2):
-        return corpus, False
-    answered = _pair_counts(corpus.labels, corpus.questions, m)
-    shared = ((answered > 0).sum(axis=0) > 1)[corpus.questions]
-    kept = corpus.take(shared)
-    if (wanted or shared.mean() >= 0.5) and _connected(kept.labels, kept.questions, m):
-        return kept._replace(embeddings=_residuals(kept, m)), True
-    reason = "the identities are not connected by enough questions that several of them answered"
-    if wanted:
-        raise ValueError(f"cannot centre questions: {reason}; set question_eng in every language, or pass None")
-    logger.warning("the map shows topics as well as identities: %s", reason)
-    return corpus, False
-
-
-def _pair_counts(labels: IntArray, questions: IntArray, m: int) -> FloatArray:
-    """(m, q) how many QAs each identity has to each question."""
-    shape = (m, int(questions.max(initial=-1)) + 1)
-    return np.asarray(sparse.coo_array((np.ones(len(labels)), (labels, questions)), shape).toarray())
-
-
-def _connected(labels: IntArray, questions: IntArray, m: int) -> bool:
-    """Whether shared questions lead from every identity to every other one."""
-    answered = _pair_counts(labels, questions, m) > 0
-    components: int = sparse.csgraph.connected_components(answered @ answered.T, directed=False)[0]
-    return len(labels) > 0 and components == 1 and bool(answered.any(axis=1).all())
-
-
-def _residuals(corpus: _Corpus, m: int) -> FloatArray:
-    """Embeddings (n, d) less the share of their question, by least squares on embedding = identity + question.
-
-    Where every identity answered every question this is the embedding less the question's mean. Where some did not,
-    the mean would depend on who happened to answer; the joint fit does not.
-    """
-    _, questions = np.unique(corpus.questions, return_inverse=True)
-    counts = _pair_counts(corpus.labels, questions, m)
-    answers = counts.sum(axis=0)
-    of_identity = _sums(corpus.embeddings, corpus.labels, m)
-    of_question = _sums(corpus.embeddings, questions, len(answers))
-    # The normal equations with the questions eliminated: an m by m Laplacian, singular by one common constant.
-    weights = counts / answers
-    laplacian = np.diag(counts.sum(axis=1)) - weights @ counts.T
-    identity_share = np.linalg.pinv(laplacian, hermitian=True) @ (of_identity - weights @ of_question)
-    question_share = (of_question - counts.T @ identity_share) / answers[:, None]
-    residuals = corpus.embeddings - question_share.astype(corpus.embeddings.dtype)[questions]
-    # Equal answers differ from their mean by rounding alone; a projection would blow that up to a picture.
-    noise = 16 * np.finfo(residuals.dtype).eps * np.abs(corpus.embeddings).max()
-    return np.where(np.abs(residuals) <= noise, 0, residuals)
-
-
-def _sums(values: FloatArray, groups: IntArray, number: int) -> FloatArray:
-    """(number, d) sums of the rows of each group."""
-    members = sparse.coo_array((np.ones(len(groups)), (groups, np.arange(len(groups)))), (number, len(groups)))
-    return np.asarray(members.tocsr() @ values)
-
-
 def _balanced_rows(labels: IntArray, limit: int, seed: int) -> IntArray:
     """At most `limit` rows in random order, dealt out one an identity and round."""
     shuffled = np.random.default_rng(seed).permutation(len(labels))
@@ -474,18 +396,18 @@ def _centroids(
         names, members = np.unique(questions[own], return_inverse=True)
         if len(names) > 1:
             draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES)
-            sums = _sums(places[own].astype(np.float64), members, len(names))
+            sums = sums_of(places[own].astype(np.float64), members, len(names))
             means = (draws @ sums) / (draws @ np.bincount(members))[:, None]
             covariances[label] = np.cov(means, rowvar=False)
     return centroids, covariances
 
 
 def _explained(
-    places: FloatArray, corpus: _Corpus, centroids: FloatArray
+    places: FloatArray, corpus: Placed, centroids: FloatArray
 ) -> tuple[tuple[float, float] | None, float | None]:
     """Shares of variance the axes show: of the QAs, an axis each, and of the identities' means, both together."""
     m = len(centroids)
-    means = _sums(corpus.embeddings, corpus.labels, m) / np.bincount(corpus.labels, minlength=m)[:, None]
+    means = sums_of(corpus.embeddings, corpus.labels, m) / np.bincount(corpus.labels, minlength=m)[:, None]
     whole, between = float(corpus.embeddings.var(axis=0).sum()), float(means.var(axis=0).sum())
     first, second = (float(share) for share in places.var(axis=0))
     return (

@@ -16,8 +16,9 @@ from univar.cli.terminal import err, printable, result, say, working
 
 if TYPE_CHECKING:
     from univar.corpus.asking.answers import AnswerFolder
-    from univar.corpus.asking.elicitation import LLM, Estimate, Plan, Watch
+    from univar.corpus.asking.elicitation import Estimate, Plan, Watch
     from univar.corpus.asking.elicitation import Progress as Elicited
+    from univar.corpus.asking.models import LLM
     from univar.corpus.questions.bank import Question
 
 app = typer.Typer()
@@ -103,8 +104,9 @@ def elicit(
     Only name, endpoint and languages are needed.
     """
     from univar.corpus.asking.answers import AnswerFolder
-    from univar.corpus.asking.elicitation import Plan, Sampling, estimate, read_models, same_served
+    from univar.corpus.asking.elicitation import Plan, Sampling, estimate, same_served
     from univar.corpus.asking.elicitation import elicit as elicit_answers
+    from univar.corpus.asking.models import read_models
 
     output_folder(out_folder)
     llms = read_models(models)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from univar.analysis.comparison import OPENING, Comparison, sentence_encoder, side_by_side, tfidf
+from univar.analysis.comparison import OPENING, Comparison, side_by_side
 from univar.analysis.geometry import GeometryAgreement, geometry_agreement, identity_distances
 from univar.analysis.pictures.agreement_figure import draw_agreement
 from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.pictures.map_page import write_map_html
+from univar.analysis.representations import sentence_encoder, tfidf
 from univar.analysis.value_map import CAVEAT, build_map
 from univar.corpus.records import QARecord, question_hash, write_corpus
 from univar.corpus.simulation import (

@@ -18,8 +18,9 @@ from datatrove.data import DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
 from univar.corpus.asking.answers import AnswerFolder, ElicitationError, shards
-from univar.corpus.asking.elicitation import LLM, Plan, Sampling, elicit
+from univar.corpus.asking.elicitation import Plan, Sampling, elicit
 from univar.corpus.asking.endpoints import EndpointError
+from univar.corpus.asking.models import LLM
 from univar.corpus.questions.bank import Question
 from univar.corpus.readers import NoUsableRowError, read_corpus
 from univar.corpus.translation.answers import MEMORY, Translating, translate_answers

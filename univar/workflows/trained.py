@@ -14,8 +14,9 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.util import get_rank
 from transformers.trainer import TRAINER_STATE_NAME
 
-from univar.analysis.comparison import Comparison, Encoder, sentence_encoder, side_by_side, tfidf
+from univar.analysis.comparison import Comparison, side_by_side
 from univar.analysis.identification import identify_knn
+from univar.analysis.representations import Encoder, sentence_encoder, tfidf
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.files import replacing
 from univar.model.encoding import as_read

@@ -194,7 +194,8 @@ import json, resource, sys
 from pathlib import Path
 from univar.corpus.asking import endpoints
 from univar.corpus.asking.answers import AnswerFolder
-from univar.corpus.asking.elicitation import LLM, Plan, Sampling, elicit
+from univar.corpus.asking.elicitation import Plan, Sampling, elicit
+from univar.corpus.asking.models import LLM
 from univar.corpus.questions.bank import Question
 endpoints._LONGEST_WAIT = 0.05
 folder, limit, given = sys.argv[1], int(sys.argv[2]), json.load(sys.stdin)

@@ -12,7 +12,8 @@ import pytest
 from tests.chat_server import Answer, serving
 from univar.corpus.asking import endpoints
 from univar.corpus.asking.answers import ANSWERS, AnswerFolder, ElicitationError
-from univar.corpus.asking.elicitation import LLM, Plan, Sampling, elicit, estimate, read_models, same_served
+from univar.corpus.asking.elicitation import Plan, Sampling, elicit, estimate, same_served
+from univar.corpus.asking.models import LLM, read_models
 from univar.corpus.asking.pace import Rate, Slots
 from univar.corpus.questions.bank import Question
 from univar.corpus.readers import read_corpus

@@ -3,8 +3,9 @@
 import pytest
 
 from univar.corpus.asking.answers import AnswerFolder
-from univar.corpus.asking.elicitation import LLM, Plan, Sampling, elicit, estimate
+from univar.corpus.asking.elicitation import Plan, Sampling, elicit, estimate
 from univar.corpus.asking.endpoints import ChatRequest, Endpoint, Journal, ask_all
+from univar.corpus.asking.models import LLM
 from univar.corpus.questions.bank import Question
 from univar.corpus.questions.generation import generate
 from univar.corpus.questions.taxonomy import Family, Taxonomy, Value

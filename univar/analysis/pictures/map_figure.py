@@ -26,10 +26,10 @@ from scipy.spatial.distance import cdist
 
 from univar.analysis.names import short_names
 from univar.analysis.pictures.fonts import boxes_untold, fitted, fonts_for
+from univar.analysis.question_share import FloatArray
 from univar.analysis.value_map import (
     CAVEAT,
     ColorBy,
-    FloatArray,
     ValueMap,
     caption,
     colour_groups,
