@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from datatrove.data import DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 
@@ -23,7 +22,7 @@ from univar.corpus.asking.endpoints import EndpointError
 from univar.corpus.asking.models import LLM
 from univar.corpus.questions.bank import Question
 from univar.corpus.readers import NoUsableRowError, read_corpus
-from univar.corpus.translation.answers import MEMORY, Translating, translate_answers
+from univar.corpus.translation.answers import MEMORY, Translating, elicited_table, translate_answers
 from univar.corpus.translation.translators import TranslationMemory, Translator
 from univar.files import replacing
 
@@ -144,7 +143,7 @@ class Translate(Stage):
         mine = share(self.folder, rank, world_size)
         with TranslationMemory(folder / MEMORY) as memory:
             how = Translating(Translator(**self.translator), memory, self.there_and_back)
-            found = translate_answers(map(pq.read_table, mine.values()), folder, how, names=list(mine))
+            found = translate_answers(map(elicited_table, mine.values()), folder, how, names=list(mine))
         return {
             "translations": sum(tally.translations for tally in found.values()),
             "good translations": sum(tally.good for tally in found.values()),

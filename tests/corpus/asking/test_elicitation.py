@@ -15,7 +15,7 @@ from univar.corpus.asking.answers import ANSWERS, AnswerFolder, ElicitationError
 from univar.corpus.asking.elicitation import Plan, Sampling, elicit, estimate, same_served
 from univar.corpus.asking.models import LLM, read_models
 from univar.corpus.asking.pace import Rate, Slots
-from univar.corpus.questions.bank import Question
+from univar.corpus.questions.bank import Question, control_questions, question_bank
 from univar.corpus.readers import read_corpus
 
 ROOT = Path(__file__).parents[3]
@@ -49,6 +49,18 @@ def ask(plan: Plan, folder: Path, **options: object):
 
 
 # Plans
+
+
+def test_only_questions_that_ship_have_their_source(tmp_path):
+    own = questions(1, ("eng",))
+    with serving() as server:
+        ask(Plan([*own, question_bank()[0], control_questions()[0]], [llm("a", server.url)], Sampling()), tmp_path)
+    sources = {row["question_id"]: row["source"] for row in rows(tmp_path)}
+    assert sources == {
+        "tact-00": None,
+        question_bank()[0].question_id: "univar-qa",
+        control_questions()[0].question_id: "univar-qa",
+    }
 
 
 def test_a_plan_asks_every_llm_in_the_languages_it_speaks():

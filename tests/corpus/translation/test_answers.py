@@ -19,6 +19,7 @@ from univar.corpus.translation.answers import (
     Tally,
     Translating,
     Workload,
+    elicited_tables,
     tables_of,
     tallies,
     translate_answers,
@@ -160,6 +161,18 @@ def test_defects_of_question_and_answer_are_told(how, tmp_path):
     assert "numbers" in row["translation_defects"]
     assert found["deu"].good == 0
     assert found["deu"].defects["numbers"] == 1
+
+
+@pytest.mark.parametrize("column", [True, False])
+def test_thoughts_that_an_earlier_version_left_in_answers_are_not_translated(tmp_path, column):
+    answers = ["<think>Er fragt.</think>\n\nJa.", "Nein."]
+    table = pa.table({"answer": answers, "lang": ["deu", "deu"], **({"reasoning": [None, "Hm."]} if column else {})})
+    pq.write_table(table, tmp_path / "part-00000.parquet")
+    (read,) = elicited_tables(tmp_path)
+    assert read["answer"].to_pylist() == ["Ja.", "Nein."]
+    assert read["reasoning"].to_pylist() == ["Er fragt.", "Hm." if column else None]
+    pq.write_table(read, tmp_path / "part-00000.parquet")
+    assert next(iter(elicited_tables(tmp_path))).equals(read)
 
 
 def test_the_work_is_told_beforehand(how, tmp_path):

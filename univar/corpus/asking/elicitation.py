@@ -21,7 +21,7 @@ from univar.corpus.asking.models import LLM, check_keys
 from univar.corpus.asking.replies import ChatReply
 from univar.corpus.filters import declared_reason
 from univar.corpus.languages import language_code
-from univar.corpus.questions.bank import Question
+from univar.corpus.questions.bank import Question, bank_ids
 
 PROMPT_VERSION = "1"
 """Of how a question becomes a prompt: now it is the question itself."""
@@ -345,7 +345,7 @@ def _row(plan: Plan, llm: LLM, planned: Planned, reply: ChatReply) -> dict[str, 
         "model": llm.name,
         "lang": question.lang,
         "value": question.value,
-        "source": "univar-qa",
+        "source": "univar-qa" if question.question_id in bank_ids() else None,
         "sample": planned.sample,
         "question_eng": question.question_eng,
         "answer_eng": reply.text if question.lang == "eng" else None,

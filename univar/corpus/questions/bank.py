@@ -153,6 +153,12 @@ def bank_languages() -> tuple[str, ...]:
     return "eng", *sorted({question.lang for question in translated_questions()})
 
 
+@functools.cache
+def bank_ids() -> frozenset[str]:
+    """The ids of all questions that ship."""
+    return frozenset(question.question_id for question in (*question_bank(), *control_questions()))
+
+
 def topics(kind: Literal["value", "control"]) -> tuple[str, ...]:
     """The topics of the value or the control questions of the bank, in alphabetical order."""
     asked = question_bank() if kind == "value" else control_questions()

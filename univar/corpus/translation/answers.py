@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from univar.corpus.asking.answers import TRANSLATION, shards
 from univar.corpus.questions.bank import Question
+from univar.corpus.reasoning import split_reasoning
 from univar.corpus.records import SCHEMA, QARecord, chunked, to_row
 from univar.corpus.translation.quality import Defect, defects, round_trip
 from univar.corpus.translation.sentences import Line, joined, lines_of, worded
@@ -204,7 +205,27 @@ def is_elicited(corpus: Path) -> bool:
 
 def elicited_tables(folder: Path) -> Iterator[pa.Table]:
     """The shards of a folder that `univar elicit` wrote."""
-    return map(pq.read_table, shards(folder))
+    return map(elicited_table, shards(folder))
+
+
+def elicited_table(shard: Path) -> pa.Table:
+    """A shard that `univar elicit` wrote, with thoughts that an earlier version left in answers apart.
+
+    They are not translated: what becomes of their marks could not be told from the answer.
+    """
+    table = pq.read_table(shard)
+    answers = table["answer"].to_pylist()
+    known = table["reasoning"].to_pylist() if "reasoning" in table.column_names else [None] * len(answers)
+    parted = [split_reasoning(answer, thoughts) for answer, thoughts in zip(answers, known, strict=True)]
+    if [found.answer for found in parted] == answers:
+        return table
+    for name in ("answer", "reasoning"):
+        column = pa.array([getattr(found, name) for found in parted], pa.string())
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), SCHEMA.field(name), column)
+        else:
+            table = table.append_column(SCHEMA.field(name), column)
+    return table
 
 
 def translate_answers(
