@@ -64,7 +64,7 @@ def sentence_encoder(model: SentenceModel, **options: Any) -> Encoder:
     def encode(gallery: list[str], query: list[str]) -> tuple[Matrix, Matrix]:
         row_of = {text: row for row, text in enumerate(dict.fromkeys(gallery + query))}
         if passage_read(model) is not None:
-            embeddings = np.asarray(model.encode(as_read(model, row_of), **options))
+            embeddings = np.asarray(model.encode(as_read(model, list(row_of)), **options))
         else:
             window = getattr(model, "max_seq_length", None) or MAX_CHARACTERS  # a token has at least one
             characters = passage_characters(min(window, MAX_CHARACTERS))

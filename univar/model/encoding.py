@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from univar.corpus.records import QARecord, are_many, chunked, passage_characters, passages, text_of
+from univar.corpus.records import QARecord, are_many, check_record, chunked, passage_characters, passages, text_of
 from univar.files import replacing
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def as_read(model: object, texts: Iterable[object]) -> list[str] | list[list[str
     Raises:
         TypeError: If `model` is none, as a name is not, or `texts` is a single QA, or holds what is no QA.
     """
-    if not hasattr(model, "encode") or isinstance(model, str):
-        raise TypeError(f"the model is {model!r:.80}; give a loaded one, as SentenceTransformer(name) is")
+    check_loaded(model)
     if not are_many(texts):
         raise TypeError(
             f"as_read takes a list of QAs, got {texts!r:.80}; of one QA give [qa], of a data frame "
@@ -50,6 +49,12 @@ def as_read(model: object, texts: Iterable[object]) -> list[str] | list[list[str
     return read if characters is None else [passages(text, characters=characters) for text in read]
 
 
+def check_loaded(model: object) -> None:
+    """Raises TypeError unless this is a model and not, say, the name of one."""
+    if not hasattr(model, "encode") or isinstance(model, str):
+        raise TypeError(f"the model is {model!r:.80}; give a loaded one, as SentenceTransformer(name) is")
+
+
 def passage_read(model: object) -> int | None:
     """Characters of an answer that a passage holds for a model that was trained on passages; None for any other."""
     recipe = getattr(model, "training_record", {}).get("recipe", {})
@@ -62,8 +67,14 @@ def encode_records(
     """Parts of a corpus with their embeddings: lists of n records and `(n, D)` float32, in the order given.
 
     Holds one part in memory.
+
+    Raises:
+        TypeError: If the model is only its name, or what should be a record is none.
     """
+    check_loaded(model)
     for part in chunked(records, _QAS_AT_ONCE):
+        for record in part:
+            check_record(record)
         texts: Sequence[Any] = as_read(model, (record.text for record in part))
         yield part, model.encode(texts, batch_size=batch_size, show_progress_bar=show_progress_bar)
 
@@ -78,6 +89,7 @@ def write_embeddings(
     Returns:
         The number of rows.
     """
+    check_loaded(model)
     dimension = model.get_embedding_dimension()
     fields: list[Any] = [(name, pa.int32() if name == "sample" else pa.string()) for name in _COLUMNS]
     schema = pa.schema([*fields, ("embedding", pa.list_(pa.float32(), dimension))])
