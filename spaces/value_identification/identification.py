@@ -159,8 +159,8 @@ def identify_knn(
             than two identities or an identity of fewer than two QAs, fewer than two questions are left to score, or
             k is below 1.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+    if not is_whole(k, 1):
+        raise ValueError(f"k must be at least 1 and a whole number, got {k!r}")
     task = _task(gallery, gallery_labels, query, query_labels, questions)
     k = min(k, int(np.bincount(task.gallery_codes).min()))
     neighbours = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(task.gallery)
@@ -193,6 +193,11 @@ def identify_linear(
     probe = LogisticRegression(C=_PROBE_C, max_iter=_PROBE_ITERATIONS).fit(task.gallery, task.gallery_codes)
     ranking = np.argsort(-probe.predict_proba(task.query), axis=1, kind="stable")
     return _scored(task, ranking, "linear", None, seed)
+
+
+def is_whole(number: Any, least: int) -> bool:
+    """Whether this is a whole number, of Python or numpy, and at least so much."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(number >= least)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupShuffleSplit
 
-from .identification import Identification, identify_knn, identify_linear
+from .identification import Identification, identify_knn, identify_linear, is_whole
 from .statistics import Interval
 
 _CARD = __doc__ or ""
@@ -150,6 +150,8 @@ class ValueIdentification(evaluate.Metric):  # type: ignore[misc]
         k: int = 50,
         seed: int = 0,
     ) -> dict[str, Any]:
+        if not is_whole(seed, 0):
+            raise ValueError(f"seed must be at least 0 and a whole number, got {seed!r}")
         embeddings = _embeddings(predictions)
         labels, groups = np.asarray(references, dtype=object), np.asarray(questions, dtype=object)
         known = _drawn_gallery(groups, gallery_share, seed) if gallery is None else _given_gallery(gallery, groups)
@@ -178,8 +180,8 @@ def _drawn_gallery(questions: npt.NDArray[np.object_], share: float, seed: int) 
     """Marks the rows of a share of the distinct questions, drawn by the seed."""
     if len(np.unique(questions)) < 2:
         raise ValueError("a gallery and a query need different questions, got one question; add questions")
-    if not 0 < share < 1:
-        raise ValueError(f"gallery_share must lie between 0 and 1, got {share}")
+    if not isinstance(share, int | float) or not 0 < share < 1:
+        raise ValueError(f"gallery_share must be a number between 0 and 1, got {share!r}")
     split = GroupShuffleSplit(n_splits=1, train_size=share, random_state=seed)
     rows, _ = next(split.split(questions, groups=questions))
     drawn = np.zeros(len(questions), dtype=np.bool_)
@@ -190,7 +192,10 @@ def _drawn_gallery(questions: npt.NDArray[np.object_], share: float, seed: int) 
 def _given_gallery(gallery: Sequence[bool], questions: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
     if len(gallery) != len(questions):
         raise ValueError(f"gallery must mark every row: {len(gallery)} marks for {len(questions)} rows")
-    given = np.asarray(gallery, dtype=np.bool_)
+    marks = np.asarray(gallery)
+    if not np.isin(marks, (0, 1)).all():  # of texts each would count as true, "no" as well
+        raise ValueError(f"gallery must mark rows by True and False, got {next(iter(gallery))!r} first")
+    given = marks.astype(np.bool_)
     shared = np.intersect1d(questions[given], questions[~given])
     if len(shared):
         raise ValueError(

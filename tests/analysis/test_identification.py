@@ -216,6 +216,7 @@ def test_what_cannot_be_identified_is_refused(
         method(gallery, gallery_labels, query, query_labels, questions)
 
 
-def test_k_below_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
-        identify_knn(SIDE, LABELS, SIDE, LABELS, QUESTIONS, k=0)
+@pytest.mark.parametrize("k", [0, 2.0, "5", True, None])
+def test_k_below_one_or_no_number_is_refused(k: Any) -> None:
+    with pytest.raises(ValueError, match=f"k must be at least 1 and a whole number, got {k!r}"):
+        identify_knn(SIDE, LABELS, SIDE, LABELS, QUESTIONS, k=k)

@@ -124,8 +124,11 @@ def test_batches_give_what_one_call_gives(metric: ValueIdentification) -> None:
         ({"gallery": [True] * 60}, "60 marks for 120 rows"),
         ({"gallery": [True, False] * 60}, "30 questions are both in the gallery and in the query, the first is 'q0'"),
         ({"gallery": [True] * 120}, "no QA on the query side"),
-        ({"gallery_share": 1.0}, "gallery_share must lie between 0 and 1, got 1.0"),
+        ({"gallery": ["no"] * 120}, "gallery must mark rows by True and False, got 'no' first"),
+        ({"gallery_share": 1.0}, "gallery_share must be a number between 0 and 1, got 1.0"),
+        ({"gallery_share": "half"}, "gallery_share must be a number between 0 and 1, got 'half'"),
         ({"k": 0}, "k must be at least 1"),
+        ({"seed": None}, "seed must be at least 0 and a whole number, got None"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(metric: ValueIdentification, changes: dict[str, Any], message: str) -> None:

@@ -102,6 +102,18 @@ def test_the_split_rule_never_changes():
     assert split_of("Is thrift a virtue?") == "train"
 
 
+@pytest.mark.parametrize("question", [None, ["Why?"], 3])
+def test_what_is_no_question_has_no_split(question):
+    with pytest.raises(TypeError, match="a question is a text, got"):
+        split_of(question)
+
+
+def test_what_is_no_record_is_not_written(tmp_path):
+    with pytest.raises(TypeError, match=r"\{'question': 'Why\?'\} \(dict\) is no QARecord; make one"):
+        write_corpus([{"question": "Why?"}], tmp_path / "a.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
 @given(st.text(max_size=60))
 def test_fractions_lie_in_the_half_open_unit_interval_and_decide_the_split(question: str):
     fraction = question_fraction(question)

@@ -128,6 +128,15 @@ def test_embeddings_are_written_with_who_answered_what(records, tiny_model, tmp_
     np.testing.assert_allclose(embeddings, tiny_model.encode(texts(records)), atol=1e-6)
 
 
+def test_what_is_no_record_or_no_model_is_refused(tiny_model, tmp_path):
+    for wrong in ({"question": "a"}, "Q: a A: b"):
+        with pytest.raises(TypeError, match="is no QARecord; make one with"):
+            write_embeddings([wrong], tiny_model, tmp_path / "embeddings.parquet")
+    with pytest.raises(TypeError, match="the model is 'univar'; give a loaded one"):
+        write_embeddings([], "univar", tmp_path / "embeddings.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_corpus_gives_an_empty_file_with_the_same_columns(records, tiny_model, tmp_path):
     assert write_embeddings([], tiny_model, tmp_path / "empty.parquet") == 0
     write_embeddings(records, tiny_model, tmp_path / "full.parquet")

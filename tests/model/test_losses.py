@@ -317,9 +317,14 @@ def test_a_learned_temperature_stops_at_its_bound_and_can_come_back(tiny_model, 
     assert loss.log_temperature.grad.abs() > 0
 
 
-@pytest.mark.parametrize("wrong", [0, -0.05, math.nan])
+def test_the_name_of_a_model_is_none():
+    with pytest.raises(TypeError, match="the model is 'univar'; give a loaded one"):
+        MultiViewInfoNCELoss("univar")
+
+
+@pytest.mark.parametrize("wrong", [0, -0.05, math.nan, "0.1"])
 def test_a_temperature_that_is_not_above_0_is_an_error(tiny_model, wrong):
-    with pytest.raises(ValueError, match=f"temperature must be above 0, got {wrong}"):
+    with pytest.raises(ValueError, match=f"temperature must be a number above 0, got {wrong!r}"):
         MultiViewInfoNCELoss(tiny_model, wrong)
 
 

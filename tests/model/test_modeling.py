@@ -470,6 +470,13 @@ def test_a_folder_that_is_no_model_is_an_error_that_says_what_to_give(tmp_path):
             load(str(tmp_path))
 
 
+@pytest.mark.parametrize("load", [UniVaR, load_model])
+@pytest.mark.parametrize(("name", "error"), [(None, TypeError), (3, TypeError), ([], TypeError), ("", ValueError)])
+def test_what_is_no_name_is_an_error_that_says_what_to_give(load, name, error):
+    with pytest.raises(error, match=r"name.*; give univar, univar-static, a folder of a saved model"):
+        load(name)
+
+
 def test_the_first_module_must_be_a_transformer():
     with pytest.raises(ValueError, match="must be a Transformer or a StaticEmbedding, got Normalize"):
         UniVaR(modules=[Normalize()])

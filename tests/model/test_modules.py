@@ -52,6 +52,12 @@ def test_attention_starts_as_the_mean():
     )
 
 
+@pytest.mark.parametrize("dimension", [0, "3", None])
+def test_a_dimension_that_is_none_is_an_error(dimension):
+    with pytest.raises(ValueError, match=f"embedding_dimension must be a whole number, at least 1, got {dimension!r}"):
+        MultiViewPooling(dimension)
+
+
 def test_large_scores_do_not_overflow():
     # Scores 1000 and -1000: all the weight on the first.
     assert pooled(attentive([1000.0]), [[1.0], [-1.0]], [0, 0]).tolist() == [[1.0]]

@@ -35,6 +35,19 @@ def test_a_base_that_cannot_be_loaded_is_an_error_before_any_work(base, tmp_path
         train({}, tmp_path, recipe=Recipe(base=base))
 
 
+@pytest.mark.parametrize(
+    ("corpora", "options", "message"),
+    [
+        ([], {}, r"corpora are records by the name of their corpus, got \[\]; of one give \{name: records\}"),
+        ({"a": [{"question": "Why?"}]}, {}, r"\{'question': 'Why\?'\} \(dict\) is no QARecord"),
+        ({}, {"recipe": "minilm-long"}, r"recipe is 'minilm-long'; give a Recipe, as univar.model.recipes.read_recipe"),
+    ],
+)
+def test_arguments_of_another_kind_are_errors_that_say_what_to_give(corpora, options, message, recipe, tmp_path):
+    with pytest.raises(TypeError, match=message):
+        train(corpora, tmp_path, **{"recipe": recipe, **options})
+
+
 def test_a_static_base_is_an_error_that_says_what_to_give_instead(records):
     with pytest.raises(ValueError, match=r"'univar-static' is a static model, .* set base to univar-base, univar, or"):
         train({"tiny": records}, "out", recipe=Recipe(base="univar-static"))

@@ -149,9 +149,9 @@ def test_fewer_than_two_identities_are_an_error(records, kept):
         view_pairs(few, 10)
 
 
-@pytest.mark.parametrize(("pairs", "most"), [(0, 5), (10, 0), (-1, 5)])
+@pytest.mark.parametrize(("pairs", "most"), [(0, 5), (10, 0), (-1, 5), ("3", 5), (10, 2.5)])
 def test_nothing_to_draw_is_an_error(records, pairs, most):
-    with pytest.raises(ValueError, match=f"at least 1, got {pairs} and {most}"):
+    with pytest.raises(ValueError, match=f"whole numbers, at least 1, got {pairs!r} and {most!r}"):
         view_pairs(records, pairs, max_qas=most)
 
 

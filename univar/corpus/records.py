@@ -166,6 +166,15 @@ def text_of(qa: object) -> str:
     return replace(record, question_eng=english[0], answer_eng=english[1]).text
 
 
+def check_record(record: object) -> None:
+    """Raises TypeError unless this is a record; the message says how to make one."""
+    if not isinstance(record, QARecord):
+        raise TypeError(
+            f"{record!r:.80} ({type(record).__name__}) is no QARecord; make one with univar.QARecord(question_id=, "
+            "question=, answer=, model=, lang=), or read rows of a file with univar.read_corpus"
+        )
+
+
 def are_many(qas: object) -> bool:
     """Whether something holds QAs one after the other, as a list, a column or a data set does.
 
@@ -233,7 +242,13 @@ def question_hash(question: str) -> str:
 
 
 def question_fraction(question: str) -> float:
-    """A fixed pseudo-random number in [0, 1) for a question, the same everywhere and for ever."""
+    """A fixed pseudo-random number in [0, 1) for a question, the same everywhere and for ever.
+
+    Raises:
+        TypeError: If the question is no text.
+    """
+    if not isinstance(question, str):
+        raise TypeError(f"a question is a text, got {question!r:.80}; of many, ask for one at a time")
     # 52 of the 64 bits: the largest quotient that is still exact below 1 in double precision.
     return (int(question_hash(question), 16) >> 12) / 2**52
 
@@ -265,6 +280,7 @@ def identity_labels(records: Iterable[QARecord]) -> tuple[list[Identity], list[i
 
 def to_row(record: QARecord) -> dict[str, Any]:
     """A record as a mapping with the columns of `SCHEMA`."""
+    check_record(record)
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 

@@ -17,6 +17,7 @@ from univar.corpus.records import (
     SCHEMA,
     QARecord,
     are_many,
+    check_record,
     chunked,
     passage_characters,
     passages,
@@ -97,8 +98,7 @@ def as_read(model: object, texts: Iterable[object]) -> list[str] | list[list[str
     Raises:
         TypeError: If `model` is none, as a name is not, or `texts` is a single QA, or holds what is no QA.
     """
-    if not hasattr(model, "encode") or isinstance(model, str):
-        raise TypeError(f"the model is {model!r:.80}; give a loaded one, as SentenceTransformer(name) is")
+    check_loaded(model)
     if not are_many(texts):
         raise TypeError(
             f"as_read takes a list of QAs, got {texts!r:.80}; of one QA give [qa], of a data frame "
@@ -113,6 +113,12 @@ def as_read(model: object, texts: Iterable[object]) -> list[str] | list[list[str
             views = "; as_read takes no views" if isinstance(qa, list | tuple) else ""
             raise TypeError(f"QA {number}: {error}{views}") from None
     return read if characters is None else [passages(text, characters=characters) for text in read]
+
+
+def check_loaded(model: object) -> None:
+    """Raises TypeError unless this is a model and not, say, the name of one."""
+    if not hasattr(model, "encode") or isinstance(model, str):
+        raise TypeError(f"the model is {model!r:.80}; give a loaded one, as SentenceTransformer(name) is")
 
 
 def passage_read(model: object) -> int | None:
@@ -187,8 +193,14 @@ def encode_records(
     """Parts of a corpus with their embeddings: lists of n records and `(n, D)` float32, in the order given.
 
     Holds one part in memory. For `advance` see `embed_texts`.
+
+    Raises:
+        TypeError: If the model is only its name, or what should be a record is none.
     """
+    check_loaded(model)
     for part in chunked(records, _QAS_AT_ONCE):
+        for record in part:
+            check_record(record)
         texts = [record.text for record in part]
         yield part, embed_texts(model, texts, advance=advance, batch_size=batch_size, show_progress_bar=False)
 
@@ -217,6 +229,7 @@ def write_embeddings(
     Returns:
         The number of rows.
     """
+    check_loaded(model)
     trained_on: set[str] = set()
     written = 0
     schema = embedded_schema(model.get_embedding_dimension())

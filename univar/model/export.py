@@ -24,6 +24,7 @@ import univar
 from univar.corpus.simulation import simulated_records
 from univar.files import replacing
 from univar.model import weights
+from univar.model.encoding import check_loaded
 from univar.model.modeling import is_univar_folder, load_model
 from univar.model.modules import MultiViewPooling
 from univar.model.onnx_encoder import (
@@ -98,11 +99,13 @@ def export_model(
         source: What to call the model in `univar_export.json`.
 
     Raises:
+        TypeError: If the model is only its name.
         ValueError: If there is no such format.
         FileExistsError: If the folder holds anything else.
         ExportError: If the model cannot be written in this format.
         ImportError: If the extra `onnx` is not installed.
     """
+    check_loaded(model)
     if file_format not in get_args(Format):
         raise ValueError(f"format must be one of {', '.join(get_args(Format))}, got {file_format!r}")
     _check_replaceable(Path(folder))

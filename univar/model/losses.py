@@ -162,7 +162,8 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         | two, each cell a list of QA texts (a view) | identity, int |
 
     Raises:
-        ValueError: If the temperature is not above 0, there are no such positives, `mini_batch` is below 1, false
+        TypeError: If the model is only its name.
+        ValueError: If the temperature is no number above 0, there are no such positives, `mini_batch` is below 1, false
             negatives are asked for where there are none, or `positives="proxy"` and directions do not come together.
 
     Attributes:
@@ -186,8 +187,10 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         proxies: Sequence[Tensor] = (),
     ) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}")
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"the model is {model!r:.80}; give a loaded one, as univar.UniVaR(name) is")
+        if not isinstance(temperature, int | float) or not temperature > 0:
+            raise ValueError(f"temperature must be a number above 0, got {temperature!r}")
         if positives not in get_args(Positives):
             raise ValueError(f"positives must be one of {', '.join(get_args(Positives))}, got {positives!r}")
         if positives != "pair" and not mask_false_negatives:

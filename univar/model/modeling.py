@@ -38,6 +38,7 @@ SHIPPED = "univar"
 STATIC = "univar-static"
 """The name of its static student, which comes with the package too."""
 
+_NAMES = f"give {SHIPPED}, {STATIC}, a folder of a saved model or its id on the Hub"
 _VIEW_POOLING_FOLDER = "view_pooling"
 # QAs that pass through the encoder at once, whatever the view size: small enough for any machine.
 _LEAST_QAS_AT_ONCE = 32
@@ -71,7 +72,9 @@ class UniVaR(SentenceTransformer):
 
     Raises:
         FileNotFoundError: If a local folder is no sentence-transformers model.
-        ValueError: If the first module is neither a `Transformer` nor a `StaticEmbedding`, or a subclass of one.
+        TypeError: If neither a name nor `modules` is given.
+        ValueError: If the name is empty, or the first module neither a `Transformer` nor a `StaticEmbedding`; a
+            subclass of one is not taken.
         univar.model.weights.WeightsError: If shipped weights are missing or damaged.
 
     Attributes:
@@ -83,7 +86,9 @@ class UniVaR(SentenceTransformer):
     def __init__(
         self, model_name_or_path: str | None = None, *, view_pooling: ViewPooling = "mean", **kwargs: Any
     ) -> None:
-        if kwargs.get("modules") is not None:
+        if kwargs.get("modules") is None:
+            _check_name(model_name_or_path)
+        else:
             kwargs["modules"] = _with_views(_in_order(kwargs["modules"]), None, view_pooling)
         self._view_pooling: ViewPooling = view_pooling
         self.training_record: dict[str, Any] = {}
@@ -279,6 +284,7 @@ def load_model(name: str) -> SentenceTransformer:
         name: `univar`, `univar-static`, `base` (their untouched base encoder), an exported folder, or any
             SentenceTransformer folder or Hub id.
     """
+    _check_name(name)
     if name == "base" and not os.path.isdir(name):
         return SentenceTransformer(weights.base_encoder())
     if is_shipped(name) or is_univar_folder(name) or _is_univar_on_hub(name):
@@ -347,6 +353,13 @@ def _is_univar_on_hub(name: str) -> bool:
         return False
     cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # where the constructor looks too
     return load_file_path(name, f"{_VIEW_POOLING_FOLDER}/config.json", cache_folder=cache) is not None
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f"a model has a name, got {name!r:.80}; {_NAMES}")
+    if not os.fspath(name):
+        raise ValueError(f"the name of the model is empty; {_NAMES}")
 
 
 def _check_folder(folder: Path) -> None:

@@ -179,13 +179,15 @@ class MultiViewPooling(Module):
             starts as the mean; or `concat`, which leaves nothing to pool: it has `ViewTransformer` join the QAs.
 
     Raises:
-        ValueError: If there is no such mode.
+        ValueError: If there is no such mode, or the dimension is none.
     """
 
     config_keys: list[str] = ["embedding_dimension", "pooling_mode"]  # noqa: RUF012  (declared so by the base class)
 
     def __init__(self, embedding_dimension: int, pooling_mode: ViewPooling = "mean") -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        if not isinstance(embedding_dimension, int) or embedding_dimension < 1:
+            raise ValueError(f"embedding_dimension must be a whole number, at least 1, got {embedding_dimension!r}")
         if pooling_mode not in get_args(ViewPooling):
             raise ValueError(f"pooling_mode must be one of {', '.join(get_args(ViewPooling))}, got {pooling_mode!r}")
         self.embedding_dimension = embedding_dimension

@@ -78,12 +78,21 @@ def train(
         report_to: As for `TrainingArguments`.
 
     Raises:
+        TypeError: If `corpora` is no mapping, holds what is no record, or `recipe` is only its name.
         ValueError: If the corpora leave fewer than two identities to tell apart, if the checkpoints in `out` are of
             another recipe or of other corpora, if the recipe asks for more tokens than the base encoder reads, for
             control answers or an early end where there are none or nothing is measured, or if the processes that
             train cannot share a batch equally; also if the base encoder cannot be loaded or is a static model.
         RuntimeError: If a step takes more memory than there is; the message names what in the recipe would help.
     """
+    if not isinstance(corpora, Mapping):
+        raise TypeError(
+            f"corpora are records by the name of their corpus, got {corpora!r:.80}; of one give {{name: records}}"
+        )
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise TypeError(
+            f"recipe is {recipe!r:.80}; give a Recipe, as univar.model.recipes.read_recipe(name or file) does"
+        )
     recipe, out = recipe or Recipe(), Path(out)
     check_complete(recipe, control, evaluator)
     model = _untrained(recipe)

@@ -11,7 +11,7 @@ from datasets import Dataset
 from torch import Tensor
 from torch.nn import functional
 
-from univar.corpus.records import QARecord, passage_characters, passages, split_of
+from univar.corpus.records import QARecord, check_record, passage_characters, passages, split_of
 from univar.model.controls import control_pairs
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
@@ -24,7 +24,12 @@ logger = logging.getLogger(__name__)
 
 def to_train_on(records: Sequence[QARecord]) -> list[QARecord]:
     """The records whose questions are for training."""
-    return [record for record in records if split_of(record.question_key) == "train"]
+    seen = []
+    for record in records:
+        check_record(record)
+        if split_of(record.question_key) == "train":
+            seen.append(record)
+    return seen
 
 
 def check_views(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> None:

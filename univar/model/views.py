@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sentence_transformers.base.sampler import DefaultBatchSampler
 
-from univar.corpus.records import Identity, QARecord, normalised_question
+from univar.corpus.records import Identity, QARecord, check_record, normalised_question
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -75,8 +75,8 @@ def view_pairs(
     """
     from datasets import Dataset
 
-    if pairs < 1 or max_qas < 1:
-        raise ValueError(f"pairs and max_qas must be at least 1, got {pairs} and {max_qas}")
+    if not all(isinstance(number, int) and number >= 1 for number in (pairs, max_qas)):
+        raise ValueError(f"pairs and max_qas must be whole numbers, at least 1, got {pairs!r} and {max_qas!r}")
     questions = questions_by_identity(records, texts)
     identities = sorted(questions)
     if few := [identity for identity in identities if len(questions[identity]) < 2 * max_qas]:
@@ -106,6 +106,7 @@ def questions_by_identity(records: Sequence[QARecord], texts: Texts) -> dict[Ide
     """
     grouped: dict[Identity, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
+        check_record(record)
         grouped[record.identity][normalised_question(record.question_key)].extend(texts(record))
     usable = {identity: list(by_question.values()) for identity, by_question in grouped.items() if len(by_question) > 1}
     if left_out := sorted(grouped.keys() - usable.keys()):

@@ -194,6 +194,13 @@ def test_another_suffix_is_an_error(small_map, tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_no_map_is_refused_with_what_to_give(small_map, tmp_path):
+    with pytest.raises(TypeError, match=r"None is no value map; make one with univar\.analysis"):
+        draw_map(None, tmp_path / "map.png")
+    with pytest.raises(TypeError, match="the title of a map is a text, got 3"):
+        draw_map(small_map, tmp_path / "map.png", title=3)
+
+
 def test_a_failed_drawing_leaves_the_old_one(small_map, tmp_path, monkeypatch):
     path = tmp_path / "map.svg"
     path.write_text("old")

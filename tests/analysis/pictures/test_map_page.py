@@ -139,6 +139,16 @@ def test_the_same_map_is_the_same_page(plain_map, tmp_path):
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
+def test_what_is_no_map_or_no_page_is_refused_with_what_to_give(plain_map, tmp_path):
+    with pytest.raises(TypeError, match=r"\[1, 2\] is no value map; make one with univar.analysis.value_map.build_map"):
+        write_map_html([1, 2], tmp_path / "map.html")
+    with pytest.raises(TypeError, match="the title of a map is a text, got 3"):
+        write_map_html(plain_map, tmp_path / "map.html", title=3)
+    with pytest.raises(ValueError, match=r"cannot write a page as 'map\.png'; use a name that ends in \.html"):
+        write_map_html(plain_map, tmp_path / "map.png")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failed_page_leaves_the_old_one(plain_map, tmp_path, monkeypatch):
     path = tmp_path / "map.html"
     path.write_text("old")

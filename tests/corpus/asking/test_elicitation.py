@@ -53,7 +53,7 @@ def ask(plan: Plan, folder: Path, **options: object):
 
 def test_only_questions_that_ship_have_their_source(tmp_path):
     own = questions(1, ("eng",))
-    with serving() as server:
+    with serving(lambda _prompt, _number: "So it is.") as server:
         ask(Plan([*own, question_bank()[0], control_questions()[0]], [llm("a", server.url)], Sampling()), tmp_path)
     sources = {row["question_id"]: row["source"] for row in rows(tmp_path)}
     assert sources == {

@@ -103,6 +103,7 @@ def draw_map(
 
     Raises:
         ValueError: If the suffix or `color_by` is another.
+        TypeError: If `value_map` is none, or the title is no text.
     """
     suffix = Path(path).suffix.lower().removeprefix(".")
     if suffix not in _METADATA:
@@ -114,6 +115,7 @@ def draw_map(
 
 def map_figure(value_map: ValueMap, *, color_by: ColorBy = "auto", title: str | None = None) -> Figure:
     """The value map as a matplotlib figure that pyplot knows nothing of; see `draw_map`."""
+    check_drawable(value_map, title)
     looks, names = looks_of(value_map, color_by), [fitted(name, 40) for name in short_names(value_map.identities)]
     texts = [*names, *(look.group for look in looks), title or "", caption(value_map)]
     with matplotlib.style.context(_STYLE), fonts_for(texts):
@@ -123,6 +125,14 @@ def map_figure(value_map: ValueMap, *, color_by: ColorBy = "auto", title: str | 
             figure, axes = _figure_without_labels(value_map, looks, title, beside=beside)
             _label_in_columns(figure, axes, value_map, names, looks)
     return figure
+
+
+def check_drawable(value_map: object, title: object) -> None:
+    """Raises TypeError unless this is a map, and its title a text or None."""
+    if not isinstance(value_map, ValueMap):
+        raise TypeError(f"{value_map!r:.80} is no value map; make one with univar.analysis.value_map.build_map")
+    if title is not None and not isinstance(title, str):
+        raise TypeError(f"the title of a map is a text, got {title!r:.80}")
 
 
 def looks_of(value_map: ValueMap, color_by: ColorBy) -> list[Look]:

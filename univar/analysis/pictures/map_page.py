@@ -10,13 +10,14 @@ import hashlib
 import html
 import os
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from univar.analysis.names import printable, short_names, shortened
-from univar.analysis.pictures.map_figure import Look, looks_of
+from univar.analysis.pictures.map_figure import Look, check_drawable, looks_of
 from univar.analysis.value_map import (
     CAVEAT,
     ColorBy,
@@ -136,13 +137,17 @@ def write_map_html(
 
     Args:
         value_map: What to draw.
-        path: Where to.
+        path: Where to; the suffix is .html.
         color_by: What a colour stands for; see `univar.analysis.value_map.colour_groups`.
         title: Of the page; by default "Value map".
 
     Raises:
-        ValueError: If `color_by` is unknown.
+        ValueError: If `color_by` is unknown, or the suffix is another.
+        TypeError: If `value_map` is none, or the title is no text.
     """
+    check_drawable(value_map, title)
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"cannot write a page as {Path(path).name!r}; use a name that ends in .html, or draw_map")
     plotly = get_plotlyjs()
     names = short_names(value_map.identities)
     page = _PAGE.format(
