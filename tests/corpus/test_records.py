@@ -111,6 +111,9 @@ def test_what_is_no_question_has_no_split(question):
 def test_what_is_no_record_is_not_written(tmp_path):
     with pytest.raises(TypeError, match=r"\{'question': 'Why\?'\} \(dict\) is no QARecord; make one"):
         write_corpus([{"question": "Why?"}], tmp_path / "a.parquet")
+    for wrong in (None, QARecord("q", "Why?", "So.", "m", "eng"), {"question": ["Why?"]}):
+        with pytest.raises(TypeError, match="a corpus is written of a list or stream of QARecords, got"):
+            write_corpus(wrong, tmp_path / "a.parquet")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -294,7 +294,12 @@ def write_corpus(records: Iterable[QARecord], path: str | os.PathLike[str]) -> i
     """Writes records as one parquet file, streaming, and returns how many there were.
 
     Nothing is left at `path` if the records raise or the disk fills.
+
+    Raises:
+        TypeError: If there are no records one after the other, or one of them is none.
     """
+    if not are_many(records):
+        raise TypeError(f"a corpus is written of a list or stream of QARecords, got {records!r:.80}")
     written = 0
     with replacing(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
         for chunk in chunked(records, _ROWS_PER_GROUP):
