@@ -32,7 +32,7 @@ from univar.analysis.geometry import centroids
 from univar.analysis.statistics import Interval, cluster_bootstrap
 from univar.corpus.records import Identity, QARecord, question_hash
 from univar.files import replacing
-from univar.model.encoding import as_read
+from univar.model.encoding import as_read, unit_rows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -130,7 +130,7 @@ class Reference:
     @property
     def directions(self) -> FloatArray:
         """(m, d) unit vectors: where each identity lies after centring and whitening."""
-        return unit(self.placed(self.centroids))
+        return unit_rows(self.placed(self.centroids))
 
 
 def build_reference(
@@ -298,13 +298,13 @@ def _recognitions(
     for half in (0, 1):
         known, asked = halves == half, np.flatnonzero(halves != half)
         space = _space(embeddings[known], labels[known], corpora)
-        directions = unit((space.centroids - space.centre) @ space.whitening)
+        directions = unit_rows((space.centroids - space.centre) @ space.whitening)
         places = (embeddings - space.centre) @ space.whitening
         for label, corpus in enumerate(corpora):
             own = rng.permutation(asked[labels[asked] == label])
             for qas in VIEW_SIZES:
                 whole = own[: len(own) // qas * qas].reshape(-1, qas)
-                scores = unit(places[whole].mean(axis=1)) @ directions.T
+                scores = unit_rows(places[whole].mean(axis=1)) @ directions.T
                 others = np.delete(scores, label, axis=1).max(axis=1)
                 trials.setdefault((corpus, qas), []).append(
                     np.column_stack([scores[:, label], others, np.full(len(others), label)])
@@ -332,9 +332,3 @@ def _recognition(
 def _wilson(successes: int, trials: int) -> Interval:
     low, high = binomtest(successes, trials).proportion_ci(method="wilson")
     return Interval(float(low), float(high))
-
-
-def unit(rows: FloatArray) -> FloatArray:
-    """Rows of length 1; a row of zeros stays one."""
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))

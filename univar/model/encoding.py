@@ -152,8 +152,6 @@ def embed_texts(
         advance: Is told how many more texts are embedded, batch by batch where the model is a torch module.
         options: For `encode`, such as `batch_size=16`.
     """
-    from sklearn.preprocessing import normalize  # here, not above: it takes a while to load
-
     if not texts:
         return np.empty((0, getattr(model, "get_embedding_dimension", lambda: 0)() or 0), dtype=np.float32)
     characters = passage_given(model)
@@ -163,8 +161,15 @@ def embed_texts(
     parts = [[text] if characters is None else passages(text, characters=characters) for text in texts]
     flat = list(chain.from_iterable(parts))
     with _counted(model, len(parts) / len(flat), advance):
-        units = normalize(np.asarray(model.encode(flat, **options)))
-    return np.asarray(normalize(np.add.reduceat(units, np.cumsum([0, *map(len, parts[:-1])]))), dtype=np.float32)
+        units = unit_rows(np.asarray(model.encode(flat, **options)))
+    sums = np.add.reduceat(units, np.cumsum([0, *map(len, parts[:-1])]))
+    return np.asarray(unit_rows(sums), dtype=np.float32)
+
+
+def unit_rows(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Rows `(n, D)` of length 1; a row of zeros stays one."""
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))
 
 
 @contextmanager
