@@ -186,12 +186,13 @@ def test_a_geometry_is_told_with_n_and_intervals():
     )
 
 
+@pytest.mark.timeout(600)
 def test_the_shipped_weights_follow_the_stances_of_new_identities_and_not_their_styles(monkeypatch, tmp_path):
     # Control answers, which geometry does not look at, take a third of the time.
     monkeypatch.setattr(
         demo, "simulate_controls", lambda simulation, _, seed: simulate_controls(simulation, 4, seed=seed)
     )
-    found = run_demo(tmp_path / "demo", identities=12, questions=24).geometry
+    found = run_demo(tmp_path / "demo", identities=12, questions=48).geometry
     assert found["univar"].stances > 0.8
     assert found["univar"].stances_interval.low > found["univar"].style_interval.high
     assert found["univar"].stances_interval.low > found["base"].stances_interval.high
