@@ -88,6 +88,14 @@ def test_those_that_make_sense_as_a_picture_are_drawn(results):
             assert figure.data
 
 
+def test_a_map_of_one_qa_is_refused_in_plain_words():
+    one = univar.QARecord("q", "Why?", "So.", "me", "eng")
+    made = univar.model.encoding.Provenance("mine", "0" * 64, None)
+    corpus = univar.EmbeddedCorpus((one,), np.eye(1, 4, dtype=np.float32), made)
+    with pytest.raises(ValueError, match="a map needs two QAs or more, got 1; add answers"):
+        univar.value_map(corpus)
+
+
 def test_names_of_others_are_escaped_in_pictures(results):
     comparison = results[0]
     rows = [dataclasses.replace(row, representation="<b>mine</b>") for row in comparison.rows]

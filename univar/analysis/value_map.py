@@ -270,9 +270,11 @@ def value_map(
     Raises:
         CorpusError: If the answers cannot be read.
         EmbeddedCorpusError: If they are embedded by another model.
-        ValueError: See `build_map`.
+        ValueError: If there are fewer than two QAs; see also `build_map`.
     """
     embedded = embed(corpus, model, **options)
+    if len(embedded) < 2:
+        raise ValueError(f"a map needs two QAs or more, got {len(embedded)}; add answers")
     return build_map(embedded.records, embedded.embeddings, method=method, seed=seed, max_points=max_points)
 
 
