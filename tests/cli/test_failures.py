@@ -98,7 +98,7 @@ def test_a_map_of_one_identity_can_be_drawn(univar, records, tmp_path, tiny_enco
     assert univar("map", "one.parquet", "--model", tiny_encoder_folder, "--out", "map.png").code == 0
     write_corpus(records[:1], tmp_path / "single.parquet")
     run = univar("map", "single.parquet", "--model", tiny_encoder_folder, "--out", "single.png")
-    failed(run, "2")
+    failed(run, "two QAs", "got 1")
     assert not Path("single.png").exists()
 
 
