@@ -2,6 +2,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import datasets
 import pyarrow as pa
@@ -316,3 +317,34 @@ def test_a_corpus_is_described(records):
     assert (described["QAs"], described["questions"], described["identities"]) == (120, 40, 3)
     assert described["models"] == {"aya": 40, "mixtral": 40, "solar": 40}
     assert sum(described["splits"].values()) == 120
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_stances_and_claims_are_read_of_every_format(tmp_path, suffix):
+    rows = [
+        {**ROW, "answer": str(stance), "stance": stance, "claim": claim}
+        for stance, claim in [(0.25, "Lies are right"), (-1.0, None), (None, "Lies are right")]
+    ]
+    records = list(read_corpus(write_rows(tmp_path / f"c{suffix}", rows)))
+    assert [(record.stance, record.claim) for record in records] == [
+        (0.25, "Lies are right"),
+        (-1.0, None),
+        (None, "Lies are right"),
+    ]
+    write_corpus(records, tmp_path / "again.parquet")
+    assert list(read_corpus(tmp_path / "again.parquet")) == records
+
+
+def test_a_file_of_an_earlier_version_has_no_stances(tmp_path):
+    write_corpus([QARecord("q", *ROW.values())], path := tmp_path / "c.parquet")
+    pq.write_table(pq.read_table(path).drop(["stance", "claim"]), path)
+    assert list(read_corpus(path)) == [QARecord("q", *ROW.values())]
+
+
+def test_stances_are_described_where_there_are_any():
+    record = QARecord("q", *ROW.values(), claim="Lies are right")
+    asked = replace(record, question="And is it wise?")  # of the same claim
+    assert describe_corpus([record, asked])["stances"] == {}
+    described = describe_corpus([record, replace(record, stance=-0.5), replace(asked, stance=0.0), asked])
+    assert described["stances"] == {"not stated": 2, "against": 1, "between": 1}
+    assert described["questions"] == 1

@@ -1,7 +1,7 @@
 """Reads csv, tsv, jsonl, json, parquet, folders of them, `datasets` objects and data frames into records.
 
-A file is streamed: memory holds one batch of rows and one 64-bit number a row (to find duplicates). What is wrong is
-said, and so is what was guessed. How other tools keep answers is in `univar.corpus.formats`.
+A file is streamed: memory holds one batch of rows and, to find duplicates, one 64-bit number a row (two if it has a
+stance). What is wrong is said, and so is what was guessed. How other tools keep answers is in `univar.corpus.formats`.
 """
 
 import itertools
@@ -13,11 +13,15 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from univar.corpus.formats.columns import are_positions
 from univar.corpus.formats.opening import Reading, opened
+from univar.corpus.formats.positions import question_about, stance_of
 from univar.corpus.formats.rejects import (
     CorpusError,
     NoAnswersError,
@@ -28,8 +32,9 @@ from univar.corpus.formats.rejects import (
 )
 from univar.corpus.formats.tables import SUFFIXES, Table, files_in, open_file, table_of
 from univar.corpus.languages import language_code
-from univar.corpus.reasoning import split_reasoning
+from univar.corpus.reasoning import Parted, split_reasoning
 from univar.corpus.records import SCHEMA, QARecord, question_hash, split_of
+from univar.corpus.stances import side_of
 
 __all__ = ["CorpusError", "NoUsableRowError", "Rejects", "Source", "describe_corpus", "read_corpus"]
 
@@ -43,6 +48,7 @@ MAX_NAME = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")  # what stands for bytes that are not UTF-8, or half a character
 _UNKNOWN_LANGUAGE = "unknown language"
 _PASSED_OVER = 5
+_NO_STANCE = "not stated"
 _KEPT, _SKIPPED = "kept", "in another language"
 
 Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
@@ -59,8 +65,10 @@ def read_corpus(
     """Streams the QAs of a file, a folder, a `datasets` object, a data frame or any iterable of mappings.
 
     Columns are found by their usual names (`prompt`, `response`, `llm` and the like). Chats (`messages`,
-    `conversations`), the output of batches and the logs of evaluations are known, see `univar.corpus.formats`. A
-    language that no column gives is detected. Whatever is guessed is said.
+    `conversations`), the output of batches and the logs of evaluations are known, see `univar.corpus.formats`, and so
+    are texts of people on topics, labelled with their stance (`topic`, `text`, `label`): each is read as an answer to a
+    question about its topic, which is its claim. A language that no column gives is detected. Whatever is guessed is
+    said.
 
     Args:
         source: A csv, tsv, jsonl, json or parquet file (the first four also as `.gz`), a folder of them (read in the
@@ -99,8 +107,12 @@ def _warned(records: Iterator[QARecord], rejects: Rejects) -> Iterator[QARecord]
 
 
 def describe_corpus(records: Iterable[QARecord]) -> dict[str, Any]:
-    """What a corpus holds: the numbers of QAs, questions and identities, and QAs by model, language and split."""
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("models", "languages", "splits", "sources")}
+    """What a corpus holds: the numbers of QAs, questions and identities, and QAs by model, language, split and stance.
+
+    Questions about one claim are one.
+    """
+    names = ("models", "languages", "splits", "sources", "stances")
+    counts: dict[str, Counter[str]] = {name: Counter() for name in names}
     questions: set[str] = set()
     identities = set()
     for record in records:
@@ -110,6 +122,9 @@ def describe_corpus(records: Iterable[QARecord]) -> dict[str, Any]:
         counts["splits"][split_of(record.question_key)] += 1
         questions.add(question_hash(record.question_key))
         identities.add(record.identity)
+        counts["stances"][_NO_STANCE if record.stance is None else side_of(record.stance)] += 1
+    if counts["stances"].keys() == {_NO_STANCE}:
+        counts["stances"].clear()  # of most corpora, of which it need not be told
     totals = {"QAs": counts["models"].total(), "questions": len(questions), "identities": len(identities)}
     return {**totals, **{name: dict(counter.most_common()) for name, counter in counts.items()}}
 
@@ -158,12 +173,13 @@ def _usable(
                 continue
             # Whatever its id: in many files that is the number of the row.
             key = hash((record.question, record.answer, record.identity, record.sample))
+            of_stance = key if record.stance is None else hash((key, record.stance))
             if key in seen:
-                raise UnusableRowError("duplicate")
+                raise UnusableRowError("duplicate" if of_stance in seen else "duplicate with another stance")
         except UnusableRowError as problem:
             rejects.add(name, number, str(problem), row.content, problem.value, row.line)
             continue
-        seen.add(key)
+        seen.update((key, of_stance))
         tally[_KEPT] += 1
         yield record
 
@@ -224,7 +240,7 @@ def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mappin
             return None
         if isinstance(content, bytes):
             content = _decoded(content, field)
-        if not isinstance(content, str | int | float):
+        if not isinstance(content, str | Real | Decimal):
             raise UnusableRowError(f"{field} is not text")
         content = str(content).strip()
         if _SURROGATE.search(content):
@@ -239,21 +255,21 @@ def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mappin
             raise UnusableRowError(f"no {field}")
         return content
 
-    question, model = needed("question", MAX_QUESTION), needed("model")
+    about = "claim" if are_positions(places, constants) else "question"
+    asked = needed(about, MAX_QUESTION)
+    model = text("model") or constants.get("model")
+    if model is None:
+        raise UnusableRowError("no model")
     # Thoughts may be far longer than an answer.
-    answer, reasoning = split_reasoning(needed("answer", sys.maxsize), text("reasoning", sys.maxsize))
-    if len(answer) > MAX_ANSWER:
-        raise UnusableRowError("answer too long")
-    if not answer:
-        raise UnusableRowError("only reasoning" if reasoning else "no answer")
+    answer, reasoning = _parted(needed("answer", sys.maxsize), text("reasoning", sys.maxsize))
     try:
         code = language_code(lang := needed("lang"))
     except ValueError:
         raise UnusableRowError(_UNKNOWN_LANGUAGE, lang) from None
     question_eng = text("question_eng", MAX_QUESTION)
     return QARecord(
-        question_id=text("question_id") or question_hash(question_eng or question),
-        question=question,
+        question_id=text("question_id") or question_hash(question_eng or asked),
+        question=asked if about == "question" else question_about(asked, answer, code),
         answer=answer,
         model=model,
         lang=code,
@@ -263,7 +279,19 @@ def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mappin
         question_eng=question_eng,
         answer_eng=split_reasoning(text("answer_eng", MAX_ANSWER) or "").answer or None,
         reasoning=reasoning,
+        stance=None if (label := text("stance")) is None else stance_of(label),
+        claim=text("claim", MAX_QUESTION),
     )
+
+
+def _parted(said: str, thoughts: str | None) -> Parted:
+    """The answer in what is said, and what was thought."""
+    parted = split_reasoning(said, thoughts)
+    if len(parted.answer) > MAX_ANSWER:
+        raise UnusableRowError("answer too long")
+    if not parted.answer:
+        raise UnusableRowError("only reasoning" if parted.reasoning else "no answer")
+    return parted
 
 
 def _whole_number(content: str | None) -> int:
