@@ -135,8 +135,8 @@ def test_columns_have_the_types_of_the_schema(streaming, answers):
     simulated = datasets.load_dataset(NAME, "simulated", identities=2, questions=30, streaming=streaming)["train"]
     read = datasets.load_dataset(NAME, "answers", data_dir=str(answers), streaming=streaming)["train"]
     for loaded in (simulated, read):
-        assert {name: feature.dtype for name, feature in loaded.features.items()} == {
-            field.name: str(field.type) for field in SCHEMA
+        assert {name: feature.pa_type for name, feature in loaded.features.items()} == {
+            field.name: field.type for field in SCHEMA
         }
 
 

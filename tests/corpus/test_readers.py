@@ -316,3 +316,19 @@ def test_a_corpus_is_described(records):
     assert (described["QAs"], described["questions"], described["identities"]) == (120, 40, 3)
     assert described["models"] == {"aya": 40, "mixtral": 40, "solar": 40}
     assert sum(described["splits"].values()) == 120
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_stances_and_claims_are_read_of_every_format(tmp_path, suffix):
+    rows = [
+        {**ROW, "answer": str(stance), "stance": stance, "claim": claim}
+        for stance, claim in [(0.25, "Lies are right"), (-1.0, None), (None, "Lies are right")]
+    ]
+    records = list(read_corpus(write_rows(tmp_path / f"c{suffix}", rows)))
+    assert [(record.stance, record.claim) for record in records] == [
+        (0.25, "Lies are right"),
+        (-1.0, None),
+        (None, "Lies are right"),
+    ]
+    write_corpus(records, tmp_path / "again.parquet")
+    assert list(read_corpus(tmp_path / "again.parquet")) == records

@@ -163,3 +163,19 @@ def test_a_failed_write_leaves_nothing(tmp_path, records):
     with pytest.raises(OSError, match="No space left"):
         write_corpus(broken(), tmp_path / "corpus.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stance_and_its_claim_are_kept_to_the_last_digit(tmp_path):
+    # 0.1 is no number of 32 bits: what is written in fewer would come back as another.
+    record = QARecord("q", "Why?", "So.", "aya", "eng", stance=0.1, claim="Thrift is a virtue")
+    write_corpus([record, QARecord("r", "Why?", "So.", "aya", "eng")], path := tmp_path / "c.parquet")
+    kept, other = pq.read_table(path).to_pylist()
+    assert from_row(kept) == record
+    assert (other["stance"], other["claim"]) == (None, None)
+
+
+def test_a_row_of_an_earlier_version_has_no_stance():
+    row = to_row(QARecord("q", "Why?", "So.", "aya", "eng"))
+    for name in ("reasoning", "stance", "claim"):
+        del row[name]
+    assert from_row(row) == QARecord("q", "Why?", "So.", "aya", "eng")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from univar.corpus.formats.opening import Reading, opened
+from univar.corpus.formats.positions import stance_of
 from univar.corpus.formats.rejects import (
     CorpusError,
     NoAnswersError,
@@ -263,6 +264,8 @@ def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mappin
         question_eng=question_eng,
         answer_eng=split_reasoning(text("answer_eng", MAX_ANSWER) or "").answer or None,
         reasoning=reasoning,
+        stance=None if (label := text("stance")) is None else stance_of(label),
+        claim=text("claim", MAX_QUESTION),
     )
 
 

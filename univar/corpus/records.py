@@ -29,6 +29,7 @@ PASSAGE_TOKENS = 128
 
 _ROWS_PER_GROUP = 10_000
 
+_LATER = ("reasoning", "stance", "claim")  # fields that came after the first version
 _TEXT_FIELDS = ("question", "answer", "lang", "question_eng", "answer_eng")
 
 SCHEMA = pa.schema(
@@ -44,6 +45,8 @@ SCHEMA = pa.schema(
         pa.field("question_eng", pa.string()),
         pa.field("answer_eng", pa.string()),
         pa.field("reasoning", pa.string()),
+        pa.field("stance", pa.float64()),
+        pa.field("claim", pa.string()),
     ]
 )
 """The columns of every corpus file, in order."""
@@ -64,8 +67,10 @@ class QARecord:
     """One question and what one LLM answered to it in one language.
 
     `lang` is an ISO 639-3 code; `sample` numbers repeated answers; the `_eng` fields hold the English version of a
-    QA in another language, and `reasoning` what the LLM thought, which is never part of its answer. A record is taken
-    as it is: `univar.corpus.readers.read_corpus` is where rows are checked.
+    QA in another language, and `reasoning` what the LLM thought, which is never part of its answer. `stance` is how far
+    the answer stands for what its question or value proposes, from -1 (against) to 1 (for), or for `claim`, a sentence
+    in the language of the question, where that is what it is about. A record is taken as it is:
+    `univar.corpus.readers.read_corpus` is where rows are checked.
     """
 
     question_id: str
@@ -79,6 +84,8 @@ class QARecord:
     question_eng: str | None = None
     answer_eng: str | None = None
     reasoning: str | None = None
+    stance: float | None = None
+    claim: str | None = None
 
     @property
     def identity(self) -> Identity:
@@ -285,8 +292,11 @@ def to_row(record: QARecord) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any]) -> QARecord:
-    """The record of a mapping with the columns of `SCHEMA`; other keys are ignored, and `reasoning` may be absent."""
-    names = [field.name for field in fields(QARecord) if field.name != "reasoning" or "reasoning" in row]
+    """The record of a mapping with the columns of `SCHEMA`; other keys are ignored.
+
+    Those that an earlier version did not write may be absent: `reasoning`, `stance` and `claim`.
+    """
+    names = [field.name for field in fields(QARecord) if field.name not in _LATER or field.name in row]
     return QARecord(**{name: row[name] for name in names})
 
 

@@ -112,7 +112,7 @@ class EmbeddedCorpus:
             names = ", ".join(sorted({f"{one.model} ({one.fingerprint[:12]}…)" for one in made}))
             raise EmbeddedCorpusError(f"{path} holds vectors of different models: {names}; name one file")
         try:
-            table = pa.concat_tables([pq.read_table(file, columns=[*SCHEMA.names, EMBEDDING]) for file in files])
+            table = pa.concat_tables(map(_table, files))
             records = tuple(from_row(row) for row in table.select(SCHEMA.names).to_pylist())
             column = table[EMBEDDING].combine_chunks()
             embeddings = column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), column.type.list_size)
@@ -237,6 +237,15 @@ def _has_vectors(file: Path) -> bool:
         return EMBEDDING in pq.read_schema(file).names
     except (pa.ArrowInvalid, OSError):
         return False  # what is wrong with it is told by whoever reads it as a corpus
+
+
+def _table(file: Path) -> pa.Table:
+    """The columns of an embedded corpus; what may be null and an earlier version did not write is null."""
+    table = pq.read_table(file)
+    for column in SCHEMA:
+        if column.nullable and column.name not in table.column_names:
+            table = table.append_column(column, pa.nulls(len(table), column.type))
+    return table.select([*SCHEMA.names, EMBEDDING])
 
 
 def _provenance(file: Path) -> Provenance:
