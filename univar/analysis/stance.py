@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
-from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import normalize
 
@@ -29,7 +28,7 @@ _ANCHORS_AT_ONCE = 1_000
 # What is nearer by less than this is as near: equal texts differ by rounding alone.
 _DECIMALS = 9
 _PENALTIES = np.logspace(-3, 3, 13)
-_PROBE_WIDTH = 1_000
+_PROBE_WIDTH = 2_000
 
 Labels: TypeAlias = Sequence[Any] | npt.NDArray[Any]
 Matrix: TypeAlias = npt.NDArray[Any] | sparse.sparray | sparse.spmatrix
@@ -99,7 +98,7 @@ def retrieval(vectors: Matrix, groups: Labels, stances: Labels, authors: Labels 
 
     Raises:
         ValueError: If lengths differ, a number is not finite or a stance out of range, or fewer than two groups have
-            what is measured; see `measurable`.
+            what is measured; see `lacking`.
     """
     return _contrasted("retrieval", vectors, groups, stances, authors)
 
@@ -127,14 +126,15 @@ def correlation(vectors: Matrix, groups: Labels, stances: Labels, learned: Label
 
     Ridge regression, its penalty by leave-one-out on what it learns from, on unit vectors; vectors and stances are
     both less the mean of their group, so that a topic says nothing. With stances of -1 and 1 alone this is the
-    point-biserial correlation. Chance is 0. Sparse vectors are projected to the 1,000 dimensions that hold most.
+    point-biserial correlation. Chance is 0. Of sparse vectors the probe reads what lies in the span of 2,000 answers
+    that it learns from, drawn by the seed: where there are no more, all.
 
     Args:
         vectors: `(n, D)` dense or sparse.
         groups: `(n,)` what each answer is about.
         stances: `(n,)` in [-1, 1]. Groups of a single stance are left out.
         learned: `(n,)` marks what the probe learns from; the others are tested. No group is on both sides.
-        seed: Of the projection.
+        seed: Of that draw.
 
     Raises:
         ValueError: As `retrieval` does; and if a group is on both sides, or either has fewer than two groups whose
@@ -147,9 +147,8 @@ def correlation(vectors: Matrix, groups: Labels, stances: Labels, learned: Label
     if both := set(codes[sides]) & set(codes[~sides]):
         raise ValueError(f"{len(both)} groups are learned from and tested, the first is {names[min(both)]!r}")
     varied = _differ(codes, given)[codes]
-    for side, mask in (("to learn from", sides), ("to test", ~sides)):
-        if (found := len(set(codes[mask & varied]))) < FEWEST_GROUPS:
-            raise ValueError(f"correlation: {found} groups of differing stances {side}; at least 2 are needed")
+    if reason := _lacking_probe(codes, varied, sides):
+        raise ValueError(reason)
     train, tested = np.flatnonzero(sides & varied), np.flatnonzero(~sides & varied)
     seen, unseen = _probed(x[train], x[tested], seed)
     probe = RidgeCV(_PENALTIES)
@@ -164,15 +163,22 @@ def correlation(vectors: Matrix, groups: Labels, stances: Labels, learned: Label
     return Measured("correlation", names[members], np.stack(columns, axis=1), len(tested), 0.0)
 
 
-def measurable(measure: Contrast, groups: Labels, stances: Labels, authors: Labels | None = None) -> int:
-    """How many groups have what a measure compares: on each side an answer with others to compare it to.
+def lacking(measure: Contrast, groups: Labels, stances: Labels, authors: Labels | None = None) -> str | None:
+    """What keeps a measure from being taken of these answers, in words; None if nothing does.
 
     Example:
-        >>> measurable("pairs", ["a", "a", "a", "a", "b"], [1, 1, -1, -1, 1])
-        1
+        >>> lacking("triplets", ["a"] * 4 + ["b"] * 4, [1, 1, -1, -1] * 2)
+        'triplets: 0 groups have two authors, one of whom took both sides; at least 2 are needed'
+        >>> lacking("pairs", ["a"] * 4 + ["b"] * 4, [1, 1, -1, -1] * 2)
     """
     _, codes, _, given, who = _checked(np.zeros((len(stances), 1)), groups, stances, authors)
-    return sum(1 for _ in _groups(measure, codes, given, who))
+    return _lacking(measure, sum(1 for _ in _groups(measure, codes, given, who)))
+
+
+def lacking_probe(groups: Labels, stances: Labels, learned: Labels) -> str | None:
+    """What keeps the correlation from being taken of these answers, in words; None if nothing does."""
+    _, codes, _, given, _ = _checked(np.zeros((len(stances), 1)), groups, stances, None)
+    return _lacking_probe(codes, _differ(codes, given)[codes], np.asarray(learned, dtype=np.bool_))
 
 
 def _contrasted(
@@ -180,8 +186,8 @@ def _contrasted(
 ) -> Measured:
     x, codes, names, given, who = _checked(vectors, groups, stances, authors)
     found = list(_groups(measure, codes, given, who))
-    if len(found) < FEWEST_GROUPS:
-        raise ValueError(f"{measure}: {lacking(measure, len(found))}")
+    if reason := _lacking(measure, len(found)):
+        raise ValueError(reason)
     scores, chances = zip(*(_of_group(measure, x, given, who, *one) for one in found), strict=True)
     return Measured(
         measure=measure,
@@ -192,14 +198,20 @@ def _contrasted(
     )
 
 
-def lacking(measure: Contrast, found: int) -> str:
-    """What a corpus must have for a measure, in words, where it has it in `found` groups only."""
+def _lacking(measure: Contrast, found: int) -> str | None:
     needed = {
-        "retrieval": "two answers a side, and where authors differ one a side by each of two",
+        "retrieval": "on both sides an answer with others to choose from, by another author where authors differ",
         "pairs": "two answers a side",
-        "triplets": "two authors who answered from both ends",
+        "triplets": "two authors, one of whom took both sides",
     }[measure]
-    return f"{found} groups have {needed}; at least {FEWEST_GROUPS} are needed"
+    return None if found >= FEWEST_GROUPS else f"{measure}: {found} groups have {needed}; at least 2 are needed"
+
+
+def _lacking_probe(codes: IntArray, varied: Mask, learned: Mask) -> str | None:
+    for side, mask in (("to learn from", learned), ("to test", ~learned)):
+        if (found := len(np.unique(codes[mask & varied]))) < FEWEST_GROUPS:
+            return f"correlation: {found} groups of differing stances {side}; at least 2 are needed"
+    return None
 
 
 def _groups(
@@ -321,10 +333,13 @@ def _centred(values: FloatArray, codes: IntArray) -> FloatArray:
 
 
 def _probed(learned: Matrix, tested: Matrix, seed: int) -> tuple[FloatArray, FloatArray]:
-    """Both sides as a probe can read them: dense, and of words no more dimensions than it needs."""
+    """Both sides as a probe can read them: dense, and of words the part that lies in the span of what is learned."""
     if not sparse.issparse(learned):
-        return learned, tested
-    if learned.shape[1] <= _PROBE_WIDTH:
-        return learned.toarray(), tested.toarray()
-    projection = TruncatedSVD(_PROBE_WIDTH, random_state=seed).fit(learned)
-    return projection.transform(learned), projection.transform(tested)
+        return np.asarray(learned), np.asarray(tested)
+    rows: Any = sparse.csr_array(learned)
+    chosen = np.random.default_rng(seed).permutation(rows.shape[0])[:_PROBE_WIDTH]
+    spanning = rows[np.sort(chosen)]
+    squares, directions = np.linalg.eigh((spanning @ spanning.T).toarray())
+    kept = squares > squares.max() * len(squares) * np.finfo(np.float64).eps
+    axes = directions[:, kept] / np.sqrt(squares[kept])
+    return (rows @ spanning.T) @ axes, (sparse.csr_array(tested) @ spanning.T) @ axes

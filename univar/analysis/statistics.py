@@ -53,8 +53,8 @@ def cluster_bootstrap(
     if not np.isfinite(scores).all():
         raise ValueError(f"correct has {(~np.isfinite(scores)).sum()} numbers that are not finite, of {len(scores)}")
     # Objects, not fixed-width strings: one question of 60,000 characters would widen every other to its size.
-    names, members = np.unique(np.asarray(clusters, dtype=object), return_inverse=True)
-    sums = np.stack([np.bincount(members, weights=scores), np.bincount(members)], axis=1)
+    _, members = np.unique(np.asarray(clusters, dtype=object), return_inverse=True)
+    sums = np.stack([np.bincount(members, weights=scores), np.bincount(members).astype(np.float64)], axis=1)
     return bootstrap_of_sums(
         sums, lambda drawn: drawn[:, 0] / drawn[:, 1], resamples=resamples, seed=seed, confidence=confidence
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from univar.corpus.questions.bank import Question, asset_rows, question_bank
-from univar.corpus.records import Split, split_of
+from univar.corpus.records import QARecord, Split, split_of
 
 Voice = Literal[
     "anecdote", "assistant", "casual", "disclaimer", "engineer", "formal", "hedging", "list", "preacher",
@@ -61,6 +61,20 @@ class Pole:
         """
         order: tuple[Split, ...] = ("train", "validation", "test")
         return max((split_of(str(self.question.value)), split_of(self.voice)), key=order.index)
+
+    @property
+    def record(self) -> QARecord:
+        """The pole as a QA, whose `model` is the voice: who says it must be told from what it stands for."""
+        return QARecord(
+            question_id=self.question.question_id,
+            question=self.question.question,
+            answer=self.answer,
+            model=self.voice,
+            lang=self.lang,
+            value=self.question.value,
+            question_eng=self.question.question_eng,
+            stance=float(self.stance),
+        )
 
 
 @functools.cache
