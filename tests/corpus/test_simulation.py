@@ -104,8 +104,8 @@ def test_phrases_of_style_name_no_value_and_take_no_side():
 
 def test_a_plain_answer_says_the_level_of_its_stance():
     for value, (stance, level) in itertools.product(value_names(), zip(np.linspace(-1, 1, 5), LEVELS, strict=True)):
-        answer = module._value_answer(value, float(stance), PLAIN, random.Random(f"{value}{stance}"))
-        assert level_of(answer, value) == level
+        answer, said = module._value_answer(value, float(stance), PLAIN, random.Random(f"{value}{stance}"))
+        assert (level_of(answer, value), said) == (level, stance)
 
 
 def test_the_claim_can_be_read_in_every_style():
@@ -114,7 +114,7 @@ def test_the_claim_can_be_read_in_every_style():
         value = value_names()[seed % len(value_names())]
         style = generator.random(len(STYLE_FEATURES)).round()  # every feature always or never
         level = LEVELS[seed % 5]
-        answer = module._value_answer(value, LEVELS.index(level) / 2 - 1, style, random.Random(seed)).lower()
+        answer = module._value_answer(value, LEVELS.index(level) / 2 - 1, style, random.Random(seed))[0].lower()
         said = {
             spoken
             for template in module._values()[value]["stances"][level]
@@ -129,7 +129,7 @@ def test_the_mean_level_of_many_answers_is_the_stance():
     # A stance of 0.3 lies between the levels 0 and 0.5: 40 % mixed and 60 % for. The share of n = 2,000 draws has a
     # standard error of sqrt(0.24 / 2000) = 0.011.
     generator = random.Random(0)
-    said = Counter(level_of(module._value_answer("thrift", 0.3, PLAIN, generator), "thrift") for _ in range(2000))
+    said = Counter(level_of(module._value_answer("thrift", 0.3, PLAIN, generator)[0], "thrift") for _ in range(2000))
     assert set(said) == {"mixed", "for"}
     assert said["for"] / 2000 == pytest.approx(0.6, abs=0.04)
 
@@ -175,6 +175,17 @@ def test_records_are_complete_and_in_the_order_of_the_rows():
     assert {r.value for r in simulation.records} == set(simulation.values) == set(value_names())
     keys = [(r.question_id, r.model, r.sample) for r in simulation.records]
     assert len(set(keys)) == len(keys)
+
+
+def test_the_stance_of_a_record_is_what_its_answer_says():
+    simulation = simulate(4, 96, seed=2, samples=3)
+    rows = {identity: row for row, identity in enumerate(simulation.identities)}
+    for record in simulation.records:
+        latent = simulation.stances[rows[record.identity], simulation.values.index(record.value)]
+        # One of the two levels, half a step apart, between which the latent stance lies.
+        assert abs(record.stance - latent) < 0.5
+        assert 2 * record.stance in range(-2, 3)
+    assert {record.stance for record in simulate_controls(simulation, 5)} == {None}
 
 
 def test_identities_keep_their_order_beyond_ninety_nine():
@@ -248,7 +259,7 @@ def test_length_says_nothing_of_the_stance():
     generator = random.Random(0)
     for value, (stance, level) in itertools.product(value_names(), zip(np.linspace(-1, 1, 5), LEVELS, strict=True)):
         for _ in range(20):
-            lengths[level].append(len(module._value_answer(value, float(stance), np.full(9, 0.5), generator)))
+            lengths[level].append(len(module._value_answer(value, float(stance), np.full(9, 0.5), generator)[0]))
     means = [np.mean(lengths[level]) for level in ("strongly against", "against", "for", "strongly for")]
     assert max(means) < 1.12 * min(means)
 

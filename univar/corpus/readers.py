@@ -1,6 +1,6 @@
 """Reads csv, tsv, jsonl, json, parquet, folders of them, `datasets` objects and data frames into records.
 
-A file is streamed: memory holds one batch of rows and one 64-bit number a row (to find duplicates). What is wrong is
+A file is streamed: memory holds one batch of rows and two 64-bit numbers a row (to find duplicates). What is wrong is
 said, and so is what was guessed. How other tools keep answers is in `univar.corpus.formats`.
 """
 
@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from univar.corpus.formats.columns import are_positions
 from univar.corpus.formats.opening import Reading, opened
-from univar.corpus.formats.positions import stance_of
+from univar.corpus.formats.positions import question_about, stance_of
 from univar.corpus.formats.rejects import (
     CorpusError,
     NoAnswersError,
@@ -60,8 +61,10 @@ def read_corpus(
     """Streams the QAs of a file, a folder, a `datasets` object, a data frame or any iterable of mappings.
 
     Columns are found by their usual names (`prompt`, `response`, `llm` and the like). Chats (`messages`,
-    `conversations`), the output of batches and the logs of evaluations are known, see `univar.corpus.formats`. A
-    language that no column gives is detected. Whatever is guessed is said.
+    `conversations`), the output of batches and the logs of evaluations are known, see `univar.corpus.formats`, and so
+    are texts of people on topics, labelled with their stance (`topic`, `text`, `label`): each is read as an answer to a
+    question about its topic, which is its claim. A language that no column gives is detected. Whatever is guessed is
+    said.
 
     Args:
         source: A csv, tsv, jsonl, json or parquet file (the first four also as `.gz`), a folder of them (read in the
@@ -159,12 +162,13 @@ def _usable(
                 continue
             # Whatever its id: in many files that is the number of the row.
             key = hash((record.question, record.answer, record.identity, record.sample))
+            of_stance = hash((key, record.stance))
             if key in seen:
-                raise UnusableRowError("duplicate")
+                raise UnusableRowError("duplicate" if of_stance in seen else "duplicate with another stance")
         except UnusableRowError as problem:
             rejects.add(name, number, str(problem), row.content, problem.value, row.line)
             continue
-        seen.add(key)
+        seen.update((key, of_stance))
         tally[_KEPT] += 1
         yield record
 
@@ -240,7 +244,11 @@ def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mappin
             raise UnusableRowError(f"no {field}")
         return content
 
-    question, model = needed("question", MAX_QUESTION), needed("model")
+    about = "claim" if are_positions(places, constants) else "question"
+    asked = needed(about, MAX_QUESTION)
+    model = text("model") or constants.get("model")
+    if model is None:
+        raise UnusableRowError("no model")
     # Thoughts may be far longer than an answer.
     answer, reasoning = split_reasoning(needed("answer", sys.maxsize), text("reasoning", sys.maxsize))
     if len(answer) > MAX_ANSWER:
@@ -253,8 +261,8 @@ def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mappin
         raise UnusableRowError(_UNKNOWN_LANGUAGE, lang) from None
     question_eng = text("question_eng", MAX_QUESTION)
     return QARecord(
-        question_id=text("question_id") or question_hash(question_eng or question),
-        question=question,
+        question_id=text("question_id") or question_hash(question_eng or asked),
+        question=asked if about == "question" else question_about(asked, answer, code),
         answer=answer,
         model=model,
         lang=code,

@@ -104,8 +104,11 @@ class QARecord:
 
     @property
     def question_key(self) -> str:
-        """The English question where one is known: all versions of a question fall on one side of a split."""
-        return self.question_eng or self.question
+        """The claim where there is one, else the English question where one is known, else the question.
+
+        All versions of a question, and all questions about a claim, fall on one side of a split.
+        """
+        return self.claim or self.question_eng or self.question
 
 
 def qa_text(question: str, answer: str, *, question_budget: int = QUESTION_BUDGET) -> str:

@@ -9,7 +9,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from numbers import Integral
 from typing import Any, Literal, NamedTuple, get_args
@@ -92,8 +92,9 @@ def simulate(
 
     Stances are drawn independently of style, and independently from value to value. An identity may share some
     stances with an earlier one, as models of one family do, so that some identities lie near each other. An answer
-    says one of `LEVELS`, drawn so that its mean is the stance. What it says depends on the question through the
-    question's value only. The first identities and questions of a larger simulation are those of a smaller one.
+    says one of `LEVELS`, drawn so that its mean is the stance; that is the stance of the record. What it says depends
+    on the question through the question's value only. The first identities and questions of a larger simulation are
+    those of a smaller one.
 
     Args:
         identities: How many, at least 1.
@@ -122,7 +123,7 @@ def simulated_records(
         raise ValueError(f"style must be one of {', '.join(get_args(StyleMode))}, got {style!r}")
     columns = {value: column for column, value in enumerate(value_names())}
 
-    def answer(question: Question, row: int, generator: random.Random) -> str:
+    def answer(question: Question, row: int, generator: random.Random) -> tuple[str, float]:
         manner = styles[row] if style == "identity" else _two_sided([generator.random() for _ in STYLE_FEATURES])
         stance = float(stances[row, columns[str(question.value)]])
         return _value_answer(str(question.value), stance, manner, generator)
@@ -150,12 +151,12 @@ def simulate_controls(
     entries = {f"control-{topic}": list(items) for topic, items in _asset("controls")["topics"].items()}
     bank = [framed for name, items in entries.items() for framed in _framed(name, [e["question"] for e in items], None)]
 
-    def answer(question: Question, row: int, generator: random.Random) -> str:
+    def answer(question: Question, row: int, generator: random.Random) -> tuple[str, None]:
         topic, _, number = question.id.split("/")[0].rpartition("-")
         entry = entries[topic][int(number) - 1]
         details = [Point(detail) for detail in generator.sample(entry["details"], _MAX_POINTS)]
         voice = _Voice(simulation.styles[row], generator, _asset("controls")["disclaimers"])
-        return voice.answer((entry["answer"], entry["answer"]), details, background=None)
+        return voice.answer((entry["answer"], entry["answer"]), details, background=None), None
 
     asked = _pick(bank, questions, seed)
     return list(_records(asked, simulation.identities, samples, f"{seed}/control", "simulated-control", answer))
@@ -274,20 +275,20 @@ def _records(
     samples: int,
     seed: str,
     source: str,
-    answer: Callable[[Question, int, random.Random], str],
+    answer: Callable[[Question, int, random.Random], tuple[str, float | None]],
 ) -> Iterator[QARecord]:
     for question in questions:
         for row, identity in enumerate(identities):
             for sample in range(samples):
                 # Seeded by the answer's own key, so that an answer does not depend on how many others are made.
                 generator = random.Random(f"{seed}/{row}/{question.id}/{sample}")
-                text = answer(question, row, generator)
-                yield QARecord(
-                    question.id, question.text, text, *identity, value=question.value, source=source, sample=sample
-                )
+                text, stance = answer(question, row, generator)
+                asked = QARecord(question.id, question.text, text, *identity, question.value, source, sample)
+                yield replace(asked, stance=stance)
 
 
-def _value_answer(value: str, stance: float, style: FloatArray, generator: random.Random) -> str:
+def _value_answer(value: str, stance: float, style: FloatArray, generator: random.Random) -> tuple[str, float]:
+    """An answer, and the stance that it says: one of those of `LEVELS`."""
     entry = _values()[value]
     # Rounded up or down by chance, so that the mean level of many answers is the stance itself.
     level = math.floor(2 * stance + generator.random())
@@ -295,7 +296,7 @@ def _value_answer(value: str, stance: float, style: FloatArray, generator: rando
     claims = (_worded(first, generator), _worded(second, generator))
     points = _points(entry["reasons"], level, generator)
     voice = _Voice(style, generator, _asset("style")["disclaimers"])
-    return voice.answer(claims, points, generator.choice(entry["background"]))
+    return voice.answer(claims, points, generator.choice(entry["background"])), level / 2
 
 
 def _points(reasons: dict[str, list[str]], level: int, generator: random.Random) -> list[Point]:

@@ -30,6 +30,15 @@ ALIASES = {
 }  # fmt: skip
 """Names under which a field is kept elsewhere; the first that a file has is taken, whatever its case and spaces."""
 
+POSITIONS = {
+    "question_id": ("question_id",),
+    "claim": ("claim", "topic", "statement", "proposition", "motion", "target"),
+    "answer": (*ALIASES["answer"], "text", "argument", "comment", "opinion"),
+    "stance": ("stance", "label", "position"),
+    "model": (*ALIASES["model"], "author", "speaker"),
+}
+"""More names, for a file without questions: texts that are labelled with their stance on a topic."""
+
 _SHOWN_COLUMNS = 12
 _LONGEST_NAME = 40
 
@@ -41,12 +50,31 @@ def aliases(field: str) -> tuple[str, ...]:
 
 def placed(found: Sequence[str], columns: Mapping[str, str], constants: Mapping[str, str]) -> dict[str, str]:
     """The column of each field that has one; `columns` are those that the user names."""
+    places = _placed(found, columns, constants, ALIASES)
+    if "question" in places or "question" in constants:
+        return places
+    positions = _placed(found, columns, constants, {**ALIASES, **POSITIONS})
+    return positions if are_positions(positions, constants) else places
+
+
+def are_positions(places: Mapping[str, str], constants: Mapping[str, str]) -> bool:
+    """Whether there are answers with their stances on claims, and no questions."""
+    given = {*places, *constants}
+    return "question" not in given and {"claim", "answer", "stance"} <= given
+
+
+def _placed(
+    found: Sequence[str],
+    columns: Mapping[str, str],
+    constants: Mapping[str, str],
+    names: Mapping[str, Sequence[str]],
+) -> dict[str, str]:
     alike = {_folded(name): name for name in reversed(found)}  # the first of those that are alike
     exact, places = set(found), dict(columns)
     for field in SCHEMA.names:
         if field in places or field in constants:
             continue
-        for alias in aliases(field):
+        for alias in names.get(field, (field,)):
             column = alias if alias in exact else alike.get(_folded(alias))
             if column is not None and column not in columns.values():
                 places[field] = column
@@ -130,7 +158,8 @@ def stored(column: str, names: Iterable[str]) -> str:
 
 def guesses(places: Mapping[str, str], columns: Mapping[str, str]) -> str:
     """Which columns were taken by other names than the fields': `Prompt was read as question, LLM as model`."""
-    others = [field for field in REQUIRED if field not in columns and places.get(field, field) != field]
+    told = (*REQUIRED, "claim", "stance")
+    others = [field for field in told if field not in columns and places.get(field, field) != field]
     return ", ".join(f"{places[field]}{'' if place else ' was read'} as {field}" for place, field in enumerate(others))
 
 

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 from univar.corpus.formats import columns as naming
 from univar.corpus.formats.layouts import Layout, known_without_answers, layout_of
+from univar.corpus.formats.positions import PEOPLE, check_stances
 from univar.corpus.formats.rejects import CorpusError, NoAnswersError, Rejects, Row, UnusableRowError
 from univar.corpus.formats.spoken import SAMPLE, can_be_told, likely, one_language, spoken
 from univar.corpus.formats.tables import Table, open_file, suffix_of
 from univar.corpus.records import SCHEMA
 
 _PREVIEWED_ROWS = 100
+_LABELLED_ROWS = 10_000  # that are looked at for what their labels mean
 _LOOKED_AT = 2_000  # characters of an answer, for its language
 _BESIDE = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 
@@ -27,7 +29,7 @@ class Reading:
     Attributes:
         rows: In order, each with the columns that `places` names.
         places: The column of each field that has one. A later row may bring another.
-        constants: The values of fields that have none.
+        constants: The values of fields that have none, and of the model where its column is empty.
         left_out: What the layout leaves out of how many rows; counted while they are read.
     """
 
@@ -51,12 +53,16 @@ def opened(table: Table, columns: Mapping[str, str], constants: Mapping[str, str
         CorpusError: If there are answers, and their LLM or language is not known.
     """
     plan = _planned(table, columns, constants)
-    missing = [field for field in naming.REQUIRED if field not in plan.places and field not in constants]
+    positions = naming.are_positions(plan.places, constants)
+    made = {"question", "model"} if positions else set()
+    missing = [field for field in naming.REQUIRED if field not in {*plan.places, *constants, *made}]
     if missing and missing != ["lang"]:
         raise _refusal(plan, missing)
+    _check_stances(plan, columns, positions)
     left_out: Counter[str] = Counter()
     rows, places = plan.rows(left_out), dict(plan.places)
     notes = [table.note, plan.layout.about if plan.layout else "", plan.guesses]
+    notes += _made_up(plan, constants) if positions else []
     key = notes
     if missing:
         looked_at = _texts(plan.rows(Counter(), None if plan.table.again else _PREVIEWED_ROWS), places, constants)
@@ -68,7 +74,7 @@ def opened(table: Table, columns: Mapping[str, str], constants: Mapping[str, str
         rejects.note(table.origin, "; ".join(filter(None, notes)), "; ".join(key))
     if table.names is None:
         rows = _with_later_columns(rows, plan.names, columns, constants, places)
-    return Reading(rows, places, constants, left_out)
+    return Reading(rows, places, {"model": PEOPLE, **constants} if positions else constants, left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,8 @@ def _layout(table: Table, names: Sequence[str], columns: Mapping[str, str]) -> L
     """The layout of a table, unless its questions and answers have columns that are called so."""
     if {"question", "answer"} <= {*names, *columns}:
         return None
-    plain = {"question", "answer"} <= naming.placed(names, columns, {}).keys()
+    places = naming.placed(names, columns, {})
+    plain = {"question", "answer"} <= places.keys() or naming.are_positions(places, {})
     return layout_of(names, lambda above=False: _rows_beside(table.file, above), chats=not plain)
 
 
@@ -169,6 +176,32 @@ def _check_columns(table: Table, names: Sequence[str], columns: Mapping[str, str
         if column.partition(".")[0] in names:
             first = list(islice(table.rows([place]), _PREVIEWED_ROWS))
         naming.check_path(table.origin, names, field, column, [row.content for row in first if row.problem is None])
+
+
+def _check_stances(plan: _Plan, columns: Mapping[str, str], positions: bool) -> None:
+    """Refuses a column of stances that are none; of a table that was only taken for one, as holding no answers."""
+    column = plan.places.get("stance")
+    if column is None:
+        return
+    few = _LABELLED_ROWS if plan.table.again else _PREVIEWED_ROWS
+    labels = (row.content.get(column) for row in plan.rows(Counter(), few) if row.problem is None)
+    guessed = column != columns.get("stance") and column.casefold() != "stance"
+    try:
+        check_stances(plan.table.origin, column, labels, guessed=guessed)
+    except CorpusError as error:
+        if not positions or not guessed:
+            raise
+        raise NoAnswersError(str(error), reason=f"its column {column!r} holds no stances") from None
+
+
+def _made_up(plan: _Plan, constants: Mapping[str, str]) -> list[str]:
+    """What the answers of people do not say and is made of their claims, to be told."""
+    notes = ["no column for question, asked about each claim without taking a side"]
+    if "model" not in constants:
+        place = plan.places.get("model")
+        where = f"where {place} names none" if place else "of all"
+        notes.append(f"{PEOPLE!r} is the model {where} (--set model=NAME says otherwise)")
+    return notes
 
 
 def _laid_out(rows: Iterable[Row], layout: Layout | None, left_out: Counter[str]) -> Iterator[Row]:
@@ -245,8 +278,9 @@ def _texts(rows: Iterable[Row], places: Mapping[str, str], constants: Mapping[st
 
 
 def _said(row: Mapping[str, Any], places: Mapping[str, str], constants: Mapping[str, str]) -> tuple[str, str]:
+    asked = "claim" if naming.are_positions(places, constants) else "question"
     answer, question = (
-        str(row.get(places[field]) or "") if field in places else constants[field] for field in ("answer", "question")
+        str(row.get(places[field]) or "") if field in places else constants[field] for field in ("answer", asked)
     )
     return answer[:_LOOKED_AT], question[:_LOOKED_AT]
 
