@@ -100,7 +100,7 @@ def retrieval(vectors: Matrix, groups: Labels, stances: Labels, authors: Labels 
         ValueError: If lengths differ, a number is not finite or a stance out of range, or fewer than two groups have
             what is measured; see `lacking`.
     """
-    return _contrasted("retrieval", vectors, groups, stances, authors)
+    return contrasted("retrieval", vectors, groups, stances, authors)
 
 
 def pairs(vectors: Matrix, groups: Labels, stances: Labels, authors: Labels | None = None) -> Measured:
@@ -109,7 +109,7 @@ def pairs(vectors: Matrix, groups: Labels, stances: Labels, authors: Labels | No
     Of every answer with every two others of its group, whoever wrote them. Arguments and errors are those of
     `retrieval`; authors say nothing here.
     """
-    return _contrasted("pairs", vectors, groups, stances, authors)
+    return contrasted("pairs", vectors, groups, stances, authors)
 
 
 def triplets(vectors: Matrix, groups: Labels, stances: Labels, authors: Labels | None = None) -> Measured:
@@ -118,7 +118,7 @@ def triplets(vectors: Matrix, groups: Labels, stances: Labels, authors: Labels |
     The hard question: it tells what an answer stands for from who wrote it. Chance is a half; vectors of authors alone
     reach 0. Arguments and errors are those of `retrieval`; without authors who wrote both sides there are no triplets.
     """
-    return _contrasted("triplets", vectors, groups, stances, authors)
+    return contrasted("triplets", vectors, groups, stances, authors)
 
 
 def correlation(vectors: Matrix, groups: Labels, stances: Labels, learned: Labels, *, seed: int = 0) -> Measured:
@@ -181,9 +181,10 @@ def lacking_probe(groups: Labels, stances: Labels, learned: Labels) -> str | Non
     return _lacking_probe(codes, _differ(codes, given)[codes], np.asarray(learned, dtype=np.bool_))
 
 
-def _contrasted(
-    measure: Contrast, vectors: Matrix, groups: Labels, stances: Labels, authors: Labels | None
+def contrasted(
+    measure: Contrast, vectors: Matrix, groups: Labels, stances: Labels, authors: Labels | None = None
 ) -> Measured:
+    """`retrieval`, `pairs` or `triplets`, by name."""
     x, codes, names, given, who = _checked(vectors, groups, stances, authors)
     found = list(_groups(measure, codes, given, who))
     if reason := _lacking(measure, len(found)):

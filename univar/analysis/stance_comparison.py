@@ -6,38 +6,22 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal
 
 from univar.analysis.comparison import MAX_CHARACTERS
 from univar.analysis.representations import Encoder, chosen, opened
 from univar.analysis.results import markdown_table
-from univar.analysis.stance import (
-    CONTRASTS,
-    Matrix,
-    Measure,
-    Measured,
-    correlation,
-    lacking,
-    lacking_probe,
-    pairs,
-    retrieval,
-    triplets,
-)
+from univar.analysis.stance import Measure, Measured
+from univar.analysis.stance_selection import Part, StanceSelection, select
 from univar.analysis.statistics import Interval
 from univar.corpus.questions.poles import poles
-from univar.corpus.records import QARecord, Split, normalised_question, question_hash, split_of
+from univar.corpus.records import QARecord, Split
 from univar.model.embedded import Corpus, EmbeddedCorpus
 from univar.model.encoding import SentenceModel
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-Part: TypeAlias = Literal["validation", "test", "all"]
-PARTS: tuple[Part, ...] = get_args(Part)
 
 BASELINES = ("base", "tfidf")
 """What every other representation is compared to, where they are among those measured."""
@@ -108,42 +92,6 @@ class StanceRow:
 
 
 @dataclass(frozen=True, slots=True)
-class StanceSelection:
-    """Which answers were measured.
-
-    Attributes:
-        source: `poles`, those that ship, or `corpus`.
-        part: Of which split; `all` of them.
-        n: QAs.
-        groups: Questions or claims that they are about.
-        learned: QAs of the train split that the probe of the correlation learned from; 0 where that was left out.
-        no_stance: QAs left out because they have no stance.
-        other_parts: QAs left out because they are of another part.
-        trained_on: QAs left out because a compared model was trained on their question.
-    """
-
-    source: Literal["poles", "corpus"]
-    part: Part
-    n: int
-    groups: int
-    learned: int
-    no_stance: int
-    other_parts: int
-    trained_on: int
-
-    def sentence(self) -> str:
-        """The selection in words."""
-        what = "the poles that ship" if self.source == "poles" else "answers with a stance"
-        which = "all parts" if self.part == "all" else f"the {self.part} part"
-        probe = f", a probe fitted to {self.learned:,} of the train part" if self.learned else ""
-        return (
-            f"{what[0].upper()}{what[1:]}, {which}: {self.n:,} to {self.groups:,} questions or claims{probe}; left out: "
-            f"{self.no_stance:,} without a stance, {self.other_parts:,} of other parts, {self.trained_on:,} whose "
-            "questions were trained on."
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class StanceComparison:
     """How much of what answers stand for representations hold, measured in up to four ways.
 
@@ -188,6 +136,7 @@ class StanceComparison:
         return [
             *(f"{measure}: {QUESTIONS[measure]}?" for measure in self.measures),
             self.selection.sentence(),
+            *([f"Warning: {self.selection.warning}."] if self.selection.warning else []),
             *(f"Left out: {reason}." for reason in self.left_out),
             *([f"The vectors of {', '.join(self.stored)} were stored; they are of whole QAs."] if self.stored else []),
             f"Texts were cut to {self.max_characters} characters for every representation. Percent, the correlation "
@@ -312,15 +261,14 @@ def stances_side_by_side(
         max_characters: Every text is cut to so many characters.
 
     Raises:
-        ValueError: If there is no representation, or nothing that could be measured, before anything is encoded.
+        StanceError: If the stances can measure nothing; see `univar.corpus.stances.stances_of`.
+        ValueError: If there is no representation, or nothing to measure is left, before anything is encoded.
     """
     if not representations:
         raise ValueError("no representation to compare; give at least one, such as {'TF-IDF': tfidf()}")
     if max_characters < 1:
         raise ValueError(f"max_characters must be at least 1, got {max_characters}")
-    if part not in PARTS:
-        raise ValueError(f"part must be one of {', '.join(PARTS)}, got {part!r}")
-    task = _task(list(records), part, splits, trained_on)
+    task = select(list(records), part, splits, trained_on)
     logger.info("%s", task.selection.sentence())
     found: dict[str, dict[Measure, Measured]] = {}
     for name, encode in representations.items():
@@ -331,83 +279,6 @@ def stances_side_by_side(
         found[name] = task.measured(vectors, seed)
     rows = [_row(measure, name, found, seed) for measure in task.measures for name in representations]
     return StanceComparison(tuple(rows), task.selection, task.left_out, max_characters, seed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """The QAs to encode, what they are about, stand for and are by, and which are measured, tested and learned from."""
-
-    records: list[QARecord]
-    groups: npt.NDArray[np.object_]
-    stances: npt.NDArray[np.float64]
-    authors: npt.NDArray[np.object_]
-    measured_rows: npt.NDArray[np.intp]
-    probed_rows: npt.NDArray[np.intp]
-    learned: npt.NDArray[np.bool_]
-    measures: tuple[Measure, ...]
-    left_out: tuple[str, ...]
-    selection: StanceSelection
-
-    def measured(self, vectors: Matrix, seed: int) -> dict[Measure, Measured]:
-        """Every measure that can be taken, of vectors of all records."""
-        at, probed = self.measured_rows, self.probed_rows
-        found: dict[Measure, Measured] = {}
-        for take in (retrieval, pairs, triplets):
-            if take.__name__ in self.measures:
-                one = take(vectors[at], self.groups[at], self.stances[at], self.authors[at])
-                found[one.measure] = one
-        if "correlation" in self.measures:
-            found["correlation"] = correlation(
-                vectors[probed], self.groups[probed], self.stances[probed], self.learned[probed], seed=seed
-            )
-        return found
-
-
-def _task(records: list[QARecord], part: Part, splits: Sequence[Split] | None, trained_on: AbstractSet[str]) -> _Task:
-    """Which of the records are measured, and how."""
-    groups = np.array([normalised_question(r.claim or r.question_key) for r in records], dtype=object)
-    split = np.array(splits or [split_of(group) for group in groups], dtype=object)
-    given = np.array([record.stance is not None for record in records], dtype=np.bool_)
-    new = np.array([question_hash(record.question_key) not in trained_on for record in records], dtype=np.bool_)
-    of_part = np.full(len(records), True) if part == "all" else split == part
-    measured = given & of_part & new
-    tested = measured & (split == ("test" if part == "all" else part))
-    learned = given & (split == "train") & ~np.isin(groups, groups[tested])
-    stances = np.array([record.stance or 0.0 for record in records], dtype=np.float64)
-    authors = np.array([record.model for record in records], dtype=object)
-    reasons: dict[Measure, str | None] = {
-        measure: lacking(measure, groups[measured], stances[measured], authors[measured]) for measure in CONTRASTS
-    }
-    probed = tested | learned
-    reasons["correlation"] = lacking_probe(groups[probed], stances[probed], learned[probed])
-    measures = tuple(measure for measure, reason in reasons.items() if reason is None)
-    left_out = tuple(reason for reason in reasons.values() if reason is not None)
-    learned &= "correlation" in measures
-    selection = StanceSelection(
-        source="corpus",
-        part=part,
-        n=int(measured.sum()),
-        groups=len(set(groups[measured])),
-        learned=int(learned.sum()),
-        no_stance=int((~given).sum()),
-        other_parts=int((given & ~of_part).sum()),
-        trained_on=int((given & of_part & ~new).sum()),
-    )
-    if not measures:
-        raise ValueError(f"nothing can be measured. {selection.sentence()} {'; '.join(left_out)}")
-    kept = np.flatnonzero(measured | learned)
-    return _Task(
-        records=[records[row] for row in kept],
-        groups=groups[kept],
-        stances=stances[kept],
-        authors=authors[kept],
-        measured_rows=np.flatnonzero(measured[kept]),
-        probed_rows=np.flatnonzero((tested | learned)[kept]),
-        learned=learned[kept],
-        measures=measures,
-        left_out=left_out,
-        selection=selection,
-    )
 
 
 def _row(measure: Measure, name: str, found: Mapping[str, Mapping[Measure, Measured]], seed: int) -> StanceRow:
