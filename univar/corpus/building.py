@@ -13,6 +13,7 @@ from univar.corpus.asking.answers import ANSWERS, TRANSLATION, ElicitationError,
 from univar.corpus.filters import DROPPED, Reason, reasons_against
 from univar.corpus.reasoning import split_reasoning
 from univar.corpus.records import Identity
+from univar.corpus.stances import Side, side_of
 from univar.files import replacing
 
 KEPT, APART = "data", ".dropped"
@@ -39,6 +40,7 @@ class IdentityCounts:
         reasons: How many have each reason against them, whether or not it keeps them apart.
         untranslated: Of the kept ones, those in another language that have no English version.
         translators: How many of the kept ones each translator has given an English version.
+        stances: How many of the kept ones are for, against and between, of those that have a stance.
     """
 
     answers: int = 0
@@ -47,6 +49,7 @@ class IdentityCounts:
     reasons: Counter[str] = field(default_factory=Counter)
     untranslated: int = 0
     translators: Counter[str] = field(default_factory=Counter)
+    stances: Counter[Side] = field(default_factory=Counter)
 
     @property
     def refusal_share(self) -> float:
@@ -228,6 +231,7 @@ def _judged(
         of_identity.words += len(row["answer"].split())
         of_identity.untranslated += row["lang"] != "eng" and not row["answer_eng"]
         of_identity.translators.update(filter(None, [row["translator"]]))
+        of_identity.stances.update([] if row["stance"] is None else [side_of(row["stance"])])
     return reasons
 
 

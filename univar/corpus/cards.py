@@ -14,6 +14,7 @@ from univar.corpus.questions.checks import distribution
 from univar.corpus.questions.poles import VOICES, poles
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.records import Identity
+from univar.corpus.stances import SIDES, Side
 
 _TEMPLATES = files("univar") / "assets" / "cards"
 
@@ -82,8 +83,15 @@ def corpus_card(counts: Counts, dropped: Collection[str]) -> str:
         translators=sorted(translators),
         translated=translators.total(),
         untranslated=sum(found.untranslated for found in counts.values()),
+        stances=_shares(sum((found.stances for found in counts.values()), Counter[Side]())),
+        with_stance=sum(found.stances.total() for found in counts.values()),
     )
     return str(card)
+
+
+def _shares(stances: Counter[Side]) -> str:
+    """For example `60% for, 30% against, 10% between`."""
+    return ", ".join(f"{stances[side] / (stances.total() or 1):.0%} {side}" for side in SIDES)
 
 
 def _corpus_row(identity: Identity, found: IdentityCounts) -> list[str]:

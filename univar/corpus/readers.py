@@ -32,6 +32,7 @@ from univar.corpus.formats.tables import SUFFIXES, Table, files_in, open_file, t
 from univar.corpus.languages import language_code
 from univar.corpus.reasoning import split_reasoning
 from univar.corpus.records import SCHEMA, QARecord, question_hash, split_of
+from univar.corpus.stances import side_of
 
 __all__ = ["CorpusError", "NoUsableRowError", "Rejects", "Source", "describe_corpus", "read_corpus"]
 
@@ -45,6 +46,7 @@ MAX_NAME = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")  # what stands for bytes that are not UTF-8, or half a character
 _UNKNOWN_LANGUAGE = "unknown language"
 _PASSED_OVER = 5
+_NO_STANCE = "not stated"
 _KEPT, _SKIPPED = "kept", "in another language"
 
 Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
@@ -103,8 +105,12 @@ def _warned(records: Iterator[QARecord], rejects: Rejects) -> Iterator[QARecord]
 
 
 def describe_corpus(records: Iterable[QARecord]) -> dict[str, Any]:
-    """What a corpus holds: the numbers of QAs, questions and identities, and QAs by model, language and split."""
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("models", "languages", "splits", "sources")}
+    """What a corpus holds: the numbers of QAs, questions and identities, and QAs by model, language, split and stance.
+
+    Questions about one claim are one.
+    """
+    names = ("models", "languages", "splits", "sources", "stances")
+    counts: dict[str, Counter[str]] = {name: Counter() for name in names}
     questions: set[str] = set()
     identities = set()
     for record in records:
@@ -114,6 +120,9 @@ def describe_corpus(records: Iterable[QARecord]) -> dict[str, Any]:
         counts["splits"][split_of(record.question_key)] += 1
         questions.add(question_hash(record.question_key))
         identities.add(record.identity)
+        counts["stances"][_NO_STANCE if record.stance is None else side_of(record.stance)] += 1
+    if counts["stances"].keys() == {_NO_STANCE}:
+        counts["stances"].clear()  # of most corpora, of which it need not be told
     totals = {"QAs": counts["models"].total(), "questions": len(questions), "identities": len(identities)}
     return {**totals, **{name: dict(counter.most_common()) for name, counter in counts.items()}}
 

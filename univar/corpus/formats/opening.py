@@ -184,7 +184,8 @@ def _check_stances(plan: _Plan, columns: Mapping[str, str], positions: bool) -> 
     if column is None:
         return
     few = _LABELLED_ROWS if plan.table.again else _PREVIEWED_ROWS
-    labels = (row.content.get(column) for row in plan.rows(Counter(), few) if row.problem is None)
+    alone = replace(plan, layout=None, needed=[naming.stored(column, plan.names)])
+    labels = (row.content.get(column) for row in alone.rows(Counter(), few) if row.problem is None)
     guessed = column != columns.get("stance") and column.casefold() != "stance"
     try:
         check_stances(plan.table.origin, column, labels, guessed=guessed)
@@ -244,7 +245,10 @@ def _with_later_columns(
         if row.problem is None and not awaited.isdisjoint(row.content):
             names.extend(name for name in row.content if name in awaited)
             awaited.difference_update(names)
-            places.update({**naming.placed(names, columns, constants), **places})
+            later = naming.placed(names, columns, constants)
+            if naming.are_positions(places, constants):
+                later.pop("question", None)  # it is made of the claim
+            places.update({**later, **places})
         yield row
 
 

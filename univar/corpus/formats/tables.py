@@ -193,9 +193,30 @@ class _Unreadable(Exception):  # noqa: N818  it stands in the place of a value
     """A value that Python cannot hold: text that is not UTF-8, a time beyond its years."""
 
 
+def label_names(schema: pa.Schema) -> dict[str, dict[Any, str | None]]:
+    """By column, what the numbers of a `ClassLabel` of `datasets` stand for; -1 is no label."""
+    try:
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):  # what others write under that name
+        return {}
+    return {name: _named(feature["names"]) for name, feature in features if _is_class_label(feature)}
+
+
+def _is_class_label(feature: object) -> bool:
+    return isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list)
+
+
+def _named(names: Iterable[str]) -> dict[Any, str | None]:
+    return {**dict(enumerate(names)), -1: None}
+
+
 def _batch_rows(batch: pa.RecordBatch) -> Iterator[Row]:
-    names = batch.schema.names
+    names, labels = batch.schema.names, label_names(batch.schema)
     columns = [_values(column) for column in batch.columns]
+    columns = [
+        [known.get(value, value) for value in values] if (known := labels.get(name)) else values
+        for name, values in zip(names, columns, strict=True)
+    ]
     damaged = any(isinstance(value, _Unreadable) for column in columns for value in column)
     for values in zip(*columns, strict=True) if columns else [()] * batch.num_rows:
         row = dict(zip(names, values, strict=True))
@@ -264,9 +285,13 @@ def _data_set(origin: str, data: Any) -> Table:
 
 def _stream(origin: str, data: Any) -> Table:
     names = data.column_names
+    features = (data.features or {}).items()
+    labels = {name: _named(feature.names) for name, feature in features if type(feature).__name__ == "ClassLabel"}
 
     def rows(needed: Sequence[str] | None) -> Iterator[Row]:
-        yield from map(Row, data if needed is None else data.select_columns(_roots(needed, names)))
+        for row in data if needed is None else data.select_columns(_roots(needed, names)):
+            told = {name: known.get(row.get(name), row.get(name)) for name, known in labels.items() if name in row}
+            yield Row({**row, **told})
 
     return Table(origin, rows, None if names is None else tuple(names), again=False)
 

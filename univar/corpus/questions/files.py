@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from univar.corpus.formats.columns import aliases
-from univar.corpus.formats.tables import open_file
+from univar.corpus.formats.tables import label_names, open_file
 from univar.corpus.languages import language_code
 from univar.corpus.questions.bank import FORMS, Form, Question, control_questions, question_set
 from univar.corpus.questions.taxonomy import reference_taxonomy
@@ -177,13 +177,7 @@ def _saved(folder: Path) -> Iterator[Mapping[str, Any]]:
 
 def _named(table: pa.Table) -> list[dict[str, Any]]:
     """The rows of a table, with names in place of the numbers of a `ClassLabel`."""
-    described = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = described.get("info", {}).get("features") or {}
-    names = {
-        column: dict(enumerate(feature["names"]))
-        for column, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-    }
+    names = label_names(table.schema)
     rows: list[dict[str, Any]] = table.to_pylist()
     return [{**row, **{column: known.get(row[column], row[column]) for column, known in names.items()}} for row in rows]
 
