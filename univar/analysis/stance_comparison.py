@@ -74,7 +74,7 @@ class StanceRow:
 
     def cells(self) -> tuple[str, ...]:
         """The row as text, shares in percent, in the order of the table's header."""
-        gained = {gain.over: self._text(gain.score, gain.interval, "+") for gain in self.gains}
+        gained = {gain.over: self.gained(gain) for gain in self.gains}
         counts = (str(self.n), str(self.groups), self._number(self.chance))
         over = (gained.get(baseline, "-") for baseline in BASELINES)
         return self.measure, self.representation, *counts, self._text(self.score, self.interval), *over
@@ -82,6 +82,10 @@ class StanceRow:
     def with_interval(self) -> str:
         """The score and its interval as text, a share in percent."""
         return self._text(self.score, self.interval)
+
+    def gained(self, gain: Gain) -> str:
+        """What is gained over a baseline and its interval as text, in percentage points but for the correlation."""
+        return self._text(gain.score, gain.interval, "+")
 
     def _text(self, score: float, ends: Interval, sign: str = "") -> str:
         low, high = (self._number(end, sign) for end in ends)
@@ -119,6 +123,12 @@ class StanceComparison:
     def measures(self) -> list[Measure]:
         """Those that were taken."""
         return list(dict.fromkeys(row.measure for row in self.rows))
+
+    @property
+    def baselines(self) -> list[str]:
+        """Those of the baselines that were measured."""
+        names = {row.representation for row in self.rows}
+        return [name for name in BASELINES if name in names]
 
     def __str__(self) -> str:
         # The hardest question that could be asked.
