@@ -1,4 +1,4 @@
-"""The Space of the metric of stances: its copies are the package's files, its card is the docstring, its app serves the metric.
+"""The Space of the metric of stances: its copies are the package's files, its card is the docstring, its app serves it.
 
 `python tests/spaces/test_value_stance_space.py` writes the files anew.
 """
@@ -63,7 +63,7 @@ def refusal(*arguments):
 
 result = {{
     "good": app.score(upload("good.csv", rows)),
-    "alone": app.score(upload("alone.csv", [(s, g, e) for s, g, _, e in rows], header=("stance", "group", "embedding"))),
+    "alone": app.score(upload("alone.csv", [(s, g, e) for s, g, _, e in rows], ("stance", "group", "embedding"))),
     "none": refusal(None),
     "column": refusal(upload("column.csv", rows, header=("side", "group", "author", "embedding"))),
     "text": refusal(upload("text.csv", [*rows, ("1", "q1", "ada", "one, two")])),
