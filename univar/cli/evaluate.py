@@ -143,7 +143,7 @@ def _check_together(
         return
     if part is not None:
         raise typer.BadParameter(
-            "is of --stance: LLMs are told apart on all questions; leave it out", param_hint="--part"
+            "belongs to --stance; add it, or leave this out", param_hint="--part"
         )
     if corpus is None:
         message = "name the answers; only --stance has some of its own, the poles that ship"
