@@ -94,7 +94,7 @@ def test_a_corpus_is_measured_on_test_questions_beside_base_and_tfidf(records, r
     ]
     tested = sum(split_of(record.question) == "test" for record in records)
     assert (comparison.selections[0].query, comparison.selections[0].threshold) == (tested, 0.9)
-    assert said[0] == "Training on one. About 2 steps, 6 view pairs a step."
+    assert said[0] == "Training on one. About 2 steps, 6 pairs a step: 2 on identities."
     assert said[1].startswith("Measuring on test questions")
 
 
@@ -103,7 +103,7 @@ def test_steps_on_control_answers_are_told_too(records, recipe, tmp_path):
     recipe.write_text(recipe.read_text() + "control_share: 0.5\n")
     said: list[str] = []
     train_and_measure({"one": records}, tmp_path / "m", recipe=recipe, control=records, step=said.append)
-    assert said[0] == "Training on one. About 4 steps, 6 view pairs a step."
+    assert said[0] == "Training on one. About 4 steps, 6 pairs a step: 2 on identities, 2 on control answers."
 
 
 def test_the_model_is_saved_with_its_card_and_without_checkpoints(records, recipe, tmp_path):
@@ -206,7 +206,7 @@ def test_an_interrupted_training_goes_on_from_its_last_whole_checkpoint(records,
     assert last_checkpoint(out) == 1
     said: list[str] = []
     train_and_measure({"one": records}, out, recipe=recipe, step=said.append)
-    assert said[0] == "Training on one. Going on from step 1 of about 2, 6 view pairs a step."
+    assert said[0] == "Training on one. Going on from step 1 of about 2, 6 pairs a step: 2 on identities."
     assert knn.calls == 2 + 1
     assert (last_checkpoint(out), checkpoint_folder(out).exists()) == (None, False)
 
@@ -234,7 +234,7 @@ def test_another_run_does_not_go_on_from_foreign_checkpoints(records, recipe, tm
     assert last_checkpoint(out) == 1  # still there for who takes the recipe back
     said: list[str] = []
     train_and_measure({"one": records}, out, recipe=recipe, restart=True, step=said.append)
-    assert said[0] == "Training on one. About 2 steps, 6 view pairs a step."
+    assert said[0] == "Training on one. About 2 steps, 6 pairs a step: 2 on identities."
     assert json.loads((out / "univar.json").read_text())["recipe"]["learning_rate"] == 0.1
 
 

@@ -17,13 +17,15 @@ from transformers.trainer import TRAINER_STATE_NAME
 from univar.analysis.comparison import Comparison, side_by_side
 from univar.analysis.identification import identify_knn
 from univar.analysis.representations import Encoder, sentence_encoder, tfidf
+from univar.analysis.stance import lacking, pairs
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
+from univar.corpus.stances import group_of
 from univar.files import replacing
 from univar.model.encoding import as_read
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
 from univar.model.recipes import Recipe, read_recipe
 from univar.model.training import check_complete, train
-from univar.model.training_sets import check_views
+from univar.model.training_sets import check_corpora, stances_from, to_train_on, views_from
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,39 @@ class IdentificationEvaluator(BaseEvaluator):
         named = {f"{name}_knn_accuracy": score for name, score in scores.items()}
         named |= {f"{name}_control_knn_accuracy": score for name, score in of_controls.items()}
         return {**named, self.primary_metric: float(np.mean(without_style)) if without_style else 0.0}
+
+
+class StanceEvaluator(BaseEvaluator):
+    """Which of two answers is nearer, on the validation questions of each corpus with stances: their mean chooses.
+
+    See `univar.analysis.stance.pairs`. What is too small for that is left out; `corpora` holds the validation QAs of
+    the others that have a stance, by the name of the corpus.
+    """
+
+    def __init__(self, corpora: Mapping[str, Sequence[QARecord]]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        sided = {name: [r for r in _of_validation(records) if r.stance] for name, records in corpora.items()}
+        self.corpora = {name: records for name, records in sided.items() if records and not _lacks_pairs(records)}
+        self.primary_metric = "stance_pairs"
+
+    def __call__(  # type: ignore[override]  # only models of sentences are trained here
+        self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
+    ) -> dict[str, float]:
+        """The share of pairs of each corpus of which the right one is nearer, in 0..1, and the mean of corpora."""
+        scores = {}
+        for name, records in self.corpora.items():
+            vectors = model.encode(as_read(model, [record.text for record in records]))
+            scores[name] = pairs(vectors, *_groups_and_stances(records)).score
+        named = {f"{name}_stance_pairs": score for name, score in scores.items()}
+        return {**named, self.primary_metric: float(np.mean(list(scores.values()))) if scores else 0.0}
+
+
+def _groups_and_stances(records: Sequence[QARecord]) -> tuple[list[str], list[float]]:
+    return [group_of(record) for record in records], [record.stance or 0.0 for record in records]
+
+
+def _lacks_pairs(records: Sequence[QARecord]) -> bool:
+    return lacking("pairs", *_groups_and_stances(records)) is not None
 
 
 def _of_validation(records: Sequence[QARecord]) -> list[QARecord]:
@@ -96,6 +131,7 @@ def train_and_measure(
 ) -> dict[str, Comparison]:
     """Trains, measures on the test questions beside the base encoder and TF-IDF, and saves model and card to `out`.
 
+    Where the recipe gives stances a share of the steps, they choose the checkpoint, else identification does.
     Checkpoints lie in `checkpoint_folder(out)` until the model is saved: the same call goes on from the last one
     after an interruption. `out` appears whole or not at all.
 
@@ -119,12 +155,13 @@ def train_and_measure(
     out = Path(out).resolve()
     _check_replaceable(out)
     chosen = read_recipe(recipe)
-    measured = IdentificationEvaluator(corpora, control)
+    measured = StanceEvaluator(corpora) if chosen.stance_share else IdentificationEvaluator(corpora, control)
     evaluator = measured if measured.corpora else None
     check_complete(chosen, control, evaluator)  # `train` would say so too, but only after it was announced
-    check_views(corpora, chosen)
+    seen = {name: to_train_on(records) for name, records in corpora.items()}
+    check_corpora(seen, chosen)
     checkpoints = checkpoint_folder(out)
-    step(_training_sentence(corpora, chosen, measured, None if restart else last_checkpoint(out)))
+    step(_training_sentence(seen, chosen, [*measured.corpora], None if restart else last_checkpoint(out)))
     try:
         model = train(
             corpora,
@@ -222,10 +259,23 @@ def _keep_whole_checkpoints(checkpoints: Path) -> None:
 
 
 def _training_sentence(
-    corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe, evaluator: IdentificationEvaluator, start: int | None
+    seen: Mapping[str, Sequence[QARecord]], recipe: Recipe, measured: Sequence[str], start: int | None
 ) -> str:
-    steps = round(recipe.pairs / recipe.batch_pairs / (1 - recipe.control_share))  # those on control answers too
-    verb = f"Going on from step {start:,} of about {steps:,}" if start else f"About {steps:,} steps"
-    unheard = ", ".join(name for name in corpora if name not in evaluator.corpora)
+    """What is about to be trained on: how many steps on what, of which corpora."""
+    steps = recipe.pairs / recipe.batch_pairs / (1 - recipe.control_share)  # those on control answers too
+    parts = {
+        "stances": (recipe.stance_share, stances_from(seen, recipe)),
+        "identities": (recipe.view_share, views_from(seen, recipe)),
+        "control answers": (recipe.control_share, []),
+    }
+    shares = [
+        f"{round(share * steps):,} on {what}" + (f" ({', '.join(names)})" if names and recipe.stance_share else "")
+        for what, (share, names) in parts.items()
+        if share
+    ]
+    used = [name for name in seen if any(name in names for _, names in parts.values())]
+    verb = f"Going on from step {start:,} of about {round(steps):,}" if start else f"About {round(steps):,} steps"
+    chosen_by = parts["stances" if recipe.stance_share else "identities"][1]
+    unheard = ", ".join(name for name in chosen_by if name not in measured)
     note = f" Too few validation questions to help choose the checkpoint: {unheard}." if unheard else ""
-    return f"Training on {', '.join(corpora)}. {verb}, {recipe.batch_pairs} view pairs a step.{note}"
+    return f"Training on {', '.join(used)}. {verb}, {recipe.batch_pairs} pairs a step: {', '.join(shares)}.{note}"
