@@ -14,6 +14,7 @@ from univar.model.modeling import UniVaR
 from univar.workflows import trained
 from univar.workflows.trained import (
     IdentificationEvaluator,
+    StanceEvaluator,
     checkpoint_folder,
     last_checkpoint,
     measure,
@@ -81,6 +82,61 @@ def test_corpora_without_validation_questions_choose_nothing():
     evaluator = IdentificationEvaluator({"tiny": tiny, "single": single, "none": []})
     assert evaluator.corpora == {}
     assert evaluator(NameReader(("ada",))) == {"knn_accuracy": 0.0}  # type: ignore[arg-type]
+
+
+def sided(questions: int = 200, author: str = "people") -> list[QARecord]:
+    """Two answers a side to each question."""
+    return [
+        QARecord(str(n), f"question {n}?", f"{side} {m}", author, "eng", stance=1.0 if side == "yes" else -1.0)
+        for n in range(questions)
+        for side in ("yes", "no")
+        for m in range(2)
+    ]
+
+
+def test_stances_of_validation_questions_choose_the_checkpoint():
+    # All but the first corpus cannot be measured: no stances, and no validation questions.
+    train_only = [record for record in sided() if split_of(record.question) == "train"]
+    evaluator = StanceEvaluator({"seen": sided(), "plain": corpus(("ada", "bob")), "few": train_only})
+    assert list(evaluator.corpora) == ["seen"]
+    model = NameReader(("yes", "no"))
+    # The same side is at 1, the other nearly at a right angle: all are right. A reader of neither word sees one place.
+    assert evaluator(model) == {"seen_stance_pairs": 1.0, "stance_pairs": 1.0}  # type: ignore[arg-type]
+    assert {split_of(text[3 : text.index(" A: ")]) for text in model.texts} == {"validation"}
+    assert evaluator(NameReader(("ada",)))["stance_pairs"] == 0.5  # type: ignore[arg-type]
+    two = StanceEvaluator({"seen": sided(), "turned": [replace(r, answer="maybe") for r in sided()]})
+    assert two(NameReader(("yes", "no")))["stance_pairs"] == 0.75  # type: ignore[arg-type]
+    assert two.primary_metric == "stance_pairs"
+
+
+def test_stances_of_people_without_names_are_trained_and_announced(records, recipe, tmp_path):
+    recipe.write_text(recipe.read_text() + "stance_share: 0.5\ncontrol_share: 0.5\n")
+    corpora = {"people": sided(60), "plain": records}
+    said: list[str] = []
+    train_and_measure(corpora, tmp_path / "m", recipe=recipe, control=records, step=said.append)
+    assert said[0] == "Training on people. About 4 steps, 6 pairs a step: 2 on stances (people), 2 on control answers."
+    record = json.loads((tmp_path / "m" / "univar.json").read_text())
+    assert record["corpora"].keys() == {"people"}
+    assert record["checkpoint"] == "best on validation questions"
+
+
+def test_what_is_trained_on_stances_and_on_identities_is_announced(records, recipe, tmp_path):
+    recipe.write_text(recipe.read_text() + "stance_share: 0.5\n")
+    small = [record for record in sided(60) if split_of(record.question) == "train"]
+    said: list[str] = []
+    train_and_measure({"people": small, "plain": records}, tmp_path / "m", recipe=recipe, step=said.append)
+    assert said[0] == (
+        "Training on people, plain. About 2 steps, 6 pairs a step: 1 on stances (people), 1 on identities (plain). Too "
+        "few validation questions to help choose the checkpoint: people."
+    )
+
+
+def test_what_stances_lack_is_told_before_anything_is_announced(records, recipe, tmp_path):
+    recipe.write_text(recipe.read_text() + "stance_share: 0.5\n")
+    said: list[str] = []
+    with pytest.raises(ValueError, match="no answer to a training question has a stance; the corpora are plain"):
+        train_and_measure({"plain": records}, tmp_path / "m", recipe=recipe, step=said.append)
+    assert said == []
 
 
 def test_a_corpus_is_measured_on_test_questions_beside_base_and_tfidf(records, recipe, tmp_path):
