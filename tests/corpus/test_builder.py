@@ -185,6 +185,18 @@ def test_answers_of_a_folder_are_one_split(answers, streaming):
     assert [from_row(row) for row in loaded["train"]] == records()
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_texts_of_people_are_loaded_with_their_stances(tmp_path, streaming):
+    said = [{"topic": "Tax fuel", "text": text, "label": label} for text, label in [("Yes.", "pro"), ("No.", "con")]]
+    (tmp_path / "c.jsonl").write_text("".join(f"{json.dumps({**row, 'lang': 'en'})}\n" for row in said))
+    options = {"data_dir": str(tmp_path / "c.jsonl"), "streaming": streaming}
+    rows = list(datasets.load_dataset(NAME, "answers", split="train", **options))
+    assert [(row["claim"], row["answer"], row["stance"]) for row in rows] == [
+        ("Tax fuel", "Yes.", 1.0),
+        ("Tax fuel", "No.", -1.0),
+    ]
+
+
 def test_answers_may_be_one_file(answers):
     loaded = datasets.load_dataset(NAME, "answers", data_dir=str(answers / "a.parquet"))
     assert loaded["train"].num_rows == 5
@@ -291,7 +303,7 @@ def test_a_written_folder_loads_without_univar(tmp_path):
     written = [
         *records(),
         *simulated_records(2, 5),
-        QARecord("q", "Miksi?", "Siksi.", "m", "fin", question_eng="Why?"),
+        QARecord("q", "Miksi?", "Siksi.", "m", "fin", question_eng="Why?", stance=-0.1, claim="Niin se on"),
     ]
     write_corpus(written[:4], folder / "part-0.parquet")
     write_corpus(written[4:], folder / "part-1.parquet")

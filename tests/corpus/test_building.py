@@ -128,6 +128,29 @@ def test_bad_translations_are_kept_apart_and_missing_ones_told(translated, tmp_p
     assert "- 1 answers in other languages have no English version" in card
 
 
+def test_stances_are_kept_and_their_shares_are_on_the_card(translated, tmp_path):
+    shard = translated / "part-00000.parquet"
+    rows = pq.read_table(shard).to_pylist()
+    for row, stance in zip(rows, (1.0, -0.5, None), strict=True):
+        row.update(stance=stance, claim="One may lie")
+    pq.write_table(pa.Table.from_pylist(rows, schema=ANSWERS), shard)
+    counts = build_corpus(translated, tmp_path / "corpus", drop=["empty"], card=lambda found: corpus_card(found, []))
+    assert [found.stances for found in counts.values()] == [{"for": 1, "against": 1}]
+    records = list(read_corpus(tmp_path / "corpus"))
+    assert [(record.stance, record.claim) for record in records] == [
+        (1.0, "One may lie"),
+        (-0.5, "One may lie"),
+        (None, "One may lie"),
+    ]
+    card = (tmp_path / "corpus" / "README.md").read_text()
+    assert "2 of the 3 kept answers have a stance: 50% for, 50% against, 0% between." in card
+
+
+def test_a_corpus_without_stances_has_none_on_its_card(answers, tmp_path):
+    build_corpus(answers, tmp_path / "corpus", card=lambda found: corpus_card(found, []))
+    assert "have a stance" not in (tmp_path / "corpus" / "README.md").read_text()
+
+
 def test_without_translation_answers_are_encoded_as_they_were_written(translated, tmp_path):
     (found,) = build_corpus(translated, tmp_path / "corpus", drop=["bad translation"], translated=False).values()
     assert (found.kept, found.untranslated, found.translators) == (3, 3, {})
@@ -141,7 +164,7 @@ def test_without_translation_answers_are_encoded_as_they_were_written(translated
 def test_a_shard_without_columns_that_may_be_null_is_read_with_nulls(answers, tmp_path):
     """As a version wrote it that did not know them."""
     shard = answers / "part-00000.parquet"
-    pq.write_table(pq.read_table(shard).drop(["top_k", "system"]), shard)
+    pq.write_table(pq.read_table(shard).drop(["top_k", "system", "stance", "claim"]), shard)
     build_corpus(answers, tmp_path / "corpus")
     built = pq.read_table(tmp_path / "corpus" / "data" / "answers.parquet")
     assert built.schema.names == ANSWERS.names

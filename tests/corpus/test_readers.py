@@ -2,6 +2,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import datasets
 import pyarrow as pa
@@ -332,3 +333,18 @@ def test_stances_and_claims_are_read_of_every_format(tmp_path, suffix):
     ]
     write_corpus(records, tmp_path / "again.parquet")
     assert list(read_corpus(tmp_path / "again.parquet")) == records
+
+
+def test_a_file_of_an_earlier_version_has_no_stances(tmp_path):
+    write_corpus([QARecord("q", *ROW.values())], path := tmp_path / "c.parquet")
+    pq.write_table(pq.read_table(path).drop(["stance", "claim"]), path)
+    assert list(read_corpus(path)) == [QARecord("q", *ROW.values())]
+
+
+def test_stances_are_described_where_there_are_any():
+    record = QARecord("q", *ROW.values(), claim="Lies are right")
+    asked = replace(record, question="And is it wise?")  # of the same claim
+    assert describe_corpus([record, asked])["stances"] == {}
+    described = describe_corpus([record, replace(record, stance=-0.5), replace(asked, stance=0.0), asked])
+    assert described["stances"] == {"not stated": 2, "against": 1, "between": 1}
+    assert described["questions"] == 1

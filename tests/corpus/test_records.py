@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -179,3 +181,9 @@ def test_a_row_of_an_earlier_version_has_no_stance():
     for name in ("reasoning", "stance", "claim"):
         del row[name]
     assert from_row(row) == QARecord("q", "Why?", "So.", "aya", "eng")
+
+
+def test_the_claim_decides_the_split_where_there_is_one():
+    asked = QARecord("q", "Wozu?", "So.", "aya", "deu", question_eng="Why?")
+    assert asked.question_key == "Why?"
+    assert replace(asked, claim="Thrift is a virtue").question_key == "Thrift is a virtue"

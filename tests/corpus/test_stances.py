@@ -23,7 +23,7 @@ def test_stances_are_counted_by_side_and_group():
     assert (found.two_sided, found.one_sided, found.left_out) == ({"why"}, 2, 3)
     assert str(found) == (
         "6 of 7 QAs have a stance: 2 for, 2 against, 2 between; 1 of 3 questions are answered from both sides; "
-        "3 QAs of the other 2 are left out"
+        "left out: 3 QAs of the other 2"
     )
     assert str(stances_of(BOTH)) == (
         "3 of 3 QAs have a stance: 1 for, 1 against, 1 between; 1 of 1 question is answered from both sides"

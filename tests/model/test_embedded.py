@@ -31,10 +31,13 @@ def qa(number: int, lang: str = "eng") -> QARecord:
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
-@given(names, names, st.none() | names, st.integers(0, 2**31 - 1), st.none() | st.integers(1, 10**6))
-def test_what_is_saved_comes_back(tmp_path_factory, model, text, value, sample, passage):
+numbers = st.none() | st.integers(1, 10**6)
+
+
+@given(names, names, st.none() | names, st.integers(0, 2**31 - 1), numbers, st.none() | st.floats(-1, 1))
+def test_what_is_saved_comes_back(tmp_path_factory, model, text, value, sample, passage, stance):
     path = tmp_path_factory.mktemp("saved") / "e.parquet"
-    record = QARecord("q", text, text, model, "eng", value=value, sample=sample)
+    record = QARecord("q", text, text, model, "eng", value=value, sample=sample, stance=stance, claim=value)
     corpus = of(record, made=replace(MADE, model=model, passage=passage))
     corpus.save(path)
     found = EmbeddedCorpus.load(path)
@@ -100,6 +103,15 @@ def test_vectors_that_do_not_say_whose_they_are_are_refused(tmp_path):
         EmbeddedCorpusError, match="does not say of which model and how they were made; embed the answers"
     ):
         embed(tmp_path / "e.parquet")
+
+
+def test_a_file_of_an_earlier_version_has_no_stances_alone_or_beside_another(tmp_path):
+    of(qa(1)).save(tmp_path / "a.parquet")
+    of(replace(qa(2), stance=1.0, claim="So it is")).save(tmp_path / "b.parquet")
+    earlier = pq.read_table(tmp_path / "a.parquet").drop(["stance", "claim"])
+    pq.write_table(earlier.replace_schema_metadata(MADE.to_metadata()), tmp_path / "a.parquet")
+    assert EmbeddedCorpus.load(tmp_path / "a.parquet").records == (qa(1),)
+    assert EmbeddedCorpus.load(tmp_path).records == (qa(1), replace(qa(2), stance=1.0, claim="So it is"))
 
 
 def test_files_without_vectors_are_no_embedded_corpora(tmp_path):

@@ -92,17 +92,17 @@ def representations(
         load: From a name to its model; `univar.model.modeling.load_model` if None.
         options: For `sentence_encoder`, and by it for every model's `encode`.
     """
-    if load is None:
-        # Here, not above: torch takes seconds, and comparing other encoders needs none of it.
-        from univar.model.modeling import load_model
-
-        load = load_model
     encoders: dict[str, Encoder] = {}
     trained_on: set[str] = set()
     for name in names:
         if name == "tfidf":
             encoders[name] = tfidf()
             continue
+        if load is None:
+            # Here, not above: torch takes seconds, and stored vectors and words alone need none of it.
+            from univar.model.modeling import load_model
+
+            load = load_model
         model = load(name)
         encoders[name] = sentence_encoder(model, **options)
         trained_on.update(getattr(model, "training_record", {}).get("questions", ()))

@@ -13,7 +13,9 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from univar.corpus.formats.rejects import (
 )
 from univar.corpus.formats.tables import SUFFIXES, Table, files_in, open_file, table_of
 from univar.corpus.languages import language_code
-from univar.corpus.reasoning import split_reasoning
+from univar.corpus.reasoning import Parted, split_reasoning
 from univar.corpus.records import SCHEMA, QARecord, question_hash, split_of
 from univar.corpus.stances import side_of
 
@@ -238,7 +240,7 @@ def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mappin
             return None
         if isinstance(content, bytes):
             content = _decoded(content, field)
-        if not isinstance(content, str | int | float):
+        if not isinstance(content, str | Real | Decimal):
             raise UnusableRowError(f"{field} is not text")
         content = str(content).strip()
         if _SURROGATE.search(content):
@@ -259,11 +261,7 @@ def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mappin
     if model is None:
         raise UnusableRowError("no model")
     # Thoughts may be far longer than an answer.
-    answer, reasoning = split_reasoning(needed("answer", sys.maxsize), text("reasoning", sys.maxsize))
-    if len(answer) > MAX_ANSWER:
-        raise UnusableRowError("answer too long")
-    if not answer:
-        raise UnusableRowError("only reasoning" if reasoning else "no answer")
+    answer, reasoning = _parted(needed("answer", sys.maxsize), text("reasoning", sys.maxsize))
     try:
         code = language_code(lang := needed("lang"))
     except ValueError:
@@ -284,6 +282,16 @@ def _record(row: Mapping[str, Any], places: Mapping[str, str], constants: Mappin
         stance=None if (label := text("stance")) is None else stance_of(label),
         claim=text("claim", MAX_QUESTION),
     )
+
+
+def _parted(said: str, thoughts: str | None) -> Parted:
+    """The answer in what is said, and what was thought."""
+    parted = split_reasoning(said, thoughts)
+    if len(parted.answer) > MAX_ANSWER:
+        raise UnusableRowError("answer too long")
+    if not parted.answer:
+        raise UnusableRowError("only reasoning" if parted.reasoning else "no answer")
+    return parted
 
 
 def _whole_number(content: str | None) -> int:

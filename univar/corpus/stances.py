@@ -61,7 +61,8 @@ class Stances:
     def __str__(self) -> str:
         counts = ", ".join(f"{self.sides[side]:,} {side}" for side in SIDES)
         groups = len(self.two_sided) + self.one_sided
-        beside = f"; {self.left_out:,} QAs of the other {self.one_sided:,} are left out" if self.one_sided else ""
+        left = f"{self.left_out:,} {'QA' if self.left_out == 1 else 'QAs'} of the other {self.one_sided:,}"
+        beside = f"; left out: {left}" if self.one_sided else ""
         return (
             f"{self.qas - self.without:,} of {self.qas:,} QAs have a stance: {counts}; {len(self.two_sided):,} of "
             f"{groups:,} {'question is' if groups == 1 else 'questions are'} answered from both sides{beside}"

@@ -2,9 +2,11 @@
 
 import csv
 import json
+from decimal import Decimal
 from itertools import groupby
 
 import datasets
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -203,6 +205,12 @@ def test_a_number_that_is_none_is_no_stance():
     rows = [{**ROW, "answer": f"No {n}.", "stance": stance} for n, stance in enumerate([float("nan"), None, 1])]
     assert [r.stance for r in read(rows)[0]] == [None, None, 1.0]
     assert [r.stance for r in read(pd.DataFrame(rows))[0]] == [None, None, 1.0]
+
+
+@pytest.mark.parametrize("kind", [int, float, str, Decimal, np.int8, np.int64, np.float32, np.float64])
+def test_numbers_of_every_kind_are_stances(kind):
+    rows = [{**ROW, "answer": f"No {n}.", "stance": kind(n)} for n in (-1, 0, 1)]
+    assert [r.stance for r in read(rows)[0]] == [-1.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ GERMAN = {row[0]: row[2] for row in SENTENCES}
 HONESTY, TRUTH, LIE, FAMILY = (row[0] for row in SENTENCES[:4])
 
 
-def answer(lang: str, question: str, text: str, **more: str) -> QARecord:
+def answer(lang: str, question: str, text: str, **more: object) -> QARecord:
     return QARecord("q1", question, text, "aya", lang, **more)
 
 
@@ -152,6 +152,13 @@ def test_other_columns_stay(how, tmp_path):
     table = table.append_column("finish_reason", pa.array(["stop"] * 4))
     translate_answers([table], tmp_path / "out", how)
     assert [row["finish_reason"] for row in rows(tmp_path / "out")] == ["stop"] * 4
+
+
+def test_a_stance_and_its_claim_survive_translation(how, tmp_path):
+    said = answer("fra", FRENCH[HONESTY], FRENCH[TRUTH], stance=-0.5, claim=FRENCH[LIE])
+    translate_answers(tables_of([said]), tmp_path / "out", how)
+    (row,) = rows(tmp_path / "out")
+    assert (row["answer_eng"], row["stance"], row["claim"]) == (TRUTH, -0.5, FRENCH[LIE])
 
 
 def test_defects_of_question_and_answer_are_told(how, tmp_path):

@@ -3,6 +3,8 @@
 import zlib
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
+from numbers import Real
 
 from univar.corpus.formats.rejects import CorpusError, UnusableRowError
 
@@ -85,7 +87,7 @@ def check_stances(origin: str, column: str, labels: Iterable[object], *, guessed
     Raises:
         CorpusError: As said.
     """
-    found = Counter(str(label).strip() for label in labels if isinstance(label, str | int | float))
+    found = Counter(str(label).strip() for label in labels if isinstance(label, str | Real | Decimal))
     found = Counter({label: count for label, count in found.items() if label and label.casefold() != "nan"})
     stances = {label: _understood(label) for label in found}
     unknown = [label for label in found if stances[label] is None]
