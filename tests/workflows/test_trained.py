@@ -113,7 +113,8 @@ def test_stances_of_people_without_names_are_trained_and_announced(records, reci
     recipe.write_text(recipe.read_text() + "stance_share: 0.5\ncontrol_share: 0.5\n")
     corpora = {"people": sided(60), "plain": records}
     said: list[str] = []
-    train_and_measure(corpora, tmp_path / "m", recipe=recipe, control=records, step=said.append)
+    measured = train_and_measure(corpora, tmp_path / "m", recipe=recipe, control=records, step=said.append)
+    assert (list(measured.identification), list(measured.stances)) == (["plain"], ["people"])
     assert said[0] == "Training on people. About 4 steps, 6 pairs a step: 2 on stances (people), 2 on control answers."
     record = json.loads((tmp_path / "m" / "univar.json").read_text())
     assert record["corpora"].keys() == {"people"}
@@ -143,8 +144,9 @@ def test_a_corpus_is_measured_on_test_questions_beside_base_and_tfidf(records, r
     stranger = QARecord("c", "how to boil an egg", "long", "stranger", "eng")
     control = [*(QARecord(r.question_id, f"boil {r.question}", r.answer, r.model, r.lang) for r in records), stranger]
     said: list[str] = []
-    comparisons = train_and_measure({"one": records}, tmp_path / "m", recipe=recipe, control=control, step=said.append)
-    (comparison,) = comparisons.values()
+    measured = train_and_measure({"one": records}, tmp_path / "m", recipe=recipe, control=control, step=said.append)
+    (comparison,) = measured.identification.values()
+    assert measured.stances == {}
     assert [(row.corpus, row.representation) for row in comparison.rows] == [
         (name, encoder) for name in ("values", "control") for encoder in ("univar", "base", "tfidf")
     ]
@@ -175,8 +177,8 @@ def test_a_corpus_too_small_to_be_measured_does_not_lose_the_training(records, r
     small = [record for record in records if split_of(record.question) == "train"]
     said: list[str] = []
     with caplog.at_level(logging.WARNING, "univar.workflows.trained"):
-        comparisons = train_and_measure({"small": small}, tmp_path / "m", recipe=recipe, step=said.append)
-    assert comparisons == {}
+        measured = train_and_measure({"small": small}, tmp_path / "m", recipe=recipe, step=said.append)
+    assert measured == ({}, {})
     assert "small was not measured: values: no QA is left" in caplog.text
     assert said[0].endswith("Too few validation questions to help choose the checkpoint: small.")
     assert "Not measured." in (tmp_path / "m" / "README.md").read_text()
@@ -187,14 +189,14 @@ def test_questions_that_the_base_was_trained_on_are_not_measured_on(tiny_model, 
     tiny_model.training_record = {"questions": [question_hash(r.question) for r in records[:20]]}
     tiny_model.save_pretrained(str(tmp_path / "base"))
     tiny_model.training_record = {"recipe": {"base": str(tmp_path / "base")}, "questions": []}
-    assert measure(tiny_model, {"one": records}, [])["one"].selections[0].trained_on == 20
+    assert measure(tiny_model, {"one": records}, []).identification["one"].selections[0].trained_on == 20
 
 
 def test_where_passages_were_trained_on_the_base_is_given_whole_answers_too(tiny_model, tiny_encoder_folder):
     tiny_model.training_record = {"recipe": {"base": str(tiny_encoder_folder), "passages": True}, "questions": []}
     said = corpus(("yes always", "no never"), 60)
     records = [replace(r, answer=f"{'law ' * 400}{f'{r.model} ' * 100}") for r in said]
-    comparison = measure(tiny_model, {"one": records}, [])["one"]
+    comparison = measure(tiny_model, {"one": records}, []).identification["one"]
     assert comparison.max_characters == 8_000
     # The tiny model is its own base, and both have read what comes after the first 1,000 characters.
     univar, base, _ = comparison.rows
@@ -208,7 +210,7 @@ def test_too_few_control_answers_do_not_lose_the_values(tiny_model, tiny_encoder
     seen = [question_hash(record.question) for record in control[2:]] if len(models) > 1 else []
     tiny_model.training_record = {"recipe": {"base": str(tiny_encoder_folder)}, "questions": seen}
     comparisons = measure(tiny_model, {"one": corpus(("ada", "bob"))}, control)
-    assert {row.corpus for row in comparisons["one"].rows} == {"values"}
+    assert {row.corpus for row in comparisons.identification["one"].rows} == {"values"}
     assert "one was measured without control answers: control: " in caplog.text
 
 

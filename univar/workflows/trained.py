@@ -4,9 +4,10 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
@@ -18,6 +19,7 @@ from univar.analysis.comparison import Comparison, side_by_side
 from univar.analysis.identification import identify_knn
 from univar.analysis.representations import Encoder, sentence_encoder, tfidf
 from univar.analysis.stance import lacking, pairs
+from univar.analysis.stance_comparison import StanceComparison, stances_side_by_side
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.corpus.stances import group_of
 from univar.files import replacing
@@ -119,6 +121,13 @@ def _knn_accuracy(model: SentenceTransformer, records: Sequence[QARecord]) -> fl
     return identify_knn(gallery, labels[0], query, labels[1], questions).accuracy
 
 
+class Measurements(NamedTuple):
+    """How good a model is on test questions, by the name of the corpus: those of which there are enough."""
+
+    identification: dict[str, Comparison]
+    stances: dict[str, StanceComparison]
+
+
 def train_and_measure(
     corpora: Mapping[str, Sequence[QARecord]],
     out: str | os.PathLike[str],
@@ -128,7 +137,7 @@ def train_and_measure(
     restart: bool = False,
     report_to: str = "none",
     step: Callable[[str], None] = lambda _: None,
-) -> dict[str, Comparison]:
+) -> Measurements:
     """Trains, measures on the test questions beside the base encoder and TF-IDF, and saves model and card to `out`.
 
     Where the recipe gives stances a share of the steps, they choose the checkpoint, else identification does.
@@ -145,8 +154,9 @@ def train_and_measure(
         step: Told what is being done, a sentence at a time.
 
     Returns:
-        A comparison for each corpus that has enough test questions to be measured; nothing in the processes that only
-        help to train, where `torchrun` started several.
+        A comparison for each corpus that has enough test questions to be measured, and of stances where the recipe
+        gives them a share of the steps; nothing in the processes that only help to train, where `torchrun` started
+        several.
 
     Raises:
         FileExistsError: If `out` is something other than a UniVaR model; nothing is touched.
@@ -173,39 +183,51 @@ def train_and_measure(
             report_to=report_to,
         )
         if get_rank() > 0:
-            return {}  # the process of rank 0 measures and saves for all
+            return Measurements({}, {})  # the process of rank 0 measures and saves for all
         step("Measuring on test questions, which neither training nor the choice of the checkpoint has seen ...")
-        comparisons = measure(model, corpora, control)
-        model.set_model_card(model.render_card(comparisons={n: c.to_markdown() for n, c in comparisons.items()}))
+        measurements = measure(model, corpora, control)
+        tables = {name: found.to_markdown() for name, found in measurements.identification.items()}
+        tables |= {f"{name}, stances": found.to_markdown() for name, found in measurements.stances.items()}
+        model.set_model_card(model.render_card(comparisons=tables))
         with replacing(out) as temporary:
             model.save_pretrained(str(temporary))
     except BaseException:
         _keep_whole_checkpoints(checkpoints)
         raise
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return comparisons
+    return measurements
 
 
-def measure(
-    model: UniVaR, corpora: Mapping[str, Sequence[QARecord]], control: Sequence[QARecord]
-) -> dict[str, Comparison]:
-    """Identification by a trained model, the base it started from and TF-IDF, on each corpus that allows it.
+def measure(model: UniVaR, corpora: Mapping[str, Sequence[QARecord]], control: Sequence[QARecord]) -> Measurements:
+    """Identification, and stances if it was trained on them, by a trained model, the base it started from and TF-IDF.
 
     Questions that the model or its base was trained on are left out. So is, with a warning, a corpus with too few
-    others, so that hours of training are not lost for it; and so are control answers that are too few, alone.
+    others, so that hours of training are not lost for it; and so are control answers that are too few, alone. What
+    only one identity answered is not measured by identification where its stances are.
     """
     recipe: dict[str, Any] = model.training_record["recipe"]
     base = load_model("base" if recipe["base"] == "univar-base" else recipe["base"])
     encoders = {"univar": sentence_encoder(model), "base": sentence_encoder(base), "tfidf": tfidf()}
     known = getattr(base, "training_record", {}).get("questions", ())  # models of earlier versions do not hold these
     trained_on = frozenset([*model.training_record["questions"], *known])
-    comparisons = {}
+    found = Measurements({}, {})
     for name, records in corpora.items():
-        try:
-            comparisons[name] = _compared(name, records, _of_the_same(control, records), encoders, trained_on)
-        except ValueError as error:
-            logger.warning("%s was not measured: %s", name, error)
-    return comparisons
+        if recipe.get("stance_share") and any(record.stance is not None for record in records):
+            with _told_if_not_measured(f"the stances of {name} were"):
+                found.stances[name] = stances_side_by_side(records, encoders, part="test", trained_on=trained_on)
+        if name not in found.stances or len({record.identity for record in records}) > 1:
+            with _told_if_not_measured(f"{name} was"):
+                of_same = _of_the_same(control, records)
+                found.identification[name] = _compared(name, records, of_same, encoders, trained_on)
+    return found
+
+
+@contextmanager
+def _told_if_not_measured(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        logger.warning("%s not measured: %s", what, error)
 
 
 def _compared(
