@@ -75,7 +75,7 @@ def test_a_training_on_stances_tells_what_it_learned_of_them(univar, recipe):
     )
     Path("people.csv").write_text("\n".join(["question,answer,stance", *rows]) + "\n")
     recipe.write_text(recipe.read_text() + "stance_share: 1\n")
-    options = ("--set", "model=people", "--lang", "eng", "--recipe", recipe, "--out", "model")
+    options = ("--set", "model=people", "--set", "lang=eng", "--recipe", recipe, "--out", "model")
     run = univar("train", "people.csv", *options)
     assert run.code == 0, run.err
     assert "About 4 steps, 6 pairs a step: 4 on stances (people)." in run.err

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from univar.corpus.questions.poles import pole_records
+from univar.corpus.questions.poles import poles
 from univar.corpus.records import QARecord
 from univar.corpus.stances import StanceError
 from univar.model.stance_pairs import PAIRS_A_TURN, pairable, stance_pairs
@@ -69,13 +69,12 @@ def test_pairs_of_a_turn_share_no_answer_but_where_one_side_is_a_single_one(pros
     records = [qa("why", 1.0, f"pro {n}", n) for n in range(pros)] + [
         qa("why", -1.0, f"con {n}", n) for n in range(cons)
     ]
-    for turn in turns(rows(records, 40, batch_pairs=4, seed=seed), 4):
-        used = Counter(answer for pair in turn for answer in pair)
-        if min(pros, cons) > 1:
-            assert set(used.values()) == {1}
-        elif pros + cons > 2:
-            # The single one is in two pairs, so that those of the other side have each other to be near to.
-            assert sorted(used.values()) == [1, 1, 2]
+    a_turn = min(4, pros, cons) if min(pros, cons) > 1 else min(2, pros + cons - 1)
+    drawn = rows(records, 10 * a_turn, batch_pairs=a_turn, seed=seed)
+    for start in range(0, len(drawn), a_turn):
+        used = Counter(answer for pair in drawn[start : start + a_turn] for answer in pair)
+        # A single one is in both pairs, so that those of the other side have each other to be near to.
+        assert sorted(used.values()) == ([1, 1, 2] if min(pros, cons) == 1 < max(pros, cons) else [1] * 2 * a_turn)
 
 
 def test_pairs_by_one_author_come_first_an_author_after_the_other():
@@ -143,7 +142,7 @@ def test_an_author_that_is_the_stance_is_told(caplog):
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_one_others():
-    records = list(pole_records())[:200]
+    records = [pole.record for pole in poles()[:200]]
     first, again, other = (stance_pairs(records, 48, batch_pairs=24, seed=seed).to_list() for seed in (1, 1, 2))
     assert first == again
     assert first != other
@@ -165,12 +164,12 @@ def test_one_of_the_passages_of_an_answer_is_drawn():
     }
 
 
-def test_poles_are_paired_by_their_authors():
-    drawn = rows(list(pole_records()), 480, batch_pairs=48)
+def test_poles_are_paired_by_their_voices():
+    drawn = rows([pole.record for pole in poles()], 480, batch_pairs=48)
     assert all(a.model == b.model for a, b in drawn)
-    # Answers of a question are next to each other, by several authors.
+    # Answers to a question are next to each other, in several voices.
     neighbours = [(a, c) for (a, _), (c, _) in pairwise(drawn) if a.question_id == c.question_id]
-    assert sum(a.model != c.model for a, c in neighbours) > len(neighbours) / 2
+    assert sum(a.model != c.model for a, c in neighbours) > len(neighbours) / 2 > 100
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,11 @@ def test_answers_of_one_stance_come_together_whoever_gave_them(sided, recipe, tm
         return triplets(vectors, *parts).score
 
     logs = Logs()
-    model = train({"sided": sided}, tmp_path, recipe=dataclasses.replace(recipe, pairs=480), callbacks=[logs])
-    assert score(tiny_model) < 0.2
+    longer = dataclasses.replace(recipe, pairs=480, learning_rate=3e-3)
+    model = train({"sided": sided}, tmp_path, recipe=longer, callbacks=[logs])
+    assert score(tiny_model) < 0.1  # the author is what the untrained model tells apart
     assert score(model) > 0.9
-    assert logs.logs[-1]["stance_rank_loss"] < logs.logs[0]["stance_rank_loss"] / 3
+    assert logs.logs[-1]["stance_rank_loss"] < 0.7 * logs.logs[0]["stance_rank_loss"]
     assert logs.logs[-1]["stance_signs_right"] > 0.9
     assert "mutual_information_bound" not in logs.logs[0]
 
@@ -198,7 +199,7 @@ def test_stances_are_asked_of_corpora_that_have_some(records, recipe, tmp_path):
 
 def test_a_corpus_of_one_side_is_an_error_that_names_it(people, recipe, tmp_path):
     one_sided = [record for record in people if record.stance > 0]
-    with pytest.raises(ValueError, match=r"^pros: all 72 stances are 1: there is nothing to tell them from"):
+    with pytest.raises(ValueError, match=r"^pros: all \d+ stances are 1: there is nothing to tell them from"):
         train({"both": people, "pros": one_sided}, tmp_path, recipe=recipe)
 
 

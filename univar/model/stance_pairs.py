@@ -92,7 +92,13 @@ def _usable(records: Sequence[QARecord], margin: float) -> list["_Group"]:
 
 
 def pairable(records: Iterable[QARecord], *, margin: float = 0.15) -> list[QARecord]:
-    """The answers that `stance_pairs` draws from: those that stand apart from another one of their group."""
+    """The answers that `stance_pairs` draws from: those that stand apart from another one of their group.
+
+    Raises:
+        StanceError: If the stances can teach nothing; see `univar.corpus.stances.stances_of`.
+    """
+    records = list(records)
+    stances_of(records)
     return [answer.record for group in _groups(records, margin) for answer in group.answers]
 
 

@@ -81,7 +81,9 @@ class ViewLoss(CachedLossMixin, nn.Module, ABC):
     def _encoded(self, features: dict[str, Any]) -> Tensor:
         """The views of one side, `(B, D)`; on a CPU, QAs of about one length pass through the encoder together."""
         view_ids = features["view_ids"]
-        if view_ids.device.type != "cpu" or "attention_mask" not in features:
+        # DistributedDataParallel takes one forward pass a backward pass, in which all that is learned is used.
+        whole = view_ids.device.type != "cpu" or "attention_mask" not in features or get_world_size() > 1
+        if whole:
             views: Tensor = self.model(features)["sentence_embedding"]
             return views
         ordered = longest_first(features)
