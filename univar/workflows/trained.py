@@ -70,7 +70,7 @@ class StanceEvaluator(BaseEvaluator):
         super().__init__()  # type: ignore[no-untyped-call]
         sided = {name: [r for r in _of_validation(records) if r.stance] for name, records in corpora.items()}
         self.corpora = {name: records for name, records in sided.items() if records and not _lacks_pairs(records)}
-        self.primary_metric = "stance_pairs"
+        self.primary_metric: str = "stance_pairs"
 
     def __call__(  # type: ignore[override]  # only models of sentences are trained here
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
