@@ -257,12 +257,12 @@ def show_identification(comparison: "Comparison", heading: str = "") -> None:
         out.print(table)
 
 
-def show_stances(comparison: "StanceComparison") -> None:
+def show_stances(comparison: "StanceComparison", heading: str = "") -> None:
     """A table for each measure, narrow enough for a terminal of 80 columns."""
     for measure in comparison.measures:
         rows = comparison.of(measure)
         chance = rows[0].cells()[4]
-        title = f"{measure}: n = {rows[0].n:,} answers in {rows[0].groups:,} groups, chance {chance}"
+        title = f"{heading}{measure}: n = {rows[0].n:,} answers in {rows[0].groups:,} groups, chance {chance}"
         baselines = [name for name in comparison.baselines if len(rows) > 1]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("r" if measure == "correlation" else "%", overflow="fold")
@@ -272,7 +272,7 @@ def show_stances(comparison: "StanceComparison") -> None:
             gained = {gain.over: row.gained(gain) for gain in row.gains}
             over = (gained.get(name, "-") for name in baselines)
             table.add_row(*map(Text, (printable(row.representation), row.with_interval(), *over)))
-        out.print(Text(title, style="bold"), soft_wrap=True)
+        out.print(Text(printable(title), style="bold"), soft_wrap=True)
         out.print(table)
 
 
