@@ -59,8 +59,9 @@ weights: install  ## DATA=folder: train the weights that ship on its corpora and
 student: install  ## DATA=folder: distil the static student that ships from those weights.
 	$(BIN)/python -m recipes.static $(DATA)
 
-metric-space: install  ## Copy the metric's sources and card into its Space.
+metric-space: install  ## Copy the metrics' sources and cards into their Spaces.
 	$(BIN)/python tests/spaces/test_value_identification_space.py
+	$(BIN)/python tests/spaces/test_value_stance_space.py
 
 cards: install  ## Render the cards in hub_cards/.
 	$(BIN)/python tests/corpus/test_cards.py

@@ -33,10 +33,13 @@ from univar.analysis.representations import Encoder, sentence_encoder, tfidf
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
 from univar.model import controls as control_answers
+from univar.model import training
 from univar.model.encoding import as_read
 from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import Recipe
+from univar.model.trainer import Kind
 from univar.model.training import train
+from univar.model.view_loss import ViewLoss
 
 SEEDS = (0, 1, 2)
 DRAWS = (0, 1, 2, 3, 4)
@@ -229,17 +232,19 @@ def style_removed(recipe: Recipe, removal: StyleRemoval, control: Sequence[QARec
         return
     identities = len({record.identity for record in control})
 
-    def loss(model: UniVaR, *_: Any) -> style_removal.WithControlRows:
-        options = {f: getattr(recipe, f) for f in ("control_weight", "positives", "temperature")}
+    losses_of = training._losses
+
+    def losses(model: UniVaR, *others: Any) -> dict[Kind, ViewLoss]:
+        stock, weight = losses_of(model, *others), recipe.control_weight
         if removal == "class means":
-            return style_removal.ClassMeansLoss(model, **options)
-        return style_removal.AdversaryLoss(model, identities=identities, **options)
+            return {**stock, "control": style_removal.ClassMeansLoss(model, weight=weight)}
+        return {**stock, "control": style_removal.AdversaryLoss(model, identities=identities, weight=weight)}
 
     pairs = round(recipe.pairs * recipe.control_share / (1 - recipe.control_share))
     rows = style_removal.control_rows(
         [record for record in control if split_of(record.question_key) == "train"], pairs, recipe
     )
-    with patch.multiple("univar.model.training", _loss=loss, control_set=lambda *_: rows):
+    with patch.multiple("univar.model.training", _losses=losses, control_set=lambda *_: rows):
         yield
 
 

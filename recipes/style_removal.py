@@ -18,9 +18,9 @@ from torch.nn import functional
 
 from univar.analysis.representations import Encoder
 from univar.corpus.records import Identity, QARecord, normalised_question
-from univar.model.losses import MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
+from univar.model.view_loss import ViewLoss
 
 Floats = npt.NDArray[np.floating[Any]]
 Eraser = Callable[[Floats], Floats]
@@ -122,29 +122,33 @@ def control_rows(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dat
     return Dataset.from_list(rows)
 
 
-class WithControlRows(MultiViewInfoNCELoss, ABC):
-    """The contrastive loss for view pairs, `_price` for batches of `control_rows`."""
+class ControlRowsLoss(ViewLoss, ABC):
+    """`_price` of batches of `control_rows`, in place of the distance from targets."""
 
-    def __init__(self, model: UniVaR, *, control_weight: float, **options: Any) -> None:
-        super().__init__(model, **options)
-        self.control_weight = control_weight
-        self.control_distance = torch.tensor(torch.nan)
+    def __init__(self, model: UniVaR, *, weight: float) -> None:
+        super().__init__(model)
+        self.weight = weight
+        self.price = torch.tensor(torch.nan)
 
-    def _contrast(self, views: Sequence[Tensor], labels: Tensor) -> Tensor:
-        if not labels.is_floating_point():
-            return super()._contrast(views, labels)
+    @property
+    def measured(self) -> dict[str, Tensor]:
+        """The price, without its weight."""
+        return {"control_distance": self.price}
+
+    def of_views(self, view_a: Tensor, view_b: Tensor, labels: Tensor) -> Tensor:
+        """The weighted price, a scalar; labels are those of `control_rows`."""
         # What is left of two answers to one question when their mean is taken away.
-        shift = (views[0] - views[1]) / 2
+        shift = (view_a - view_b) / 2
         price = self._price(torch.cat([shift, -shift]), labels[:, :2].T.reshape(-1).long(), labels[:, 2].repeat(2))
-        self.control_distance = price.detach()
-        return self.control_weight * price
+        self.price = price.detach()
+        return self.weight * price
 
     @abstractmethod
     def _price(self, shifts: Tensor, owners: Tensor, halves: Tensor) -> Tensor:
         """What shifts `(2B, D)` cost, given their identities and halves `(2B,)`: a scalar."""
 
 
-class ClassMeansLoss(WithControlRows):
+class ClassMeansLoss(ControlRowsLoss):
     """Penalises the mean shift of each identity within questions (HSIC of shift and identity, linear kernels).
 
     The squared mean is estimated without bias, as the product of the means of two halves of the questions, relative
@@ -165,7 +169,7 @@ class ClassMeansLoss(WithControlRows):
         return squared / size.clamp(min=_SMALL_SHIFT)
 
 
-class AdversaryLoss(WithControlRows):
+class AdversaryLoss(ControlRowsLoss):
     """A head learns to name the identity from a shift, through reversed gradients (arXiv 1505.07818)."""
 
     def __init__(self, model: UniVaR, *, identities: int, **options: Any) -> None:

@@ -29,6 +29,7 @@ from univar.registration import register as _register
 if _typing.TYPE_CHECKING:
     from univar.analysis.comparison import Comparison, compare
     from univar.analysis.placement import Placement, place
+    from univar.analysis.stance_comparison import StanceComparison, compare_stances
     from univar.analysis.value_map import ValueMap, value_map
     from univar.corpus.readers import CorpusError, Rejects, read_corpus
     from univar.corpus.records import Identity, QARecord, qa_text, split_of, write_corpus
@@ -60,6 +61,8 @@ _HOMES = {
     "compare": "univar.analysis.comparison",
     "Placement": "univar.analysis.placement",
     "place": "univar.analysis.placement",
+    "StanceComparison": "univar.analysis.stance_comparison",
+    "compare_stances": "univar.analysis.stance_comparison",
     "ValueMap": "univar.analysis.value_map",
     "value_map": "univar.analysis.value_map",
 }
@@ -74,11 +77,13 @@ __all__ = [
     "Placement",
     "QARecord",
     "Rejects",
+    "StanceComparison",
     "UniVaR",
     "ValueMap",
     "ViewTransformer",
     "as_read",
     "compare",
+    "compare_stances",
     "embed",
     "metric_path",
     "place",
@@ -90,11 +95,17 @@ __all__ = [
 ]
 
 
-def metric_path() -> str:
-    """The file to give to `evaluate.load` for the value identification metric."""
+def metric_path(metric: _typing.Literal["value_identification", "value_stance"] = "value_identification") -> str:
+    """The file to give to `evaluate.load` for a metric: who wrote an answer, or what it stands for.
+
+    Raises:
+        ValueError: If there is no such metric.
+    """
     from pathlib import Path
 
-    return str(Path(__file__).parent / "analysis" / "value_identification.py")
+    if metric not in ("value_identification", "value_stance"):
+        raise ValueError(f"no metric {metric!r}; there are value_identification and value_stance")
+    return str(Path(__file__).parent / "analysis" / f"{metric}.py")
 
 
 def __getattr__(name: str) -> _typing.Any:

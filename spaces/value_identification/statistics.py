@@ -4,7 +4,7 @@ Answers to one question are not independent of each other, so a question, not an
 any other statistic take `scipy.stats.bootstrap`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,28 +52,50 @@ def cluster_bootstrap(
         raise ValueError(f"correct and clusters must be as long as each other: {scores.shape}, {len(clusters)}")
     if not np.isfinite(scores).all():
         raise ValueError(f"correct has {(~np.isfinite(scores)).sum()} numbers that are not finite, of {len(scores)}")
+    # Objects, not fixed-width strings: one question of 60,000 characters would widen every other to its size.
+    _, members = np.unique(np.asarray(clusters, dtype=object), return_inverse=True)
+    sums = np.stack([np.bincount(members, weights=scores), np.bincount(members).astype(np.float64)], axis=1)
+    return bootstrap_of_sums(
+        sums, lambda drawn: drawn[:, 0] / drawn[:, 1], resamples=resamples, seed=seed, confidence=confidence
+    )
+
+
+def bootstrap_of_sums(
+    sums: npt.NDArray[np.float64],
+    statistic: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """The percentile interval of what can be told from sums over clusters, when whole clusters are drawn again.
+
+    A mean is one column over another; a correlation is made of three. Two representations measured on the same
+    clusters, their columns beside each other, give the interval of their difference.
+
+    Args:
+        sums: `(c, m)` m sums over the rows of each of c clusters; c is at least two.
+        statistic: From `(b, m)` sums over drawn clusters to `(b,)` numbers.
+        resamples: How often the clusters are drawn.
+        seed: Of the draws; the same for the same number of clusters.
+        confidence: Share of the resampled numbers inside the interval, in (0, 1).
+
+    Raises:
+        ValueError: If there is one cluster or none, or an option is out of range.
+    """
     if resamples < 1 or not 0 < confidence < 1:
         raise ValueError(f"resamples must be at least 1 and confidence in (0, 1), got {resamples} and {confidence}")
-    # Objects, not fixed-width strings: one question of 60,000 characters would widen every other to its size.
-    names, members = np.unique(np.asarray(clusters, dtype=object), return_inverse=True)
-    if len(names) < 2:
-        raise ValueError(f"a bootstrap over clusters needs at least 2 clusters, got {len(names)}; add questions")
-    sums, sizes = np.bincount(members, weights=scores), np.bincount(members)
-    means = _resampled_means(sums.astype(np.float64), sizes.astype(np.int64), resamples, seed)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    if len(sums) < 2:
+        raise ValueError(f"a bootstrap over clusters needs at least 2 clusters, got {len(sums)}; add questions")
+    found = np.concatenate([statistic(weights @ sums) for weights in _drawn(len(sums), resamples, seed)])
+    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(low), float(high))
 
 
-def _resampled_means(
-    sums: npt.NDArray[np.float64], sizes: npt.NDArray[np.int64], resamples: int, seed: int
-) -> npt.NDArray[np.float64]:
-    """`(resamples,)` means over the rows of as many clusters as there are, drawn with replacement."""
+def _drawn(count: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """`(resamples, count)` how often each cluster is drawn, of as many draws as there are clusters; in batches."""
     generator = np.random.default_rng(seed)
-    count = len(sums)
-    # How often each cluster is drawn is multinomial; batches bound the memory and leave the stream of draws as it is.
+    # That is multinomial; batches bound the memory and leave the stream of draws as it is.
     batch = max(1, _WEIGHTS_PER_BATCH // count)
-    means = []
     for start in range(0, resamples, batch):
-        weights = generator.multinomial(count, np.full(count, 1 / count), size=min(batch, resamples - start))
-        means.append((weights @ sums) / (weights @ sizes))
-    return np.concatenate(means)
+        yield generator.multinomial(count, np.full(count, 1 / count), size=min(batch, resamples - start))

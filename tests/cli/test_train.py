@@ -66,6 +66,27 @@ def test_train_keeps_what_is_no_model_of_ours(univar, answers, recipe):
     assert Path("thesis/chapter.tex").read_text() == "years of work"
 
 
+def test_a_training_on_stances_tells_what_it_learned_of_them(univar, recipe):
+    rows = (
+        f"is it right {n},{said} {m},{stance}"
+        for n in range(60)
+        for said, stance in (("yes", 1), ("no", -1))
+        for m in "ab"
+    )
+    Path("people.csv").write_text("\n".join(["question,answer,stance", *rows]) + "\n")
+    recipe.write_text(recipe.read_text() + "stance_share: 1\n")
+    options = ("--set", "model=people", "--set", "lang=eng", "--recipe", recipe, "--out", "model")
+    run = univar("train", "people.csv", *options)
+    assert run.code == 0, run.err
+    assert "About 4 steps, 6 pairs a step: 4 on stances (people)." in run.err
+    assert "people, pairs: n = " in run.out
+    assert "was not measured" not in run.err
+    assert "### people, stances" in Path("model/README.md").read_text()
+    described = json.loads(univar("train", "people.csv", *options, "--json").out)
+    assert described["identification"] == {}
+    assert {row["measure"] for row in described["stances"]["people"]["rows"]} >= {"pairs", "retrieval"}
+
+
 def test_an_interrupted_training_goes_on_with_the_same_command(univar, answers, recipe, monkeypatch):
     scored: list[int] = []
     score = IdentificationEvaluator.__call__
@@ -116,7 +137,9 @@ def test_a_recipe_that_does_not_exist_is_told(univar, answers):
 )
 def test_the_recipe_left_out_is_one_that_uses_what_is_given(univar, answers, monkeypatch, options, expected):
     chosen = []
-    monkeypatch.setattr(trained, "train_and_measure", lambda *_, recipe, **__: chosen.append(recipe) or {})
+    monkeypatch.setattr(
+        trained, "train_and_measure", lambda *_, recipe, **__: chosen.append(recipe) or trained.Measurements({}, {})
+    )
     assert univar("train", answers, *options, "--out", "model").code == 0
     assert chosen == [expected]
 

@@ -16,14 +16,17 @@ from typing import Any
 import safetensors.torch
 import torch
 from torch import Tensor, distributed
+from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from transformers import TrainerCallback
 
 from univar.corpus.records import QARecord
-from univar.model.losses import MultiViewInfoNCELoss
+from univar.model.losses import ControlLoss, MultiViewInfoNCELoss
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
+from univar.model.stance_loss import StanceLoss
 from univar.model.training import train
+from univar.model.view_loss import ViewLoss
 
 VIEWS = (
     [["q yes", "q always"], ["q never"], ["q save", "q law", "q"], ["q honest"]],
@@ -41,32 +44,43 @@ LOSSES: list[dict[str, Any]] = [
     ]
 ]
 LOSSES += [{"positives": "proxy", "mini_batch": mini_batch, "proxies": True} for mini_batch in (None, 2)]
+LOSSES += [{"kind": kind, "mini_batch": mini_batch} for kind in ("stances", "control") for mini_batch in (None, 2)]
+STANCES = [[0.0, 1.0, -1.0], [1.0, 1.0, -1.0], [1.0, 0.5, -0.5], [0.0, 1.0, -1.0]]  # groups on both sides of it too
 
 
 def gradients(encoder: str, number: int, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
     """Of one of `LOSSES` on this process's share of `VIEWS`: its value, the bound and every gradient."""
     model = UniVaR(encoder, view_pooling="attention", device="cpu").train()
     model.view_pooling.score.weight.data.normal_(generator=torch.Generator().manual_seed(0))
-    options = dict(LOSSES[number])
-    if options.get("proxies"):
-        generator = torch.Generator().manual_seed(0)
-        dimension = model.get_embedding_dimension()
-        options["proxies"] = [torch.randn(identities, dimension, generator=generator) for identities in (3, 2)]
-    loss_of = MultiViewInfoNCELoss(model, 0.1, learn_temperature=True, **options)
+    loss_of, labels = _loss(model, **LOSSES[number])
     if processes > 1:  # as the Trainer does
         loss_of.model = DistributedDataParallel(model, find_unused_parameters=True, broadcast_buffers=False)
     share = slice(rank * len(LABELS) // processes, (rank + 1) * len(LABELS) // processes)
-    loss = loss_of([model.preprocess(side[share]) for side in VIEWS], torch.tensor(LABELS[share]))
+    loss = loss_of([model.preprocess(side[share]) for side in VIEWS], torch.tensor(labels[share]))
     loss.backward()
-    found = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
-    values = {"loss": loss.detach(), "bound": loss_of.information_bound, "temperature": loss_of.log_temperature.grad}
-    if loss_of.proxies.grad is not None:
-        values["proxies"] = loss_of.proxies.grad
-    return {**values, **found}
+    of_model = {name: p.grad for name, p in model.named_parameters()}
+    of_loss = {name: p.grad for name, p in loss_of.named_parameters() if not name.startswith("model.")}
+    found = {name: gradient for name, gradient in {**of_model, **of_loss}.items() if gradient is not None}
+    return {"loss": loss.detach(), **loss_of.measured, **found}
+
+
+def _loss(model: UniVaR, *, kind: str = "views", mini_batch: int | None, **options: Any) -> tuple[ViewLoss, list[Any]]:
+    """A loss, and the labels of `VIEWS` for it."""
+    generator = torch.Generator().manual_seed(0)
+    width = model.get_embedding_dimension()
+    if kind == "stances":
+        torch.manual_seed(0)
+        return StanceLoss(model, temperature=0.1, mini_batch=mini_batch), STANCES
+    if kind == "control":
+        targets = functional.normalize(torch.randn(len(LABELS), width, generator=generator), dim=1)
+        return ControlLoss(model, weight=2.0, mini_batch=mini_batch), targets.tolist()
+    if options.get("proxies"):
+        options["proxies"] = [torch.randn(identities, width, generator=generator) for identities in (3, 2)]
+    return MultiViewInfoNCELoss(model, 0.1, learn_temperature=True, mini_batch=mini_batch, **options), LABELS
 
 
 def recipe(encoder: str) -> Recipe:
-    """5 steps of 6 pairs and 2 of control answers, without dropout: its draws are not the same for other shares."""
+    """3 steps of 6 views, 3 of stances and 2 of control answers, without dropout: its draws differ with the share."""
     return Recipe(
         base=encoder,
         max_qas=2,
@@ -80,6 +94,7 @@ def recipe(encoder: str) -> Recipe:
         bf16=False,
         learning_rate=1e-3,
         control_share=0.3,
+        stance_share=0.3,
     )
 
 
@@ -87,7 +102,11 @@ def corpora() -> dict[str, list[QARecord]]:
     """Two corpora, of which the batches of one must not be mixed with those of the other."""
     said = {"aya": "yes always", "solar": "no never", "command": "i think one should"}
     records = [QARecord(f"q{n}", f"is it right {n}", said[model], model, "eng") for n in range(30) for model in said]
-    family = [dataclasses.replace(record, question=f"family {record.question}") for record in records[:45]]
+    stance_of = {"aya": 1.0, "solar": -1.0, "command": 0.5}
+    family = [
+        dataclasses.replace(record, question=f"family {record.question}", stance=stance_of[record.model])
+        for record in records[:45]
+    ]
     return {"plain": records, "family": family}
 
 
@@ -100,11 +119,11 @@ class Logs(TrainerCallback):
     """What was logged with the loss."""
 
     def __init__(self) -> None:
-        self.logs: list[list[float]] = []
+        self.logs: list[float] = []
 
     def on_log(self, args, state, control, logs, **kwargs):
         if "loss" in logs:
-            self.logs.append([float(logs["loss"]), float(logs["mutual_information_bound"])])
+            self.logs.append(float(logs["loss"]))
 
 
 def trained(encoder: str, out: Path) -> dict[str, Tensor]:

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from univar.model import losses
+from univar.model import view_loss
 from univar.model.losses import (
-    ControlledInfoNCELoss,
+    ControlLoss,
     MultiViewInfoNCELoss,
     distance_to_targets,
     multi_view_info_nce,
@@ -265,17 +265,21 @@ def test_qas_of_about_one_length_pass_together_and_nothing_else_changes(tiny_mod
     labels = torch.arange(11) % 4
     found, widths = [], []
     tiny_model[0].register_forward_pre_hook(lambda _, inputs: widths.append(inputs[0]["input_ids"].shape))
-    for at_once in (losses._QAS_AT_ONCE, 10**6):
-        monkeypatch.setattr(losses, "_QAS_AT_ONCE", at_once)
+    for at_once in (100, 10**6):
+        monkeypatch.setattr(view_loss, "_TOKENS_AT_ONCE", at_once)
         tiny_model.zero_grad()
         loss = MultiViewInfoNCELoss(tiny_model, 0.1, positives="identity")(pair(tiny_model, *views), labels)
         loss.backward()
         gradients = {n: p.grad.clone() for n, p in tiny_model.named_parameters() if p.grad is not None}
         found.append({"loss": loss.detach(), **gradients})
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-6)
-    first, second, third = widths[:3]
-    assert [first[0], second[0], third[0]] == [8, 8, 5]
-    assert first[1] > second[1] > third[1]
+    assert [rows for rows, _ in widths[-2:]] == [21, 21]  # all at once
+    first = widths[: (len(widths) - 2) // 2]
+    assert sum(rows for rows, _ in first) == 21
+    assert all(rows * width <= 100 for rows, width in first)
+    # Another QA would not have fitted.
+    assert all((rows + 1) * width > 100 for rows, width in first[:-1])
+    assert [width for _, width in first] == sorted((width for _, width in first), reverse=True)
 
 
 def test_gradients_reach_the_encoder_and_not_a_fixed_temperature(tiny_model):
@@ -432,17 +436,15 @@ def test_the_distance_to_targets_is_one_minus_the_cosine_over_all_views():
     assert distance.item() == pytest.approx((0 + 1 + 1 + 2) / 4)
 
 
-def test_labels_tell_control_answers_from_view_pairs(tiny_model):
-    loss = ControlledInfoNCELoss(tiny_model, temperature=0.1, control_weight=3.0)
-    plain = MultiViewInfoNCELoss(tiny_model, temperature=0.1)
+def test_the_loss_of_control_answers_is_their_weighted_distance(tiny_model):
+    loss = ControlLoss(tiny_model, weight=3.0)
     sides = [tiny_model.preprocess([["is it right to lie"], ["one should help"]]) for _ in range(2)]
-    assert loss(sides, torch.tensor([0, 1])).item() == plain(sides, torch.tensor([0, 1])).item()
-    assert loss.control_distance.isnan()
+    assert loss.measured["control_distance"].isnan()
     targets = tiny_model(dict(sides[0]))["sentence_embedding"].detach()
     turned = torch.stack([targets[1], targets[0]])
     between = 1 - (targets[0] @ targets[1]).item()
     assert loss(sides, turned).item() == pytest.approx(3 * between, abs=1e-6)
-    assert loss.control_distance.item() == pytest.approx(between, abs=1e-6)
+    assert loss.measured["control_distance"].item() == pytest.approx(between, abs=1e-6)
 
 
 def test_cached_gradients_of_control_answers_are_the_plain_ones(tiny_model):
@@ -452,19 +454,14 @@ def test_cached_gradients_of_control_answers_are_the_plain_ones(tiny_model):
     found = []
     for mini_batch in (None, 2):
         tiny_model.zero_grad()
-        loss = ControlledInfoNCELoss(tiny_model, mini_batch=mini_batch, control_weight=2.0)
+        loss = ControlLoss(tiny_model, mini_batch=mini_batch, weight=2.0)
         value = loss([tiny_model.preprocess(side) for side in texts], targets)
         value.backward()
-        found.append(
-            (value.item(), {n: p.grad.clone() for n, p in tiny_model.named_parameters() if p.grad is not None})
-        )
-    (plain, gradients), (cached, cached_gradients) = found
-    assert cached == pytest.approx(plain, abs=1e-6)
-    assert gradients.keys() == cached_gradients.keys()
-    for name, gradient in gradients.items():
-        torch.testing.assert_close(cached_gradients[name], gradient, atol=1e-6, rtol=1e-4)
+        gradients = {n: p.grad.clone() for n, p in tiny_model.named_parameters() if p.grad is not None}
+        found.append({"value": value.detach(), **gradients})
+    torch.testing.assert_close(found[1], found[0], atol=1e-6, rtol=1e-4)
 
 
 def test_a_weight_that_is_not_above_zero_is_refused(tiny_model):
-    with pytest.raises(ValueError, match="control_weight must be above 0, got 0"):
-        ControlledInfoNCELoss(tiny_model, control_weight=0)
+    with pytest.raises(ValueError, match="weight must be above 0, got 0"):
+        ControlLoss(tiny_model, weight=0)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from univar.model.modules import MultiViewPooling, ViewTransformer
+from univar.model.modules import MultiViewPooling, ViewTransformer, parts_of_tokens
 
 RANDOM = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
 
@@ -202,3 +202,20 @@ def test_adopting_an_encoder_shares_its_weights_and_pads_its_batches(tiny_encode
     assert isinstance(adopted, ViewTransformer)
     assert adopted.auto_model is stock.auto_model
     assert adopted.preprocess(["q yes", "q"])["input_ids"].shape[0] == 2
+
+
+# QAs in parts
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 60))
+def test_parts_hold_no_more_tokens_than_asked_and_all_qas_in_order(lengths, most):
+    lengths.sort(reverse=True)
+    mask = torch.tensor([[1] * length + [0] * (lengths[0] - length) for length in lengths])
+    features = {"attention_mask": mask, "input_ids": mask * 7, "view_ids": torch.arange(len(lengths)), "other": "kept"}
+    found = list(parts_of_tokens(features, most))
+    assert torch.cat([part["view_ids"] for part in found]).tolist() == list(range(len(lengths)))
+    for part in found:
+        assert part["other"] == "kept"
+        assert part["input_ids"].shape == part["attention_mask"].shape
+        assert part["input_ids"].numel() <= most or len(part["view_ids"]) == 1
+        assert part["attention_mask"][0].all()  # cut to its longest

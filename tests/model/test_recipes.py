@@ -26,6 +26,14 @@ def test_a_recipe_can_be_written_down_and_read_again(tmp_path):
     assert read_recipe(tmp_path / "mine.yaml") == recipe
 
 
+@pytest.mark.parametrize(
+    ("stances", "control", "left"),
+    [(0, 0, 1), (0, 0.25, 0.75), (0.5, 0.25, 0.25), (0.8, 0.2, 0), (0.7, 0.3, 0), (1, 0, 0)],
+)
+def test_identities_have_the_steps_that_stances_and_control_answers_leave(stances, control, left):
+    assert Recipe(stance_share=stances, control_share=control).view_share == left
+
+
 def test_an_unknown_recipe_is_an_error_that_names_the_known_ones():
     with pytest.raises(ValueError, match=r"no recipe 'minilmm': neither a file nor one of .*minilm"):
         read_recipe("minilmm")
@@ -54,6 +62,19 @@ def test_an_unknown_recipe_is_an_error_that_names_the_known_ones():
         ("lr: 0.1", "lr"),
         ("mini_batch: 0", "mini_batch"),
         ("control_share: 1", "control_share"),
+        ("stance_share: 1.1", "stance_share: Input should be less than or equal to 1, got 1.1"),
+        ("stance_share: -0.1", "stance_share"),
+        ("stance_temperature: 0", "stance_temperature"),
+        ("stance_margin: 0", "stance_margin"),
+        ("direction_weight: -1", "direction_weight"),
+        ("corpus_weights: {a: 0}", "corpus_weights: Input should be greater than 0, got 0"),
+        ("corpus_weights: 2", "corpus_weights"),
+        ("min_qas: 0", "min_qas"),
+        ("min_qas: 6", "min_qas is 6, more than max_qas, which is 5; lower one of them"),
+        (
+            "stance_share: 0.8\ncontrol_share: 0.3",
+            "stance_share 0.8 and control_share 0.3 are more than all steps; together they may be 1",
+        ),
         ("control_weight: 0", "control_weight"),
         ("patience: 0", "patience"),
         ("view_encoder: concat\nview_pooling: attention", "view_pooling attention goes with view_encoder pool"),
@@ -77,7 +98,7 @@ def test_a_mistake_in_a_recipe_is_an_error_that_names_the_file_and_the_field(tmp
     [
         ("learning_rat: 0.1", "no field 'learning_rat', did you mean learning_rate?"),
         ("batchpairs: 3", "no field 'batchpairs', did you mean batch_pairs?"),
-        ("lr: 0.1", "no field 'lr', there are base, view_encoder, view_pooling, max_qas"),
+        ("lr: 0.1", "no field 'lr', there are base, view_encoder, view_pooling, min_qas"),
         ("max_qas: 0", "max_qas: Input should be greater than 0, got 0"),
         ("positives: all", "positives: Input should be 'pair', 'identity' or 'proxy', got 'all'"),
         (

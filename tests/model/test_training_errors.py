@@ -62,7 +62,7 @@ def test_out_of_memory_is_an_error_that_says_what_would_help(
     def full(*_args, **_kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    monkeypatch.setattr(training.ControlledInfoNCELoss, "forward", full)
+    monkeypatch.setattr(training.MultiViewInfoNCELoss, "forward", full)
     with pytest.raises(RuntimeError, match=f"out of memory in a training step; in the recipe, {remedy}"):
         train({"tiny": records}, tmp_path, recipe=dataclasses.replace(recipe, mini_batch=mini_batch))
 

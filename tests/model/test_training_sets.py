@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from univar.model.training_sets import first_directions, to_train_on, view_sets
+from univar.model.training_sets import first_directions, stance_sets, stances_from, to_train_on, view_sets, views_from
 
 
 def drawn(pairs) -> list[str]:
@@ -80,3 +80,64 @@ def test_who_has_no_view_starts_in_the_direction_of_all(records, recipe, tiny_mo
 
 def test_without_identities_nothing_is_encoded(tiny_model):
     assert first_directions(tiny_model, {}, []) == []
+
+
+# Stances
+
+
+@pytest.fixture
+def sided(records):
+    """The same QAs, each with a stance: aya is for and solar against, mixtral between."""
+    stance = {"aya": 1.0, "mixtral": 0.0, "solar": -1.0}
+    return [dataclasses.replace(record, stance=stance[record.model]) for record in records]
+
+
+def test_corpora_with_stances_teach_them_and_those_with_identities_teach_those(records, sided, recipe):
+    people = [dataclasses.replace(record, model="people") for record in sided]
+    seen = {"plain": records, "sided": sided, "people": people}
+
+    def teach(**shares: float) -> tuple[list[str], list[str]]:
+        shared = dataclasses.replace(recipe, **shares)
+        return stances_from(seen, shared), views_from(seen, shared)
+
+    assert teach() == ([], ["plain", "sided", "people"])
+    assert teach(stance_share=0.5) == (["sided", "people"], ["plain", "sided"])
+    assert teach(stance_share=0.8, control_share=0.2) == (["sided", "people"], [])
+
+
+@pytest.mark.parametrize(
+    ("shares", "stances", "views"),
+    [((0.5, 0.0), 120, 120), ((0.4, 0.2), 120, 120), ((0.75, 0.25), 240, 0), ((0.0, 0.5), 0, 240)],
+)
+def test_pairs_are_shared_by_stances_and_identities_besides_control_answers(sided, recipe, shares, stances, views):
+    shared = dataclasses.replace(recipe, pairs=240, stance_share=shares[0], control_share=shares[1])
+    seen = {"one": to_train_on(sided)}
+    found = [sum(map(len, sets.values())) for sets in (stance_sets(seen, shared), view_sets(seen, shared)[0])]
+    assert found == [stances, views]
+
+
+def test_stances_are_shared_by_the_answers_that_can_teach_them_and_by_weights(sided, recipe):
+    trained = to_train_on(sided)
+    # Of "more" half of the questions have no side but one, so that it has as many pairs as "one".
+    single = [dataclasses.replace(record, question=f"other {record.question}", stance=1.0) for record in trained]
+    shared = dataclasses.replace(recipe, pairs=720, stance_share=1.0)
+    seen = {"one": trained, "more": [*trained, *single]}
+    assert {name: len(pairs) for name, pairs in stance_sets(seen, shared).items()} == {"one": 360, "more": 360}
+    weighed = dataclasses.replace(shared, corpus_weights={"more": 3.0})
+    assert {name: len(pairs) for name, pairs in stance_sets(seen, weighed).items()} == {"one": 180, "more": 540}
+
+
+def test_weights_hold_for_identities_too(records, recipe):
+    trained = to_train_on(records)
+    weighed = dataclasses.replace(recipe, pairs=400, corpus_weights={"one": 3.0})
+    sets, _ = view_sets({"one": trained, "other": trained}, weighed)
+    assert [len(pairs) for pairs in sets.values()] == [300, 100]
+
+
+def test_views_hold_as_many_qas_as_the_recipe_says(records, recipe):
+    large = dataclasses.replace(recipe, pairs=24, min_qas=4, max_qas=6)
+    sets, _ = view_sets({"one": records}, large)
+    sizes = {len(view) for row in sets["one"] for view in (row["view_a"], row["view_b"])}
+    assert sizes == {4, 5, 6}
+    with pytest.raises(ValueError, match=r"one: training needs .* answers to at least 100 questions each, got 0 of 3"):
+        view_sets({"one": records}, dataclasses.replace(recipe, min_qas=50, max_qas=50))

@@ -36,6 +36,12 @@ def test_two_views_share_no_question_and_hold_1_to_k_qas(number, answers, most, 
     assert 1 <= len(view_b) <= most
 
 
+@given(st.integers(1, 4), st.integers(0, 4), st.integers(0, 8), st.integers(0, 10_000))
+def test_views_hold_no_fewer_qas_than_asked(least, more, spare, seed):
+    views = sample_view_pair(questions(2 * least + spare), least + more, random.Random(seed), min_qas=least)
+    assert all(least <= len(view) <= least + more for view in views)
+
+
 def test_the_number_of_qas_is_uniform_and_drawn_for_each_view():
     generator, most, draws = random.Random(0), 4, 8_000
     sizes = Counter(tuple(map(len, sample_view_pair(questions(20), most, generator))) for _ in range(draws))
@@ -122,6 +128,21 @@ def test_an_identity_with_one_question_is_left_out_and_named(records, caplog):
     dataset = view_pairs(records + single, 30)
     assert set(dataset["label"]) == {0, 1, 2}
     assert "left out, since two views need two questions: lonely (deu)" in caplog.text
+
+
+def test_identities_with_too_few_questions_for_the_smallest_views_are_left_out(records, caplog):
+    few = [QARecord(f"r{n}", f"another question {n}", "yes", "few", "eng") for n in range(5)]
+    drawn = view_pairs([*records, *few], 30, min_qas=3, max_qas=4)
+    assert "left out, since two views need 6 questions: few (eng)" in caplog.text
+    assert set(drawn["label"]) == {0, 1, 2}
+    assert {len(view) for row in drawn for view in (row["view_a"], row["view_b"])} == {3, 4}
+
+
+@pytest.mark.parametrize(("least", "most"), [(0, 5), (6, 5)])
+def test_sizes_that_no_view_can_have_are_errors(records, least, most):
+    for draw in (view_pairs, lambda *given, **options: same_value_view_pairs(*given, batch_pairs=2, **options)):
+        with pytest.raises(ValueError, match=f"between 1 and max_qas, got min_qas {least} and max_qas {most}"):
+            draw(records, 4, min_qas=least, max_qas=most)
 
 
 def test_variants_of_one_question_are_one_question(records):
@@ -255,6 +276,18 @@ def test_values_with_too_few_questions_for_the_largest_views_are_told(caplog):
     assert caplog.text.count("views of fewer than") == 1
     assert "max_qas = 2 QAs on 1 of 2 values, since two views of as many need 4 questions" in caplog.text
     assert "that two identities answered; the fewest are wealth: 3" in caplog.text
+
+
+def test_views_on_one_value_hold_no_fewer_qas_than_asked():
+    # Only on peace are there four questions.
+    for row in same_value_view_pairs(VALUED, 12, batch_pairs=3, min_qas=2, max_qas=3):
+        views = [questions_in(row[side]) for side in ("view_a", "view_b")]
+        assert sorted(views[0] + views[1]) == VALUES["peace"]
+        assert [len(view) for view in views] == [2, 2]
+    drawn = same_value_view_pairs(sparse(60, 6), 24, batch_pairs=24, min_qas=3, max_qas=5)
+    assert {len(row["view_a"]) for row in drawn} == {3}
+    with pytest.raises(ValueError, match="views on one value need 6 questions about it that two identities answered"):
+        same_value_view_pairs(VALUED, 12, batch_pairs=3, min_qas=3)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_control_batch_is_of_one_source_and_of_few_identities():
 
 @pytest.fixture
 def class_means(tiny_model) -> ClassMeansLoss:
-    return ClassMeansLoss(tiny_model, control_weight=1.0)
+    return ClassMeansLoss(tiny_model, weight=1.0)
 
 
 def price(loss, *pairs: tuple[list[float], float]) -> float:
@@ -115,7 +115,7 @@ def test_answers_that_are_all_alike_cost_nothing(class_means):
 
 
 def test_the_adversary_learns_what_the_encoder_unlearns(tiny_model):
-    loss = AdversaryLoss(tiny_model, identities=3, control_weight=1.0)
+    loss = AdversaryLoss(tiny_model, identities=3, weight=1.0)
     shifts = torch.randn(6, tiny_model.get_embedding_dimension(), requires_grad=True)
     owners = torch.tensor([0, 1, 2, 0, 1, 2])
     parameters = [shifts, *loss.head.parameters()]
@@ -128,11 +128,14 @@ def test_the_adversary_learns_what_the_encoder_unlearns(tiny_model):
         torch.testing.assert_close(found, expected)
 
 
-def test_identities_of_view_pairs_are_still_told_apart(class_means):
+def test_the_price_is_weighted_and_kept_without_its_weight(tiny_model):
+    loss = ClassMeansLoss(tiny_model, weight=3.0)
     views = functional.normalize(torch.randn(4, 8, generator=torch.Generator().manual_seed(0)), dim=1)
-    labels = torch.tensor([0, 1, 2, 3])
-    assert class_means._contrast([views, views], labels) > 0
-    assert class_means.control_distance.isnan()
     both = torch.tensor([[0.0, 1, 0], [0, 1, 1], [1, 2, 0], [1, 2, 1]])
-    class_means._contrast([views, -views], both)
-    assert not class_means.control_distance.isnan()
+    value = loss.of_views(views, -views, both)
+    # Shifts are the views themselves and their opposites.
+    owners, halves = torch.tensor([0, 0, 1, 1, 1, 1, 2, 2]), torch.tensor([0.0, 1, 0, 1]).repeat(2)
+    price = loss._price(torch.cat([views, -views]), owners, halves).item()
+    assert price != 0
+    assert value.item() == pytest.approx(3 * price)
+    assert loss.measured["control_distance"].item() == pytest.approx(price)

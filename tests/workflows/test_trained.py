@@ -14,6 +14,7 @@ from univar.model.modeling import UniVaR
 from univar.workflows import trained
 from univar.workflows.trained import (
     IdentificationEvaluator,
+    StanceEvaluator,
     checkpoint_folder,
     last_checkpoint,
     measure,
@@ -83,18 +84,75 @@ def test_corpora_without_validation_questions_choose_nothing():
     assert evaluator(NameReader(("ada",))) == {"knn_accuracy": 0.0}  # type: ignore[arg-type]
 
 
+def sided(questions: int = 200, author: str = "people") -> list[QARecord]:
+    """Two answers a side to each question."""
+    return [
+        QARecord(str(n), f"question {n}?", f"{side} {m}", author, "eng", stance=1.0 if side == "yes" else -1.0)
+        for n in range(questions)
+        for side in ("yes", "no")
+        for m in range(2)
+    ]
+
+
+def test_stances_of_validation_questions_choose_the_checkpoint():
+    # All but the first corpus cannot be measured: no stances, and no validation questions.
+    train_only = [record for record in sided() if split_of(record.question) == "train"]
+    evaluator = StanceEvaluator({"seen": sided(), "plain": corpus(("ada", "bob")), "few": train_only})
+    assert list(evaluator.corpora) == ["seen"]
+    model = NameReader(("yes", "no"))
+    # The same side is at 1, the other nearly at a right angle: all are right. A reader of neither word sees one place.
+    assert evaluator(model) == {"seen_stance_pairs": 1.0, "stance_pairs": 1.0}  # type: ignore[arg-type]
+    assert {split_of(text[3 : text.index(" A: ")]) for text in model.texts} == {"validation"}
+    assert evaluator(NameReader(("ada",)))["stance_pairs"] == 0.5  # type: ignore[arg-type]
+    two = StanceEvaluator({"seen": sided(), "turned": [replace(r, answer="maybe") for r in sided()]})
+    assert two(NameReader(("yes", "no")))["stance_pairs"] == 0.75  # type: ignore[arg-type]
+    assert two.primary_metric == "stance_pairs"
+
+
+def test_stances_of_people_without_names_are_trained_and_announced(records, recipe, tmp_path):
+    recipe.write_text(recipe.read_text() + "stance_share: 0.5\ncontrol_share: 0.5\n")
+    corpora = {"people": sided(60), "plain": records}
+    said: list[str] = []
+    measured = train_and_measure(corpora, tmp_path / "m", recipe=recipe, control=records, step=said.append)
+    assert (list(measured.identification), list(measured.stances)) == (["plain"], ["people"])
+    assert said[0] == "Training on people. About 4 steps, 6 pairs a step: 2 on stances (people), 2 on control answers."
+    record = json.loads((tmp_path / "m" / "univar.json").read_text())
+    assert record["corpora"].keys() == {"people"}
+    assert record["checkpoint"] == "best on validation questions"
+
+
+def test_what_is_trained_on_stances_and_on_identities_is_announced(records, recipe, tmp_path):
+    recipe.write_text(recipe.read_text() + "stance_share: 0.5\n")
+    small = [record for record in sided(60) if split_of(record.question) == "train"]
+    said: list[str] = []
+    train_and_measure({"people": small, "plain": records}, tmp_path / "m", recipe=recipe, step=said.append)
+    assert said[0] == (
+        "Training on people, plain. About 2 steps, 6 pairs a step: 1 on stances (people), 1 on identities (plain). Too "
+        "few validation questions to help choose the checkpoint: people."
+    )
+
+
+def test_what_stances_lack_is_told_before_anything_is_announced(records, recipe, tmp_path):
+    recipe.write_text(recipe.read_text() + "stance_share: 0.5\n")
+    said: list[str] = []
+    with pytest.raises(ValueError, match="no answer to a training question has a stance; the corpora are plain"):
+        train_and_measure({"plain": records}, tmp_path / "m", recipe=recipe, step=said.append)
+    assert said == []
+
+
 def test_a_corpus_is_measured_on_test_questions_beside_base_and_tfidf(records, recipe, tmp_path):
     stranger = QARecord("c", "how to boil an egg", "long", "stranger", "eng")
     control = [*(QARecord(r.question_id, f"boil {r.question}", r.answer, r.model, r.lang) for r in records), stranger]
     said: list[str] = []
-    comparisons = train_and_measure({"one": records}, tmp_path / "m", recipe=recipe, control=control, step=said.append)
-    (comparison,) = comparisons.values()
+    measured = train_and_measure({"one": records}, tmp_path / "m", recipe=recipe, control=control, step=said.append)
+    (comparison,) = measured.identification.values()
+    assert measured.stances == {}
     assert [(row.corpus, row.representation) for row in comparison.rows] == [
         (name, encoder) for name in ("values", "control") for encoder in ("univar", "base", "tfidf")
     ]
     tested = sum(split_of(record.question) == "test" for record in records)
     assert (comparison.selections[0].query, comparison.selections[0].threshold) == (tested, 0.9)
-    assert said[0] == "Training on one. About 2 steps, 6 view pairs a step."
+    assert said[0] == "Training on one. About 2 steps, 6 pairs a step: 2 on identities."
     assert said[1].startswith("Measuring on test questions")
 
 
@@ -103,7 +161,7 @@ def test_steps_on_control_answers_are_told_too(records, recipe, tmp_path):
     recipe.write_text(recipe.read_text() + "control_share: 0.5\n")
     said: list[str] = []
     train_and_measure({"one": records}, tmp_path / "m", recipe=recipe, control=records, step=said.append)
-    assert said[0] == "Training on one. About 4 steps, 6 view pairs a step."
+    assert said[0] == "Training on one. About 4 steps, 6 pairs a step: 2 on identities, 2 on control answers."
 
 
 def test_the_model_is_saved_with_its_card_and_without_checkpoints(records, recipe, tmp_path):
@@ -119,8 +177,8 @@ def test_a_corpus_too_small_to_be_measured_does_not_lose_the_training(records, r
     small = [record for record in records if split_of(record.question) == "train"]
     said: list[str] = []
     with caplog.at_level(logging.WARNING, "univar.workflows.trained"):
-        comparisons = train_and_measure({"small": small}, tmp_path / "m", recipe=recipe, step=said.append)
-    assert comparisons == {}
+        measured = train_and_measure({"small": small}, tmp_path / "m", recipe=recipe, step=said.append)
+    assert measured == ({}, {})
     assert "small was not measured: values: no QA is left" in caplog.text
     assert said[0].endswith("Too few validation questions to help choose the checkpoint: small.")
     assert "Not measured." in (tmp_path / "m" / "README.md").read_text()
@@ -131,14 +189,14 @@ def test_questions_that_the_base_was_trained_on_are_not_measured_on(tiny_model, 
     tiny_model.training_record = {"questions": [question_hash(r.question) for r in records[:20]]}
     tiny_model.save_pretrained(str(tmp_path / "base"))
     tiny_model.training_record = {"recipe": {"base": str(tmp_path / "base")}, "questions": []}
-    assert measure(tiny_model, {"one": records}, [])["one"].selections[0].trained_on == 20
+    assert measure(tiny_model, {"one": records}, []).identification["one"].selections[0].trained_on == 20
 
 
 def test_where_passages_were_trained_on_the_base_is_given_whole_answers_too(tiny_model, tiny_encoder_folder):
     tiny_model.training_record = {"recipe": {"base": str(tiny_encoder_folder), "passages": True}, "questions": []}
     said = corpus(("yes always", "no never"), 60)
     records = [replace(r, answer=f"{'law ' * 400}{f'{r.model} ' * 100}") for r in said]
-    comparison = measure(tiny_model, {"one": records}, [])["one"]
+    comparison = measure(tiny_model, {"one": records}, []).identification["one"]
     assert comparison.max_characters == 8_000
     # The tiny model is its own base, and both have read what comes after the first 1,000 characters.
     univar, base, _ = comparison.rows
@@ -152,7 +210,7 @@ def test_too_few_control_answers_do_not_lose_the_values(tiny_model, tiny_encoder
     seen = [question_hash(record.question) for record in control[2:]] if len(models) > 1 else []
     tiny_model.training_record = {"recipe": {"base": str(tiny_encoder_folder)}, "questions": seen}
     comparisons = measure(tiny_model, {"one": corpus(("ada", "bob"))}, control)
-    assert {row.corpus for row in comparisons["one"].rows} == {"values"}
+    assert {row.corpus for row in comparisons.identification["one"].rows} == {"values"}
     assert "one was measured without control answers: control: " in caplog.text
 
 
@@ -206,7 +264,7 @@ def test_an_interrupted_training_goes_on_from_its_last_whole_checkpoint(records,
     assert last_checkpoint(out) == 1
     said: list[str] = []
     train_and_measure({"one": records}, out, recipe=recipe, step=said.append)
-    assert said[0] == "Training on one. Going on from step 1 of about 2, 6 view pairs a step."
+    assert said[0] == "Training on one. Going on from step 1 of about 2, 6 pairs a step: 2 on identities."
     assert knn.calls == 2 + 1
     assert (last_checkpoint(out), checkpoint_folder(out).exists()) == (None, False)
 
@@ -234,7 +292,7 @@ def test_another_run_does_not_go_on_from_foreign_checkpoints(records, recipe, tm
     assert last_checkpoint(out) == 1  # still there for who takes the recipe back
     said: list[str] = []
     train_and_measure({"one": records}, out, recipe=recipe, restart=True, step=said.append)
-    assert said[0] == "Training on one. About 2 steps, 6 view pairs a step."
+    assert said[0] == "Training on one. About 2 steps, 6 pairs a step: 2 on identities."
     assert json.loads((out / "univar.json").read_text())["recipe"]["learning_rate"] == 0.1
 
 

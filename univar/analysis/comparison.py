@@ -16,17 +16,10 @@ from univar.analysis.identification import (
     identify_knn,
     identify_linear,
 )
-from univar.analysis.representations import Encoder, representations, stored_encoder
+from univar.analysis.representations import Encoder, chosen, opened
 from univar.analysis.results import markdown_table, percent
 from univar.corpus.records import Identity, QARecord, question_fraction, question_hash
-from univar.model.embedded import (
-    Corpus,
-    EmbeddedCorpus,
-    check_fingerprint,
-    embed,
-    is_embedded,
-    records_of,
-)
+from univar.model.embedded import Corpus, EmbeddedCorpus
 from univar.model.encoding import SentenceModel
 
 if TYPE_CHECKING:
@@ -223,37 +216,21 @@ def compare(
             the one that they are by.
         ValueError: See `side_by_side`.
     """
-    answers = _opened(corpus, options)
-    controls = None if control is None else _opened(control, options)
-    asked = [embed(one) if is_embedded(one) else one for one in models or ()]
-    stored: dict[str, list[EmbeddedCorpus]] = {}
-    for one in (answers, controls, *asked):
-        if isinstance(one, EmbeddedCorpus):
-            stored.setdefault(one.provenance.model, []).append(one)
-    names = [one.provenance.model if isinstance(one, EmbeddedCorpus) else str(one) for one in asked]
-    for name in (one for one in asked if isinstance(one, str) and one in stored):
-        check_fingerprint(stored[name][0], name)
-    names = list(dict.fromkeys(names or ([*stored, "tfidf"] if stored else ["univar", "base", "tfidf"])))
-    made = [name for name in names if name not in stored]
-    encoders, trained_on = representations(made, load=load, show_progress_bar=show_progress_bar)
-    for name in names:
-        if name in stored:
-            encoders[name] = stored_encoder(*stored[name], max_characters=max_characters)
-            trained_on = trained_on.union(*(one.provenance.trained_on for one in stored[name]))
+    answers = opened(corpus, options)
+    controls = None if control is None else opened(control, options)
+    given = chosen(
+        models, (answers, controls), max_characters=max_characters, load=load, show_progress_bar=show_progress_bar
+    )
     compared = side_by_side(
         answers.records if isinstance(answers, EmbeddedCorpus) else answers,
-        {name: encoders[name] for name in names},
+        given.encoders,
         control=controls.records if isinstance(controls, EmbeddedCorpus) else controls,
         k=k,
         seed=seed,
-        trained_on=trained_on,
+        trained_on=given.trained_on,
         max_characters=max_characters,
     )
-    return replace(compared, stored=tuple(name for name in names if name in stored))
-
-
-def _opened(corpus: Corpus, options: Mapping[str, Any]) -> EmbeddedCorpus | Iterable[QARecord]:
-    return embed(corpus, **options) if is_embedded(corpus) else records_of(corpus, **options)
+    return replace(compared, stored=given.stored)
 
 
 def side_by_side(

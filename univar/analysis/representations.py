@@ -1,13 +1,23 @@
 """What is compared: sentence models, vectors that are stored, and words alone."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from univar.analysis.identification import Matrix
-from univar.model.embedded import EmbeddedCorpus, EmbeddedCorpusError
+from univar.corpus.records import QARecord
+from univar.model.embedded import (
+    Corpus,
+    EmbeddedCorpus,
+    EmbeddedCorpusError,
+    check_fingerprint,
+    embed,
+    is_embedded,
+    records_of,
+)
 from univar.model.encoding import SentenceModel, embed_texts
 
 Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
@@ -82,18 +92,70 @@ def representations(
         load: From a name to its model; `univar.model.modeling.load_model` if None.
         options: For `sentence_encoder`, and by it for every model's `encode`.
     """
-    if load is None:
-        # Here, not above: torch takes seconds, and comparing other encoders needs none of it.
-        from univar.model.modeling import load_model
-
-        load = load_model
     encoders: dict[str, Encoder] = {}
     trained_on: set[str] = set()
     for name in names:
         if name == "tfidf":
             encoders[name] = tfidf()
             continue
+        if load is None:
+            # Here, not above: torch takes seconds, and stored vectors and words alone need none of it.
+            from univar.model.modeling import load_model
+
+            load = load_model
         model = load(name)
         encoders[name] = sentence_encoder(model, **options)
         trained_on.update(getattr(model, "training_record", {}).get("questions", ()))
     return encoders, frozenset(trained_on)
+
+
+class Chosen(NamedTuple):
+    """Encoders by name, the `question_hash` of what they are known to be trained on, and which look vectors up."""
+
+    encoders: dict[str, Encoder]
+    trained_on: frozenset[str]
+    stored: tuple[str, ...]
+
+
+def opened(corpus: Corpus, options: Mapping[str, Any]) -> EmbeddedCorpus | Iterable[QARecord]:
+    """A corpus as it is: with its vectors where it has them; options as for `univar.read_corpus`."""
+    return embed(corpus, **options) if is_embedded(corpus) else records_of(corpus, **options)
+
+
+def chosen(
+    models: Iterable[str | os.PathLike[str] | EmbeddedCorpus] | None,
+    corpora: Iterable[object],
+    *,
+    max_characters: int,
+    load: Callable[[str], SentenceModel] | None = None,
+    show_progress_bar: bool = False,
+) -> Chosen:
+    """What to compare on some corpora, vectors that are stored among it.
+
+    Args:
+        models: Names, or embedded corpora or their files. By default `univar`, `base` and `tfidf`; where the corpora
+            are embedded their own vectors and `tfidf`.
+        corpora: Those that are embedded give the vectors of their model.
+        max_characters: To which texts are cut before they are encoded or looked up.
+        load: See `representations`.
+        show_progress_bar: Of the encoding.
+
+    Raises:
+        EmbeddedCorpusError: If a model is named that is not the one of the vectors under that name.
+    """
+    asked = [embed(one) if is_embedded(one) else one for one in models or ()]
+    stored: dict[str, list[EmbeddedCorpus]] = {}
+    for one in (*corpora, *asked):
+        if isinstance(one, EmbeddedCorpus):
+            stored.setdefault(one.provenance.model, []).append(one)
+    names = [one.provenance.model if isinstance(one, EmbeddedCorpus) else str(one) for one in asked]
+    for name in (one for one in asked if isinstance(one, str) and one in stored):
+        check_fingerprint(stored[name][0], name)
+    names = list(dict.fromkeys(names or ([*stored, "tfidf"] if stored else ["univar", "base", "tfidf"])))
+    made = [name for name in names if name not in stored]
+    encoders, trained_on = representations(made, load=load, show_progress_bar=show_progress_bar)
+    for name in names:
+        if name in stored:
+            encoders[name] = stored_encoder(*stored[name], max_characters=max_characters)
+            trained_on = trained_on.union(*(one.provenance.trained_on for one in stored[name]))
+    return Chosen({name: encoders[name] for name in names}, trained_on, tuple(n for n in names if n in stored))

@@ -48,6 +48,14 @@ class ExportFormat(StrEnum):
     onnx_int8 = "onnx-int8"
 
 
+class StancePart(StrEnum):
+    """Which questions `univar evaluate --stance` measures."""
+
+    validation = "validation"
+    test = "test"
+    all = "all"
+
+
 class Backend(StrEnum):
     """What an encoder runs on."""
 
@@ -114,14 +122,18 @@ def _pairs(given: list[str] | None) -> list[str] | None:
     return given
 
 
-CorpusPath = Annotated[
-    Path,
+_CORPUS_HELP = (
+    "Answers: a csv, tsv, jsonl, json (also .gz) or parquet file, or a folder of them, with the columns question, "
+    "answer, model, lang or others that are usual; chats, batches and logs of evaluations are known. Or what "
+    "`univar encode` wrote."
+)
+CorpusPath = Annotated[Path, typer.Argument(metavar="CORPUS", exists=True, help=_CORPUS_HELP, show_default=False)]
+CorpusOrPoles = Annotated[
+    Path | None,
     typer.Argument(
-        metavar="CORPUS",
+        metavar="[CORPUS]",
         exists=True,
-        help="Answers: a csv, tsv, jsonl, json (also .gz) or parquet file, or a folder of them, with the columns "
-        "question, answer, model, lang or others that are usual; chats, batches and logs of evaluations are known. "
-        "Or what `univar encode` wrote.",
+        help=f"{_CORPUS_HELP} With --stance it may be left out: then the poles that ship are measured.",
         show_default=False,
     ),
 ]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from univar.analysis.comparison import Comparison
     from univar.analysis.placement import Placement
     from univar.analysis.results import Result
+    from univar.analysis.stance_comparison import StanceComparison
     from univar.corpus.readers import Rejects
     from univar.corpus.records import QARecord
 
@@ -252,6 +253,25 @@ def show_identification(comparison: "Comparison", heading: str = "") -> None:
             _, name, *_, neighbours, _, probe, at_5, at_10 = map(printable, row.cells())
             # Text, not str: a representation called "[base]" is a name and no markup.
             table.add_row(*map(Text, (name, neighbours, probe, at_5, at_10)[: 3 + len(depths)]))
+        out.print(Text(printable(title), style="bold"), soft_wrap=True)
+        out.print(table)
+
+
+def show_stances(comparison: "StanceComparison", heading: str = "") -> None:
+    """A table for each measure, narrow enough for a terminal of 80 columns."""
+    for measure in comparison.measures:
+        rows = comparison.of(measure)
+        chance = rows[0].cells()[4]
+        title = f"{heading}{measure}: n = {rows[0].n:,} answers in {rows[0].groups:,} groups, chance {chance}"
+        baselines = [name for name in comparison.baselines if len(rows) > 1]
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("r" if measure == "correlation" else "%", overflow="fold")
+        for column in ("score", *(f"over {name}" for name in baselines)):
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in rows:
+            gained = {gain.over: row.gained(gain) for gain in row.gains}
+            over = (gained.get(name, "-") for name in baselines)
+            table.add_row(*map(Text, (printable(row.representation), row.with_interval(), *over)))
         out.print(Text(printable(title), style="bold"), soft_wrap=True)
         out.print(table)
 

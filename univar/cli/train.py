@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,7 +24,7 @@ from univar.cli.options import (
     in_writable_folder,
     spare_corpora,
 )
-from univar.cli.terminal import err, leads, log, problem, result, say, show_identification, step, working
+from univar.cli.terminal import err, leads, log, problem, result, say, show_identification, show_stances, step, working
 
 app = typer.Typer()
 
@@ -57,6 +57,9 @@ def train(
 ) -> None:
     """Train a multi-view encoder, and measure it on questions kept out of the training.
 
+    What answers stand for, whoever gave them, is learned with --recipe minilm-stance: it needs a column stance, from -1
+    (against) to 1 (for), and control answers.
+
     After an interruption the same command goes on from the last checkpoint. Several GPUs share the batches with
     torchrun --nproc-per-node NUMBER -m univar.cli train ...
     """
@@ -74,17 +77,22 @@ def train(
         from univar.workflows.trained import train_and_measure
     log("univar.model", quiet=err.is_terminal or not leads())  # where there is no bar
     with _told_how_to_go_on(out_folder), contextlib.redirect_stdout(sys.stderr):  # the Trainer prints what it logs
-        comparisons = train_and_measure(
+        measured = train_and_measure(
             named, out_folder, recipe=recipe, control=controls, restart=restart, report_to=report_to, step=step
         )
     if not leads():
         return
-    described = {name: comparison.to_dict() for name, comparison in comparisons.items()}
     if not as_json:
-        for name, comparison in comparisons.items():
+        for name, comparison in measured.identification.items():
             show_identification(comparison, heading=f"{name}, ")
+        for name, of_stances in measured.stances.items():
+            show_stances(of_stances, heading=f"{name}, ")
+    described: dict[str, Any] = {
+        "identification": {name: found.to_dict() for name, found in measured.identification.items()},
+        "stances": {name: found.to_dict() for name, found in measured.stances.items()},
+    }
     result(
-        {"model": str(out_folder.resolve()), "identification": described, "rejected": reader.rejected},
+        {"model": str(out_folder.resolve()), **described, "rejected": reader.rejected},
         f"The model: {out_folder.resolve()}",
         f'Its card: {out_folder.resolve() / "README.md"}; to use it: univar.UniVaR("{out_folder}")',
         as_json=as_json,

@@ -1,22 +1,16 @@
-"""Multi-view InfoNCE (paper, Eq. 3) without its false negatives."""
+"""Multi-view InfoNCE (paper, Eq. 3) without its false negatives, and the distance of control answers from targets."""
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import torch
-from sentence_transformers.base.losses.gradcache import CachedLossMixin
-from sentence_transformers.util import all_gather, all_gather_with_grad, get_world_size
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from univar.model.modeling import UniVaR
-from univar.model.modules import longest_first, parts
-
-# On a CPU padding costs as much as text: a fifth of a step where answers differ in length and all pass at once.
-_QAS_AT_ONCE = 8
+from univar.model.view_loss import ViewLoss, checked_temperature, mean_over_anchors
 
 Positives = Literal["pair", "identity", "proxy"]
 
@@ -54,7 +48,7 @@ def multi_view_info_nce(
         ]
         return torch.stack(costs).mean()
 
-    return _mean_over_anchors(cost, labels, anchors_at_once)
+    return mean_over_anchors(cost, torch.arange(len(labels), device=labels.device), anchors_at_once)
 
 
 def multi_view_sup_con(
@@ -77,7 +71,7 @@ def multi_view_sup_con(
         positives = (owners[places].unsqueeze(1) == owners).scatter(1, itself, False)
         return -(log_probability.masked_fill(~positives, 0).sum(dim=1) / positives.sum(dim=1)).sum()
 
-    return _mean_over_anchors(cost, owners, anchors_at_once)
+    return mean_over_anchors(cost, torch.arange(len(owners), device=owners.device), anchors_at_once)
 
 
 def multi_view_proxies(
@@ -101,15 +95,6 @@ def multi_view_proxies(
     return functional.cross_entropy(similarities / temperature, torch.cat([labels, labels]))
 
 
-def _mean_over_anchors(cost: Callable[[Tensor], Tensor], owners: Tensor, at_once: int | None) -> Tensor:
-    """The mean of what `cost` sums up for the anchors at some places."""
-    places = torch.arange(len(owners), device=owners.device)
-    if at_once is None:
-        return cost(places) / len(places)
-    costs = [checkpoint(cost, part, use_reentrant=False) for part in torch.split(places, at_once)]
-    return torch.stack(costs).sum() / len(places)
-
-
 def mutual_information_bound(loss: Tensor, labels: Tensor, *, positives: Positives = "pair") -> Tensor:
     """What a contrastive loss proves of the mutual information of two views, log(N) - L in nats (paper, Eq. 4).
 
@@ -129,18 +114,8 @@ def mutual_information_bound(loss: Tensor, labels: Tensor, *, positives: Positiv
     return bound
 
 
-class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
-    """`multi_view_info_nce` or one of the others above, in the form that `SentenceTransformerTrainer` calls.
-
-    Where several processes train, views and identities are gathered from all of them with their gradients, and every
-    process computes the loss of the whole batch: averaged over the processes, as `DistributedDataParallel` does, the
-    gradients are those of one process with that batch.
-
-    With a mini-batch, gradients are cached (GradCache, arXiv 2101.06983): QAs pass through the encoder a mini-batch at
-    a time without gradients, are pooled to views, the loss gives the gradient of each QA's embedding, and the QAs
-    pass again, with the same dropout, each mini-batch with its gradient. Memory is that of one mini-batch whatever
-    the batch and the views, for the time of a second forward pass. Gradients of the view pooling and of a learned
-    temperature do not know of a scale of the loss, such as gradient accumulation has.
+class MultiViewInfoNCELoss(ViewLoss):
+    """`multi_view_info_nce` or one of the others above, for `SentenceTransformerTrainer`: see `ViewLoss`.
 
     Args:
         model: The encoder.
@@ -153,13 +128,7 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
             contrasted by `multi_view_sup_con`.
         mask_false_negatives: Leave views of the anchor's identity out of its negatives; False is what the reference
             implementation does. Only with `positives="pair"` are there any to leave in.
-        mini_batch: QAs that pass through the encoder at once, and anchors whose similarities are computed at once;
-            the loss and its gradients stay what they are. None for all, without caching.
-
-    Inputs:
-        | columns | label |
-        |---|---|
-        | two, each cell a list of QA texts (a view) | identity, int |
+        mini_batch: As for `ViewLoss`.
 
     Raises:
         TypeError: If the model is only its name.
@@ -186,11 +155,8 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         mini_batch: int | None = None,
         proxies: Sequence[Tensor] = (),
     ) -> None:
-        super().__init__()
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"the model is {model!r:.80}; give a loaded one, as univar.UniVaR(name) is")
-        if not isinstance(temperature, int | float) or not temperature > 0:
-            raise ValueError(f"temperature must be a number above 0, got {temperature!r}")
+        super().__init__(model, mini_batch=mini_batch)
+        checked_temperature(temperature)
         if positives not in get_args(Positives):
             raise ValueError(f"positives must be one of {', '.join(get_args(Positives))}, got {positives!r}")
         if positives != "pair" and not mask_false_negatives:
@@ -202,14 +168,8 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
                 "proxies are the first directions of the identities of each corpus with positives='proxy', and empty "
                 f"otherwise; got those of {len(proxies)} corpora with {positives!r}"
             )
-        if mini_batch is not None and mini_batch < 1:
-            raise ValueError(f"mini_batch must be at least 1, or None for whole batches, got {mini_batch}")
-        self.model = model
         self.positives: Positives = positives
         self.mask_false_negatives = mask_false_negatives
-        self.mini_batch = mini_batch
-        self.mini_batch_size = mini_batch or 0  # the name that CachedLossMixin reads
-        self.uses_gradient_cache = mini_batch is not None
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)), requires_grad=learn_temperature)
         self._places = list(itertools.pairwise(itertools.accumulate(map(len, proxies), initial=0)))
         directions = torch.cat(list(proxies)) if proxies else torch.empty(0)
@@ -227,53 +187,15 @@ class MultiViewInfoNCELoss(CachedLossMixin, nn.Module):
         with torch.no_grad():
             # The parameter is held back, not what is computed from it: there it would lose its gradient for good.
             self.log_temperature.clamp_(min=self._lowest)
-        if self.mini_batch is None:
-            return self._contrast([self._encoded(features) for features in sentence_features], labels)
-        sides = [longest_first(features) for features in sentence_features]
-        # Each QA is a view of its own until `calculate_loss` pools them.
-        qas = [{**side, "view_ids": torch.arange(len(side["view_ids"]), device=labels.device)} for side in sides]
-        # What it calls labels it hands on to `calculate_loss` and nothing else.
-        with_views: Any = (labels, *(side["view_ids"] for side in sides))
-        loss: Tensor = self.forward_cached(qas, with_views)
-        return loss
+        return super().forward(sentence_features, labels)
 
-    def _encoded(self, features: dict[str, Any]) -> Tensor:
-        """The views of one side, `(B, D)`; on a CPU, QAs of about one length pass through the encoder together."""
-        view_ids = features["view_ids"]
-        padded = "attention_mask" in features and len(view_ids) > _QAS_AT_ONCE
-        if view_ids.device.type != "cpu" or not padded:
-            views: Tensor = self.model(features)["sentence_embedding"]
-            return views
-        ordered = longest_first(features)
-        # Each QA is a view of its own until they are pooled.
-        qas = {**ordered, "view_ids": torch.arange(len(view_ids))}
-        embedded = [self.model(part)["sentence_embedding"] for part in parts(qas, _QAS_AT_ONCE)]
-        pooled: Tensor = getattr(self.model, "module", self.model).pool(torch.cat(embedded), ordered["view_ids"])
-        return pooled
+    @property
+    def measured(self) -> dict[str, Tensor]:
+        """The bound on the mutual information."""
+        return {"mutual_information_bound": self.information_bound}
 
-    def calculate_loss(  # type: ignore[override]  # labels: see forward
-        self, reps: list[list[Tensor]], labels: tuple[Tensor, ...], *, with_backward: bool = False
-    ) -> Tensor:
-        """The loss of embedded mini-batches, for `CachedLossMixin`.
-
-        Args:
-            reps: For each side, the QA embeddings of its mini-batches.
-            labels: The identities `(B,)`, and for each side the views `(Q,)` that its QAs belong to.
-            with_backward: Take the gradient of the embeddings, and give the loss without its graph.
-        """
-        model = getattr(self.model, "module", self.model)  # within DistributedDataParallel
-        views = [model.pool(torch.cat(side), view_ids) for side, view_ids in zip(reps, labels[1:], strict=True)]
-        loss = self._contrast(views, labels[0])
-        if with_backward:
-            loss.backward()  # type: ignore[no-untyped-call]
-            loss = loss.detach()
-        return loss
-
-    def _contrast(self, views: Sequence[Tensor], labels: Tensor) -> Tensor:
+    def of_views(self, view_a: Tensor, view_b: Tensor, labels: Tensor) -> Tensor:
         """The loss of the views of all processes, a scalar."""
-        view_a, view_b = views
-        if get_world_size() > 1:
-            view_a, view_b, labels = all_gather_with_grad(view_a), all_gather_with_grad(view_b), all_gather(labels)
         if not self.mask_false_negatives:
             labels = torch.arange(len(labels), device=labels.device)  # as if no identity came twice
         for start, stop in self._places:
@@ -307,35 +229,40 @@ def distance_to_targets(views: Sequence[Tensor], targets: Tensor) -> Tensor:
     return torch.stack([1 - (view * targets).sum(dim=1).mean() for view in views]).mean()
 
 
-class ControlledInfoNCELoss(MultiViewInfoNCELoss):
-    """`MultiViewInfoNCELoss` for batches of view pairs, `distance_to_targets` for batches of control answers.
-
-    Which of the two a batch is, its labels tell: identities are whole numbers, targets are `(B, D)` floats. As each
-    process has the mean over its share of a batch, their mean is that of the batch.
+class ControlLoss(ViewLoss):
+    """`distance_to_targets` of control answers, for `SentenceTransformerTrainer`: see `ViewLoss`.
 
     Args:
         model: The encoder.
-        control_weight: Above 0; the distance to the targets is multiplied by it.
-        options: As for `MultiViewInfoNCELoss`.
+        weight: Above 0; the distance is multiplied by it.
+        mini_batch: As for `ViewLoss`.
+
+    Raises:
+        TypeError: If the model is only its name.
+        ValueError: If `weight` is not above 0, or `mini_batch` is below 1.
 
     Attributes:
-        control_distance: `distance_to_targets` of the last batch of control answers; NaN before the first one.
+        distance: `distance_to_targets` of the last batch; NaN before the first one.
     """
 
-    def __init__(self, model: UniVaR, *, control_weight: float = 1.0, **options: Any) -> None:
-        super().__init__(model, **options)
-        if not control_weight > 0:
-            raise ValueError(f"control_weight must be above 0, got {control_weight}")
-        self.control_weight = control_weight
-        self.control_distance = torch.tensor(math.nan)
+    def __init__(self, model: UniVaR, *, weight: float = 1.0, mini_batch: int | None = None) -> None:
+        super().__init__(model, mini_batch=mini_batch)
+        if not weight > 0:
+            raise ValueError(f"weight must be above 0, got {weight}")
+        self.weight = weight
+        self.distance = torch.tensor(math.nan)
 
-    def _contrast(self, views: Sequence[Tensor], labels: Tensor) -> Tensor:
-        if not labels.is_floating_point():
-            return super()._contrast(views, labels)
-        distance = distance_to_targets(views, labels)
-        self.control_distance = distance.detach()
-        return self.control_weight * distance
+    @property
+    def measured(self) -> dict[str, Tensor]:
+        """The distance, without its weight."""
+        return {"control_distance": self.distance}
+
+    def of_views(self, view_a: Tensor, view_b: Tensor, labels: Tensor) -> Tensor:
+        """The weighted distance of the answers of all processes from their targets, a scalar."""
+        distance = distance_to_targets([view_a, view_b], labels)
+        self.distance = distance.detach()
+        return self.weight * distance
 
     def get_config_dict(self) -> dict[str, Any]:
         """What the model card states."""
-        return {**super().get_config_dict(), "control_weight": self.control_weight}
+        return {"weight": self.weight, "mini_batch": self.mini_batch}

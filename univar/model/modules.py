@@ -118,13 +118,27 @@ def longest_first(features: dict[str, Any]) -> dict[str, Any]:
 
 def parts(features: dict[str, Any], size: int) -> Iterator[dict[str, Any]]:
     """The same QAs, `view_ids` included, `size` at a time, each part cut to its own longest QA."""
+    for start in range(0, len(features["view_ids"]), size):
+        yield _part(features, start, start + size)
+
+
+def parts_of_tokens(features: dict[str, Any], tokens: int) -> Iterator[dict[str, Any]]:
+    """The same QAs in parts of at most so many tokens, padding included, or of one QA; the longest QA comes first."""
+    lengths = features["attention_mask"].sum(dim=1).tolist()
+    start = 0
+    while start < len(lengths):
+        stop = start + max(1, tokens // max(1, lengths[start]))
+        yield _part(features, start, stop)
+        start = stop
+
+
+def _part(features: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
     rows = len(features["view_ids"])
-    for start in range(0, rows, size):
-        part = {
-            key: value[start : start + size] if isinstance(value, Tensor) and value.shape[:1] == (rows,) else value
-            for key, value in features.items()
-        }
-        yield _trimmed(part)
+    part = {
+        key: value[start:stop] if isinstance(value, Tensor) and value.shape[:1] == (rows,) else value
+        for key, value in features.items()
+    }
+    return _trimmed(part)
 
 
 def _trimmed(features: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class Recipe:
         view_encoder: `pool` the embeddings of a view's QAs, or `concat` their texts, as in the paper: joined by
             newlines, of which the window of the encoder (or max_tokens) is read.
         view_pooling: How the embeddings of the QAs of a view are pooled: `mean` or `attention`.
-        max_qas: QAs a view, at most; 1..max_qas are drawn for each view.
+        min_qas: QAs a view, at least. Who has too few for two such views is left out.
+        max_qas: QAs a view, at most; min_qas..max_qas are drawn for each view.
         same_value: Where a corpus names the value of every question, make the views of a batch of the same questions
             on one value, so that nothing but the stances on it tells identities apart.
         max_tokens: Tokens of a QA (with `concat`, of a view) that are read, in training and afterwards; None keeps the
@@ -33,10 +34,12 @@ class Recipe:
         passages: Read an answer that is longer than max_tokens, 128 or more of them, in passages that fill them, each
             under its question (see `univar.corpus.records.passages`): in training one at random is a QA, afterwards
             all of them are a view.
-        pairs: View pairs seen in all, over all corpora.
+        pairs: Pairs of views, and of answers that stand apart, seen in all, over all corpora; those of control answers
+            come on top.
         corpus_exponent: Pairs are shared among the corpora in proportion to their texts raised to this, in [0, 1]: 0
             gives all corpora as many, 1 all texts, and between them a large corpus does not rule.
-        batch_pairs: View pairs a step, all from one corpus; where several processes train, each takes its share.
+        corpus_weights: By what the share of a corpus is multiplied, each above 0, by the name of the corpus.
+        batch_pairs: Pairs a step, all from one corpus; where several processes train, each takes its share.
         learning_rate: Peak of the AdamW learning rate.
         weight_decay: Of AdamW.
         warmup: Share of the steps over which the learning rate rises, in [0, 1).
@@ -54,6 +57,13 @@ class Recipe:
         dropout: In the encoder while it trains, in [0, 1); without it a step on a CPU takes a quarter less time.
         freeze_embeddings: Leave the token embeddings as they are; half of a small encoder, and they hardly move.
         bf16: Compute in bfloat16 where the processor is made for it; weights stay in 32 bits.
+        stance_share: Share of the steps that are spent on stances, in [0, 1]: of the answers to one question or claim,
+            those that stand for the same are drawn together and the others pushed apart. Above 0, training needs a
+            corpus whose answers have a stance; identities are contrasted in the steps that this and control_share
+            leave, and not at all where they leave none.
+        stance_temperature: Of that contrast, above 0.
+        stance_margin: Above 0; stances that differ by less are the same, unless one is for and the other against.
+        direction_weight: Of the loss that has all stances lie along one direction, shared by all corpora.
         control_share: Share of the steps that are spent on control answers, in [0, 1): whoever gave it, an answer to a
             question that elicits no values is drawn to where the base has the mean of all answers to that question.
             Above 0, training needs a control corpus.
@@ -66,12 +76,14 @@ class Recipe:
     base: str = "univar-base"
     view_encoder: Literal["pool", "concat"] = "pool"
     view_pooling: Literal["mean", "attention"] = "mean"
+    min_qas: PositiveInt = 1
     max_qas: PositiveInt = 5
     same_value: bool = True
     max_tokens: PositiveInt | None = None
     passages: bool = False
     pairs: PositiveInt = 12_000
     corpus_exponent: Annotated[float, Ge(0), Le(1)] = 0.5
+    corpus_weights: dict[str, Annotated[float, Gt(0)]] = dataclasses.field(default_factory=dict)
     batch_pairs: Annotated[int, Gt(1)] = 24
     learning_rate: Annotated[float, Gt(0)] = 2e-4
     weight_decay: Annotated[float, Ge(0)] = 0.01
@@ -86,6 +98,10 @@ class Recipe:
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
     freeze_embeddings: bool = True
     bf16: bool = True
+    stance_share: Annotated[float, Ge(0), Le(1)] = 0.0
+    stance_temperature: Annotated[float, Gt(0)] = 0.05
+    stance_margin: Annotated[float, Gt(0)] = 0.15
+    direction_weight: Annotated[float, Ge(0)] = 1.0
     control_share: Annotated[float, Ge(0), Lt(1)] = 0.0
     control_weight: Annotated[float, Gt(0)] = 1.0
     checkpoints: PositiveInt = 4
@@ -108,6 +124,20 @@ class Recipe:
             raise ValueError(
                 f"mask_false_negatives: false goes with positives: pair; with {self.positives} there are none"
             )
+        if self.min_qas > self.max_qas:
+            raise ValueError(
+                f"min_qas is {self.min_qas}, more than max_qas, which is {self.max_qas}; lower one of them"
+            )
+        if self.view_share < 0:
+            raise ValueError(
+                f"stance_share {self.stance_share} and control_share {self.control_share} are more than all steps; "
+                "together they may be 1, and then no identities are contrasted"
+            )
+
+    @property
+    def view_share(self) -> float:
+        """Share of the steps that contrast identities: what the other two leave."""
+        return round(1 - self.stance_share - self.control_share, 9)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as it would stand in a file."""

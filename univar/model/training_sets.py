@@ -1,20 +1,22 @@
-"""What a recipe makes of corpora before it trains: view pairs, control answers, and the labels of both."""
+"""What a recipe makes of corpora before it trains: pairs of views, of stances, of control answers, and their labels."""
 
 import itertools
 import logging
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from datasets import Dataset
 from torch import Tensor
 from torch.nn import functional
 
-from univar.corpus.records import QARecord, check_record, passage_characters, passages, split_of
+from univar.corpus.records import QARecord, check_record, normalised_question, passage_characters, passages, split_of
 from univar.model.controls import control_pairs
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe
+from univar.model.stance_pairs import pairable, stance_pairs
 from univar.model.views import Texts, check_same_value, same_value_view_pairs, view_pairs, whole_text
 
 _VIEWS_OF_A_PROXY = 16
@@ -32,15 +34,95 @@ def to_train_on(records: Sequence[QARecord]) -> list[QARecord]:
     return seen
 
 
-def check_views(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> None:
-    """Raises ValueError if a corpus names the values of its questions and too few answers share one."""
-    for name, records in corpora.items():
-        seen = to_train_on(records)
-        if _on_one_value(seen, recipe):
-            try:
-                check_same_value(seen)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
+def check_corpora(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> None:
+    """Raises ValueError if a recipe asks for what the records to train on, by the name of their corpus, do not have.
+
+    That is stances; names for which it has a weight; and of a corpus that names the values of its questions, answers
+    enough that share one.
+    """
+    names = ", ".join(seen) or "none"
+    if unknown := sorted(recipe.corpus_weights.keys() - seen.keys()):
+        raise ValueError(
+            f"corpus_weights names {', '.join(unknown)}, but the corpora are {names}; write one of these names instead"
+        )
+    if recipe.stance_share and not any(map(_has_stances, seen.values())):
+        raise ValueError(
+            f"stance_share is {recipe.stance_share:g}, but no answer to a training question has a stance; the corpora "
+            f"are {names}. Give a column stance, from -1 (against) to 1 (for), or set stance_share: 0 in the recipe"
+        )
+    for name in stances_from(seen, recipe):
+        with _naming(name):
+            pairable(seen[name], margin=recipe.stance_margin)
+    for name in views_from(seen, recipe):
+        if _on_one_value(seen[name], recipe):
+            with _naming(name):
+                check_same_value(seen[name], min_qas=recipe.min_qas)
+
+
+def stances_from(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> list[str]:
+    """The names of the corpora whose stances are trained on."""
+    return [name for name, records in seen.items() if recipe.stance_share and _has_stances(records)]
+
+
+def views_from(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> list[str]:
+    """The names of the corpora whose identities are told apart.
+
+    All of them, but for those whose stances are trained on and which have no two identities to tell apart; and none
+    where the recipe leaves no steps for it.
+    """
+    if not recipe.view_share:
+        return []
+    of_stances = stances_from(seen, recipe)
+    return [name for name, records in seen.items() if name not in of_stances or _has_views(records, recipe)]
+
+
+def _has_stances(records: Sequence[QARecord]) -> bool:
+    return any(record.stance is not None for record in records)
+
+
+def _has_views(records: Sequence[QARecord], recipe: Recipe) -> bool:
+    questions = defaultdict(set)
+    for record in records:
+        questions[record.identity].add(normalised_question(record.question_key))
+    return sum(len(asked) >= 2 * recipe.min_qas for asked in questions.values()) > 1
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Has an error name the corpus that it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def stance_sets(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[str, Dataset]:
+    """The pairs of answers that stand apart, of each corpus that has stances; none without a share of the steps.
+
+    Args:
+        seen: Records to train on, by the name of their corpus.
+        recipe: What decides how they are drawn.
+
+    Raises:
+        ValueError: If the stances of a corpus can teach nothing; the message names it.
+    """
+    used = {}
+    for name in stances_from(seen, recipe):
+        with _naming(name):
+            used[name] = pairable(seen[name], margin=recipe.stance_margin)
+    pairs = round(recipe.pairs * recipe.stance_share / (1 - recipe.control_share))
+    return {name: _stance_pairs(seen[name], share, recipe) for name, share in _shares(used, pairs, recipe).items()}
+
+
+def _stance_pairs(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Dataset:
+    return stance_pairs(
+        records,
+        pairs,
+        batch_pairs=recipe.batch_pairs,
+        seed=recipe.seed,
+        margin=recipe.stance_margin,
+        texts=_texts(recipe),
+    )
 
 
 def view_sets(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> tuple[dict[str, Dataset], list[int]]:
@@ -58,8 +140,17 @@ def view_sets(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> tuple[d
     """
     if not seen:
         raise ValueError("no corpora: training needs the QAs of at least 2 identities")
+    used = {name: seen[name] for name in views_from(seen, recipe)}
+    if recipe.view_share and not used:
+        raise ValueError(
+            f"stance_share {recipe.stance_share:g} and control_share {recipe.control_share:g} leave steps to tell "
+            f"identities apart, but of the corpora, {', '.join(seen)}, none has two identities that answered "
+            f"{2 * recipe.min_qas} questions each; raise the shares until together they are 1, or add answers of other "
+            "LLMs or people"
+        )
+    all_pairs = round(recipe.pairs * recipe.view_share / (1 - recipe.control_share))
     datasets = {}
-    for name, pairs in _shares(seen, recipe).items():
+    for name, pairs in _shares(used, all_pairs, recipe).items():
         try:
             datasets[name] = _view_pairs(seen[name], pairs, recipe)
         except ValueError as error:
@@ -115,24 +206,32 @@ def _view_pairs(records: Sequence[QARecord], pairs: int, recipe: Recipe) -> Data
             records,
             pairs,
             batch_pairs=recipe.batch_pairs,
+            min_qas=recipe.min_qas,
             max_qas=recipe.max_qas,
             seed=recipe.seed,
             texts=_texts(recipe),
         )
-    return view_pairs(records, pairs, max_qas=recipe.max_qas, seed=recipe.seed, texts=_texts(recipe))
+    return view_pairs(
+        records,
+        pairs,
+        min_qas=recipe.min_qas,
+        max_qas=recipe.max_qas,
+        seed=recipe.seed,
+        texts=_texts(recipe),
+    )
 
 
 def _on_one_value(records: Sequence[QARecord], recipe: Recipe) -> bool:
     return recipe.same_value and bool(records) and all(record.value is not None for record in records)
 
 
-def _shares(corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> dict[str, int]:
-    """View pairs for each corpus: in proportion to its texts raised to the recipe's exponent, and a batch at least."""
+def _shares(corpora: Mapping[str, Sequence[QARecord]], pairs: int, recipe: Recipe) -> dict[str, int]:
+    """Pairs for each corpus: by its texts raised to the recipe's exponent, and its weight; a batch at least."""
     texts = _texts(recipe)
     sizes = {name: sum(len(texts(record)) for record in records) for name, records in corpora.items()}
-    powers = {name: size**recipe.corpus_exponent for name, size in sizes.items()}
+    powers = {name: size**recipe.corpus_exponent * recipe.corpus_weights.get(name, 1.0) for name, size in sizes.items()}
     total = sum(powers.values()) or 1.0
-    return {name: max(recipe.batch_pairs, round(recipe.pairs * power / total)) for name, power in powers.items()}
+    return {name: max(recipe.batch_pairs, round(pairs * power / total)) for name, power in powers.items()}
 
 
 def _texts(recipe: Recipe) -> Texts:
@@ -143,19 +242,19 @@ def _texts(recipe: Recipe) -> Texts:
     return lambda record: passages(record.text, characters=characters)
 
 
-def control_set(records: Sequence[QARecord], model: UniVaR, datasets: Mapping[str, Dataset], recipe: Recipe) -> Dataset:
-    """Control answers for their share of the steps."""
-    batches = sum(len(pairs) // recipe.batch_pairs for pairs in datasets.values())
+def control_set(records: Sequence[QARecord], model: UniVaR, datasets: Iterable[Dataset], recipe: Recipe) -> Dataset:
+    """Control answers for their share of the steps, the others being those on some data sets."""
+    batches = sum(len(pairs) // recipe.batch_pairs for pairs in datasets)
     batches_of_control = max(1, round(batches * recipe.control_share / (1 - recipe.control_share)))
     return control_pairs(
         records, batches_of_control * recipe.batch_pairs, model, seed=recipe.seed, texts=_texts(recipe)
     )
 
 
-def cut(model: UniVaR, datasets: Mapping[str, Dataset]) -> dict[str, int]:
+def cut(model: UniVaR, datasets: Iterable[Dataset]) -> dict[str, int]:
     """What of joined views is not read: views longer than the window and tokens beyond it, with their totals."""
     lengths: list[int] = []
-    for pairs in datasets.values():
+    for pairs in datasets:
         for part in pairs.iter(batch_size=1_000):
             texts = ["\n".join(view) for view in part["view_a"] + part["view_b"]]
             lengths.extend(map(len, model.tokenizer(texts, verbose=False)["input_ids"]))

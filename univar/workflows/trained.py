@@ -4,9 +4,10 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
@@ -17,13 +18,16 @@ from transformers.trainer import TRAINER_STATE_NAME
 from univar.analysis.comparison import Comparison, side_by_side
 from univar.analysis.identification import identify_knn
 from univar.analysis.representations import Encoder, sentence_encoder, tfidf
+from univar.analysis.stance import lacking, pairs
+from univar.analysis.stance_comparison import StanceComparison, stances_side_by_side
 from univar.corpus.records import QARecord, question_halves, question_hash, split_of
+from univar.corpus.stances import group_of
 from univar.files import replacing
 from univar.model.encoding import as_read
 from univar.model.modeling import UniVaR, is_univar_folder, load_model
 from univar.model.recipes import Recipe, read_recipe
 from univar.model.training import check_complete, train
-from univar.model.training_sets import check_views
+from univar.model.training_sets import check_corpora, stances_from, to_train_on, views_from
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +59,39 @@ class IdentificationEvaluator(BaseEvaluator):
         return {**named, self.primary_metric: float(np.mean(without_style)) if without_style else 0.0}
 
 
+class StanceEvaluator(BaseEvaluator):
+    """Which of two answers is nearer, on the validation questions of each corpus with stances: their mean chooses.
+
+    See `univar.analysis.stance.pairs`. What is too small for that is left out; `corpora` holds the validation QAs of
+    the others that have a stance, by the name of the corpus.
+    """
+
+    def __init__(self, corpora: Mapping[str, Sequence[QARecord]]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        sided = {name: [r for r in _of_validation(records) if r.stance] for name, records in corpora.items()}
+        self.corpora = {name: records for name, records in sided.items() if records and not _lacks_pairs(records)}
+        self.primary_metric: str = "stance_pairs"
+
+    def __call__(  # type: ignore[override]  # only models of sentences are trained here
+        self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
+    ) -> dict[str, float]:
+        """The share of pairs of each corpus of which the right one is nearer, in 0..1, and the mean of corpora."""
+        scores = {}
+        for name, records in self.corpora.items():
+            vectors = model.encode(as_read(model, [record.text for record in records]))
+            scores[name] = pairs(vectors, *_groups_and_stances(records)).score
+        named = {f"{name}_stance_pairs": score for name, score in scores.items()}
+        return {**named, self.primary_metric: float(np.mean(list(scores.values()))) if scores else 0.0}
+
+
+def _groups_and_stances(records: Sequence[QARecord]) -> tuple[list[str], list[float]]:
+    return [group_of(record) for record in records], [record.stance or 0.0 for record in records]
+
+
+def _lacks_pairs(records: Sequence[QARecord]) -> bool:
+    return lacking("pairs", *_groups_and_stances(records)) is not None
+
+
 def _of_validation(records: Sequence[QARecord]) -> list[QARecord]:
     return [record for record in records if split_of(record.question_key) == "validation"]
 
@@ -84,6 +121,13 @@ def _knn_accuracy(model: SentenceTransformer, records: Sequence[QARecord]) -> fl
     return identify_knn(gallery, labels[0], query, labels[1], questions).accuracy
 
 
+class Measurements(NamedTuple):
+    """How good a model is on test questions, by the name of the corpus: those of which there are enough."""
+
+    identification: dict[str, Comparison]
+    stances: dict[str, StanceComparison]
+
+
 def train_and_measure(
     corpora: Mapping[str, Sequence[QARecord]],
     out: str | os.PathLike[str],
@@ -93,9 +137,10 @@ def train_and_measure(
     restart: bool = False,
     report_to: str = "none",
     step: Callable[[str], None] = lambda _: None,
-) -> dict[str, Comparison]:
+) -> Measurements:
     """Trains, measures on the test questions beside the base encoder and TF-IDF, and saves model and card to `out`.
 
+    Where the recipe gives stances a share of the steps, they choose the checkpoint, else identification does.
     Checkpoints lie in `checkpoint_folder(out)` until the model is saved: the same call goes on from the last one
     after an interruption. `out` appears whole or not at all.
 
@@ -109,8 +154,9 @@ def train_and_measure(
         step: Told what is being done, a sentence at a time.
 
     Returns:
-        A comparison for each corpus that has enough test questions to be measured; nothing in the processes that only
-        help to train, where `torchrun` started several.
+        A comparison for each corpus that has enough test questions to be measured, and of stances where the recipe
+        gives them a share of the steps; nothing in the processes that only help to train, where `torchrun` started
+        several.
 
     Raises:
         FileExistsError: If `out` is something other than a UniVaR model; nothing is touched.
@@ -119,12 +165,13 @@ def train_and_measure(
     out = Path(out).resolve()
     _check_replaceable(out)
     chosen = read_recipe(recipe)
-    measured = IdentificationEvaluator(corpora, control)
+    measured = StanceEvaluator(corpora) if chosen.stance_share else IdentificationEvaluator(corpora, control)
     evaluator = measured if measured.corpora else None
     check_complete(chosen, control, evaluator)  # `train` would say so too, but only after it was announced
-    check_views(corpora, chosen)
+    seen = {name: to_train_on(records) for name, records in corpora.items()}
+    check_corpora(seen, chosen)
     checkpoints = checkpoint_folder(out)
-    step(_training_sentence(corpora, chosen, measured, None if restart else last_checkpoint(out)))
+    step(_training_sentence(seen, chosen, [*measured.corpora], None if restart else last_checkpoint(out)))
     try:
         model = train(
             corpora,
@@ -136,39 +183,51 @@ def train_and_measure(
             report_to=report_to,
         )
         if get_rank() > 0:
-            return {}  # the process of rank 0 measures and saves for all
+            return Measurements({}, {})  # the process of rank 0 measures and saves for all
         step("Measuring on test questions, which neither training nor the choice of the checkpoint has seen ...")
-        comparisons = measure(model, corpora, control)
-        model.set_model_card(model.render_card(comparisons={n: c.to_markdown() for n, c in comparisons.items()}))
+        measurements = measure(model, corpora, control)
+        tables = {name: found.to_markdown() for name, found in measurements.identification.items()}
+        tables |= {f"{name}, stances": found.to_markdown() for name, found in measurements.stances.items()}
+        model.set_model_card(model.render_card(comparisons=tables))
         with replacing(out) as temporary:
             model.save_pretrained(str(temporary))
     except BaseException:
         _keep_whole_checkpoints(checkpoints)
         raise
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return comparisons
+    return measurements
 
 
-def measure(
-    model: UniVaR, corpora: Mapping[str, Sequence[QARecord]], control: Sequence[QARecord]
-) -> dict[str, Comparison]:
-    """Identification by a trained model, the base it started from and TF-IDF, on each corpus that allows it.
+def measure(model: UniVaR, corpora: Mapping[str, Sequence[QARecord]], control: Sequence[QARecord]) -> Measurements:
+    """Identification, and stances if it was trained on them, by a trained model, the base it started from and TF-IDF.
 
     Questions that the model or its base was trained on are left out. So is, with a warning, a corpus with too few
-    others, so that hours of training are not lost for it; and so are control answers that are too few, alone.
+    others, so that hours of training are not lost for it; and so are control answers that are too few, alone. What
+    only one identity answered is not measured by identification where its stances are.
     """
     recipe: dict[str, Any] = model.training_record["recipe"]
     base = load_model("base" if recipe["base"] == "univar-base" else recipe["base"])
     encoders = {"univar": sentence_encoder(model), "base": sentence_encoder(base), "tfidf": tfidf()}
     known = getattr(base, "training_record", {}).get("questions", ())  # models of earlier versions do not hold these
     trained_on = frozenset([*model.training_record["questions"], *known])
-    comparisons = {}
+    found = Measurements({}, {})
     for name, records in corpora.items():
-        try:
-            comparisons[name] = _compared(name, records, _of_the_same(control, records), encoders, trained_on)
-        except ValueError as error:
-            logger.warning("%s was not measured: %s", name, error)
-    return comparisons
+        if recipe.get("stance_share") and any(record.stance is not None for record in records):
+            with _told_if_not_measured(f"the stances of {name} were"):
+                found.stances[name] = stances_side_by_side(records, encoders, part="test", trained_on=trained_on)
+        if name not in found.stances or len({record.identity for record in records}) > 1:
+            with _told_if_not_measured(f"{name} was"):
+                of_same = _of_the_same(control, records)
+                found.identification[name] = _compared(name, records, of_same, encoders, trained_on)
+    return found
+
+
+@contextmanager
+def _told_if_not_measured(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        logger.warning("%s not measured: %s", what, error)
 
 
 def _compared(
@@ -222,10 +281,23 @@ def _keep_whole_checkpoints(checkpoints: Path) -> None:
 
 
 def _training_sentence(
-    corpora: Mapping[str, Sequence[QARecord]], recipe: Recipe, evaluator: IdentificationEvaluator, start: int | None
+    seen: Mapping[str, Sequence[QARecord]], recipe: Recipe, measured: Sequence[str], start: int | None
 ) -> str:
-    steps = round(recipe.pairs / recipe.batch_pairs / (1 - recipe.control_share))  # those on control answers too
-    verb = f"Going on from step {start:,} of about {steps:,}" if start else f"About {steps:,} steps"
-    unheard = ", ".join(name for name in corpora if name not in evaluator.corpora)
+    """What is about to be trained on: how many steps on what, of which corpora."""
+    steps = recipe.pairs / recipe.batch_pairs / (1 - recipe.control_share)  # those on control answers too
+    parts = {
+        "stances": (recipe.stance_share, stances_from(seen, recipe)),
+        "identities": (recipe.view_share, views_from(seen, recipe)),
+        "control answers": (recipe.control_share, []),
+    }
+    shares = [
+        f"{round(share * steps):,} on {what}" + (f" ({', '.join(names)})" if names and recipe.stance_share else "")
+        for what, (share, names) in parts.items()
+        if share
+    ]
+    used = [name for name in seen if any(name in names for _, names in parts.values())]
+    verb = f"Going on from step {start:,} of about {round(steps):,}" if start else f"About {round(steps):,} steps"
+    chosen_by = parts["stances" if recipe.stance_share else "identities"][1]
+    unheard = ", ".join(name for name in chosen_by if name not in measured)
     note = f" Too few validation questions to help choose the checkpoint: {unheard}." if unheard else ""
-    return f"Training on {', '.join(corpora)}. {verb}, {recipe.batch_pairs} view pairs a step.{note}"
+    return f"Training on {', '.join(used)}. {verb}, {recipe.batch_pairs} pairs a step: {', '.join(shares)}.{note}"

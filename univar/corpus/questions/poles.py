@@ -63,6 +63,20 @@ class Pole:
         order: tuple[Split, ...] = ("train", "validation", "test")
         return max((split_of(str(self.question.value)), split_of(self.voice)), key=order.index)
 
+    @property
+    def record(self) -> QARecord:
+        """The pole as a QA, whose `model` is the voice: who says it must be told from what it stands for."""
+        return QARecord(
+            question_id=self.question.question_id,
+            question=self.question.question,
+            answer=self.answer,
+            model=self.voice,
+            lang=self.lang,
+            value=self.question.value,
+            question_eng=self.question.question_eng,
+            stance=float(self.stance),
+        )
+
 
 @functools.cache
 def poles() -> tuple[Pole, ...]:
