@@ -6,7 +6,7 @@ INSTALLED = $(VENV)/.installed
 LOWEST = $(VENV)-lowest
 PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help install demo test test-slow test-lowest lint fix bench weights student style ablations seeds metric-space cards
+.PHONY: help install demo test test-slow test-lowest lint fix bench weights student stances style ablations seeds metric-space cards
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made.
@@ -55,6 +55,9 @@ bench: install  ## Print speed and memory ratios.
 
 weights: install  ## DATA=folder: train the weights that ship on its corpora and make their files.
 	$(BIN)/python recipes/ship.py $(DATA)
+
+stances: install  ## DATA=folder: train an encoder of what answers stand for on public corpora, and measure it.
+	$(BIN)/python -m recipes.stances $(DATA)
 
 student: install  ## DATA=folder: distil the static student that ships from those weights.
 	$(BIN)/python -m recipes.static $(DATA)

@@ -103,6 +103,7 @@ def test_corpora_with_stances_teach_them_and_those_with_identities_teach_those(r
     assert teach() == ([], ["plain", "sided", "people"])
     assert teach(stance_share=0.5) == (["sided", "people"], ["plain", "sided"])
     assert teach(stance_share=0.8, control_share=0.2) == (["sided", "people"], [])
+    assert teach(stance_share=0.5, identities_of=["plain"]) == (["sided", "people"], ["plain"])
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ class Recipe:
             come on top.
         corpus_exponent: Pairs are shared among the corpora in proportion to their texts raised to this, in [0, 1]: 0
             gives all corpora as many, 1 all texts, and between them a large corpus does not rule.
+        identities_of: The names of the corpora whose identities are told apart; None for all that have two.
         corpus_weights: By what the share of a corpus is multiplied, each above 0, by the name of the corpus.
         batch_pairs: Pairs a step, all from one corpus; where several processes train, each takes its share.
         learning_rate: Peak of the AdamW learning rate.
@@ -83,6 +84,7 @@ class Recipe:
     passages: bool = False
     pairs: PositiveInt = 12_000
     corpus_exponent: Annotated[float, Ge(0), Le(1)] = 0.5
+    identities_of: list[str] | None = None
     corpus_weights: dict[str, Annotated[float, Gt(0)]] = dataclasses.field(default_factory=dict)
     batch_pairs: Annotated[int, Gt(1)] = 24
     learning_rate: Annotated[float, Gt(0)] = 2e-4

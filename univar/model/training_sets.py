@@ -41,10 +41,11 @@ def check_corpora(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> Non
     enough that share one.
     """
     names = ", ".join(seen) or "none"
-    if unknown := sorted(recipe.corpus_weights.keys() - seen.keys()):
-        raise ValueError(
-            f"corpus_weights names {', '.join(unknown)}, but the corpora are {names}; write one of these names instead"
-        )
+    for field, named in (("corpus_weights", recipe.corpus_weights), ("identities_of", recipe.identities_of or ())):
+        if unknown := sorted(set(named) - seen.keys()):
+            raise ValueError(
+                f"{field} names {', '.join(unknown)}, but the corpora are {names}; write one of these names instead"
+            )
     if recipe.stance_share and not any(map(_has_stances, seen.values())):
         raise ValueError(
             f"stance_share is {recipe.stance_share:g}, but no answer to a training question has a stance; the corpora "
@@ -67,11 +68,13 @@ def stances_from(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> list
 def views_from(seen: Mapping[str, Sequence[QARecord]], recipe: Recipe) -> list[str]:
     """The names of the corpora whose identities are told apart.
 
-    All of them, but for those whose stances are trained on and which have no two identities to tell apart; and none
-    where the recipe leaves no steps for it.
+    Those that the recipe names, or all of them, but for those whose stances are trained on and which have no two
+    identities to tell apart; and none where the recipe leaves no steps for it.
     """
     if not recipe.view_share:
         return []
+    if recipe.identities_of is not None:
+        return [name for name in seen if name in recipe.identities_of]
     of_stances = stances_from(seen, recipe)
     return [name for name, records in seen.items() if name not in of_stances or _has_views(records, recipe)]
 
