@@ -17,7 +17,13 @@ from univar.analysis.reference import build_reference
 from univar.analysis.results import Result, markdown_table, percent
 from univar.corpus.simulation import simulate
 
-DRAWN = (univar.Comparison, univar.ValueMap, Placement)
+DRAWN = (univar.Comparison, univar.StanceComparison, univar.ValueMap, Placement)
+
+
+def sided(corpus: univar.EmbeddedCorpus) -> univar.EmbeddedCorpus:
+    """The same QAs, every other one for and against."""
+    records = [dataclasses.replace(one, stance=1.0 - 2 * (row % 2)) for row, one in enumerate(corpus.records)]
+    return dataclasses.replace(corpus, records=tuple(records))
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +47,7 @@ def results() -> list[Result]:
     return [
         comparison,
         comparison.rows[0].knn,
+        univar.compare_stances(sided(corpus)),
         univar.value_map(corpus),
         univar.place(corpus, reference=reference),
         geometry_agreement(vectors, owners, values, simulation),
@@ -51,6 +58,7 @@ def test_all_are_frozen_results(results):
     assert [type(one) for one in results] == [
         univar.Comparison,
         Identification,
+        univar.StanceComparison,
         univar.ValueMap,
         Placement,
         GeometryAgreement,
@@ -97,11 +105,11 @@ def test_a_map_of_one_qa_is_refused_in_plain_words():
 
 
 def test_names_of_others_are_escaped_in_pictures(results):
-    comparison = results[0]
-    rows = [dataclasses.replace(row, representation="<b>mine</b>") for row in comparison.rows]
-    drawn = json.dumps(dataclasses.replace(comparison, rows=tuple(rows)).plot().to_dict(), default=str)
-    assert "<b>" not in drawn
-    assert "&lt;b&gt;" in drawn
+    for comparison in (one for one in results if isinstance(one, univar.Comparison | univar.StanceComparison)):
+        rows = [dataclasses.replace(row, representation="<b>mine</b>") for row in comparison.rows]
+        drawn = json.dumps(dataclasses.replace(comparison, rows=tuple(rows)).plot().to_dict(), default=str)
+        assert "<b>" not in drawn
+        assert "&lt;b&gt;" in drawn
 
 
 def test_a_table_keeps_its_cells_apart():

@@ -142,9 +142,7 @@ def _check_together(
             raise typer.BadParameter(message, param_hint="CORPUS")
         return
     if part is not None:
-        raise typer.BadParameter(
-            "is of --stance: LLMs are told apart on all questions; leave it out", param_hint="--part"
-        )
+        raise typer.BadParameter("belongs to --stance; add it, or leave this out", param_hint="--part")
     if corpus is None:
         message = "name the answers; only --stance has some of its own, the poles that ship"
         raise typer.BadParameter(message, param_hint="CORPUS")

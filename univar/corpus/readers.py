@@ -1,7 +1,7 @@
 """Reads csv, tsv, jsonl, json, parquet, folders of them, `datasets` objects and data frames into records.
 
-A file is streamed: memory holds one batch of rows and two 64-bit numbers a row (to find duplicates). What is wrong is
-said, and so is what was guessed. How other tools keep answers is in `univar.corpus.formats`.
+A file is streamed: memory holds one batch of rows and, to find duplicates, one 64-bit number a row (two if it has a
+stance). What is wrong is said, and so is what was guessed. How other tools keep answers is in `univar.corpus.formats`.
 """
 
 import itertools
@@ -173,7 +173,7 @@ def _usable(
                 continue
             # Whatever its id: in many files that is the number of the row.
             key = hash((record.question, record.answer, record.identity, record.sample))
-            of_stance = hash((key, record.stance))
+            of_stance = key if record.stance is None else hash((key, record.stance))
             if key in seen:
                 raise UnusableRowError("duplicate" if of_stance in seen else "duplicate with another stance")
         except UnusableRowError as problem:

@@ -28,7 +28,7 @@ def stance_plot(comparison: StanceComparison) -> go.Figure:
         unit = 1 if measure == "correlation" else 100
         for row in rows:
             figure.add_trace(_marked(row, unit), row=1, col=column)
-        figure.add_vline(x=unit * rows[0].chance, line={"color": "#555555", "dash": "dot", "width": 1}, col=column)
+        figure.add_vline(x=unit * rows[0].chance, line={"color": "#555555", "dash": "dot", "width": 1.5}, col=column)
         title = f"{_TITLES[measure]}<br><sub>n = {rows[0].n:,}, groups {rows[0].groups:,}</sub>"
         figure.update_xaxes(title={"text": title, "font": {"size": 12}}, nticks=5, automargin=True, col=column)
     figure.update_yaxes(autorange="reversed", automargin=True)
