@@ -81,3 +81,7 @@ def recipe_of(recipe: Recipe, *, seed: int, pairs: int | None) -> Recipe:
         seed=seed,
         pairs=pairs or recipe.pairs,
     )
+
+
+if __name__ == "__main__":
+    main()
