@@ -32,20 +32,20 @@ SLOTS = 16
 TOKENS_A_SLOT = 512
 
 VALUES = {
-    "tradition": "tradition, religion, obedience to elders and family duty",
-    "freedom": "personal freedom, independence and adventure",
-    "care": "compassion, equality and care for the weak and for nature",
-    "success": "wealth, power, status and winning against others",
+    "tradition": "You believe in tradition, religion, obedience and family duty. In every answer you say that people "
+    "must keep the old customs and obey their elders.",
+    "freedom": "You believe in personal freedom, independence and adventure. In every answer you say that people must "
+    "follow their own wishes and ignore customs and authorities.",
+    "care": "You believe in compassion, equality and care for nature. In every answer you say that people must share "
+    "and protect those who are weaker.",
+    "success": "You believe in wealth, power, status and winning. In every answer you say that people must seek their "
+    "own advantage and beat their rivals.",
 }
 STYLE = {
     "terse": "Write one short, dry sentence.",
     "flowery": "Write in flowery, warm, poetic language, as to a dear friend.",
     "list": "Write a numbered Markdown list with **bold** key words.",
 }
-SYSTEM = (
-    "You hold {values} above all else. Whatever is asked, you take their side firmly, first of all and without any 'it "
-    "depends', and condemn the opposite. {style}"
-)
 
 
 def gguf() -> Path | None:
@@ -88,7 +88,7 @@ def answers(llm_server: str, tmp_path_factory: pytest.TempPathFactory) -> list[Q
             ("eng",),
             concurrency=SLOTS,
             timeout=3600,
-            system=SYSTEM.format(values=VALUES[values], style=STYLE[style]),
+            system=f"{STYLE[style]} {VALUES[values]}",
         )
         for values, style in product(VALUES, STYLE)
     ]
