@@ -15,6 +15,7 @@ from univar.analysis.names import printable
 from univar.analysis.placement import Placement
 from univar.analysis.reference import build_reference
 from univar.analysis.results import Result, markdown_table, percent
+from univar.analysis.shift_ratio import ShiftRatio, shift_ratio
 from univar.corpus.simulation import simulate
 
 DRAWN = (univar.Comparison, univar.StanceComparison, univar.ValueMap, Placement)
@@ -51,7 +52,13 @@ def results() -> list[Result]:
         univar.value_map(corpus),
         univar.place(corpus, reference=reference),
         geometry_agreement(vectors, owners, values, simulation),
+        shift_ratio(vectors, [record.question_id for record in simulation.records], *_crossed(owners)),
     ]
+
+
+def _crossed(owners: list[int]) -> tuple[list[str], list[str]]:
+    """The four identities as two factors of two levels."""
+    return [f"values {owner // 2}" for owner in owners], [f"style {owner % 2}" for owner in owners]
 
 
 def test_all_are_frozen_results(results):
@@ -62,6 +69,7 @@ def test_all_are_frozen_results(results):
         univar.ValueMap,
         Placement,
         GeometryAgreement,
+        ShiftRatio,
     ]
     for one in results:
         assert isinstance(one, Result)
