@@ -63,8 +63,7 @@ student: install  ## DATA=folder: distil the static student that ships from thos
 	$(BIN)/python -m recipes.static $(DATA)
 
 metric-space: install  ## Copy the metrics' sources and cards into their Spaces.
-	$(BIN)/python tests/spaces/test_value_identification_space.py
-	$(BIN)/python tests/spaces/test_value_stance_space.py
+	$(BIN)/python -m tests.spaces.metric_space
 
 cards: install  ## Render the cards in hub_cards/.
 	$(BIN)/python tests/corpus/test_cards.py

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from univar.corpus.questions.poles import pole_records, poles
+from recipes.ship import simulated
+from univar.corpus.questions.poles import poles
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, Split, normalised_question, question_fraction, split_of
-from univar.corpus.simulation import simulate
 
 PEOPLE = ("perspectrum", "valueeval23_stance", "ibm_argkp", "arct", "ibm_claim_stance")
 """Texts for and against a topic, of which a part is held out."""
@@ -102,8 +102,8 @@ def stance_corpora(folder: Path) -> dict[str, list[QARecord]]:
         "moral_vignettes": moral_ratings(folder),
         "sycobench": sides_taken(folder),
         "political_compass": spoken_stances(folder),
-        "poles": poles_to_train_on(),
-        "simulated": simulate(32, 384, seed=1, style="redrawn").records,
+        "poles": [pole.record for pole in poles() if pole.split == "train"],
+        "simulated": simulated(),
     }
     return corpora
 
@@ -189,12 +189,6 @@ def spoken_stances(folder: Path) -> list[QARecord]:
         kept = bare if len(bare) > _LEAST_REASON and question_fraction(bare) < 2 / 3 else record.answer
         records.append(replace(record, answer=kept, claim=row.question_id, stance=1.0 if agrees else -1.0))
     return records
-
-
-def poles_to_train_on() -> list[QARecord]:
-    """The poles of train, each its voice's: one author wrote all answers to a question."""
-    pairs = zip(poles(), pole_records(), strict=True)
-    return [replace(record, model=pole.voice) for pole, record in pairs if pole.split == "train"]
 
 
 def _answers(table: pd.DataFrame) -> Iterator[tuple[QARecord, Any]]:

@@ -63,9 +63,7 @@ def main() -> None:
     model = UniVaR(str(options.out))
     written = poles()
     logger.info("%s", compare_stances(models=[options.out, "base", "tfidf"]).to_markdown())
-    logger.info(
-        "%s", value_axes(model.encode([f"Q: {pole.question.question} A: {pole.answer}" for pole in written]), written)
-    )
+    logger.info("%s", value_axes(model.encode([pole.record.text for pole in written]), written))
 
 
 def recipe_of(recipe: Recipe, *, seed: int, pairs: int | None) -> Recipe:

@@ -64,6 +64,11 @@ def test_vectors_without_stance_are_at_chance():
     assert sum(axis.holds for axis in found.axes) < 9  # a tenth of 87; one in forty is what chance gives
 
 
+def test_equal_vectors_are_at_chance():
+    found = value_axes(np.ones((len(some_poles()), 2)), some_poles())
+    assert [axis.accuracy for axis in found.axes] == [0.5, 0.5]
+
+
 def test_the_sentence_and_the_table_tell_n_and_interval():
     found = value_axes(vectors_along(some_poles()), some_poles())
     assert str(found).startswith("The axes of 2 of 2 values hold on questions and voices they were not made of")

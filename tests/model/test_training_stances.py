@@ -144,7 +144,7 @@ def test_a_corpus_that_teaches_nothing_is_left_out_and_told(records, people, rec
     with caplog.at_level(logging.WARNING, "univar.model.training"):
         model = train({"plain": records, "people": people}, tmp_path, recipe=dataclasses.replace(recipe, pairs=24))
     assert model.training_record["corpora"].keys() == {"people"}
-    assert "leaves no steps to tell identities apart: plain; lower stance_share" in caplog.text
+    assert "tells none of their identities apart: plain; lower stance_share" in caplog.text
 
 
 @pytest.mark.parametrize("mini_batch", [None, 5])

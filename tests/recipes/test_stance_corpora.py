@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from recipes.stance_corpora import FEW_TOPICS, MEASURED_ONLY, PEOPLE, held_out, part_of, stance_corpora
+from recipes.stances import recipe_of
 from univar.corpus.records import normalised_question
 from univar.corpus.stances import stances_of
+from univar.model.recipes import read_recipe
 
 TOPICS = [f"Town number {number} should have a tram" for number in range(40)]
 MEASURED = "Cats should be taxed"
@@ -95,6 +97,12 @@ def test_nothing_that_is_measured_is_learned_from(folder):
     assert topics
     assert not topics & {*measured, MEASURED}
     assert not {normalised_question(record.answer) for record in of_people} & held.texts
+
+
+def test_every_corpus_has_its_share_of_the_training(folder):
+    recipe = recipe_of(read_recipe("minilm-stance"), seed=3, pairs=None)
+    assert {*recipe.corpus_weights, *(recipe.identities_of or ())} == set(stance_corpora(folder))
+    assert recipe.seed == 3
 
 
 def test_ratings_become_stances(folder):

@@ -1,40 +1,10 @@
-"""The Space of the metric: its copies are the package's files, its card is the docstring, its app serves the metric.
+"""The app of the Space of the metric of identification serves the metric, and says what is wrong with an upload."""
 
-`python tests/spaces/test_value_identification_space.py` writes the files anew.
-"""
-
-import ast
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SPACE = ROOT / "spaces" / "value_identification"
-SOURCES = [
-    ROOT / "univar" / "analysis" / f"{name}.py" for name in ("value_identification", "identification", "statistics")
-]
-HEADER = """\
----
-title: Value identification
-emoji: 🧭
-colorFrom: indigo
-colorTo: gray
-sdk: gradio
-sdk_version: 6.31.0
-app_file: app.py
-pinned: false
-license: apache-2.0
-tags:
-- evaluate
-- metric
-description: Names the identity (LLM and language) behind a QA from its embedding, with chance and intervals.
----
-
-"""
+from tests.spaces.metric_space import VALUE_IDENTIFICATION
 
 CHECK_APP = """
 import csv, json, sys
@@ -79,59 +49,9 @@ print(json.dumps(result))
 """
 
 
-def card() -> str:
-    docstring = ast.get_docstring(ast.parse(SOURCES[0].read_text(encoding="utf-8")), clean=False)
-    assert docstring is not None
-    return HEADER + docstring[docstring.index("# Metric card") :]
-
-
-def expected_files() -> dict[str, str]:
-    return {source.name: source.read_text(encoding="utf-8") for source in SOURCES} | {"README.md": card()}
-
-
-@pytest.mark.parametrize("name", sorted(expected_files()))
-def test_the_space_holds_what_the_package_holds(name: str) -> None:
-    assert (SPACE / name).read_bytes() == expected_files()[name].encode("utf-8"), f"run python {Path(__file__).name}"
-
-
-def test_the_card_has_evaluates_sections_in_order() -> None:
-    headings = [line.strip("# ") for line in card().splitlines() if line.startswith("##")]
-    assert headings == [
-        "Metric description",
-        "How to use",
-        "Inputs",
-        "Output values",
-        "Values from popular papers",
-        "Examples",
-        "Limitations and bias",
-        "Citation",
-        "Further references",
-    ]
-
-
-def test_the_space_never_advises_to_install_the_unrelated_package() -> None:
-    for file in SPACE.iterdir():
-        if file.is_file():
-            assert "pip install" not in file.read_text(encoding="utf-8")
-    requirements = (SPACE / "requirements.txt").read_text(encoding="utf-8").split()
-    assert not [line for line in requirements if line.startswith("univar")]
-
-
 def test_the_app_scores_uploads_and_says_what_is_wrong_with_them(tmp_path: Path) -> None:
     pytest.importorskip("gradio")
-    environment = os.environ | {
-        "HF_HUB_OFFLINE": "1",
-        "HF_HOME": str(tmp_path / "hub"),
-        "GRADIO_TEMP_DIR": str(tmp_path / "uploads"),
-        "GRADIO_ANALYTICS_ENABLED": "False",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    script = CHECK_APP.format(space=str(SPACE), folder=str(tmp_path))
-    run = subprocess.run(
-        [sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    assert run.returncode == 0, run.stderr
-    result = json.loads(run.stdout.splitlines()[-1])
+    result = VALUE_IDENTIFICATION.run(CHECK_APP, tmp_path)
     # The two identities point in two directions: every query is named right.
     assert result["good"]["knn_accuracy"] == result["good"]["linear_accuracy"] == 1.0
     assert result["good"]["n"] == 8
@@ -141,12 +61,3 @@ def test_the_app_scores_uploads_and_says_what_is_wrong_with_them(tmp_path: Path)
     assert "row 17" in result["text"]
     assert "row 17" in result["huge"]
     assert "one width" in result["widths"]
-
-
-def refresh() -> None:
-    for name, text in expected_files().items():
-        (SPACE / name).write_bytes(text.encode("utf-8"))
-
-
-if __name__ == "__main__":
-    refresh()

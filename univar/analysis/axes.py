@@ -160,17 +160,17 @@ def _pairs(rows: FloatArray, poles: Sequence[Pole]) -> Mapping[str, list[_Pair]]
     return pairs
 
 
-def _ordered(pairs: Sequence[_Pair]) -> list[tuple[str, bool]]:
-    """For each pair that others can judge, its question and whether it lies in the right order."""
+def _ordered(pairs: Sequence[_Pair]) -> list[tuple[str, float]]:
+    """For each pair that others can judge, its question, and 1 for the right order, 0 for the other, 1/2 for none."""
     right = []
     for pair in pairs:
         others = [o.apart for o in pairs if o.question != pair.question and o.voice != pair.voice]
         if others:
-            right.append((pair.question, bool(np.mean(others, axis=0) @ pair.apart > 0)))
+            right.append((pair.question, (1 + float(np.sign(np.mean(others, axis=0) @ pair.apart))) / 2))
     return right
 
 
-def _axis(value: str, right: Sequence[tuple[str, bool]], seed: int) -> ValueAxis:
+def _axis(value: str, right: Sequence[tuple[str, float]], seed: int) -> ValueAxis:
     questions, correct = [question for question, _ in right], [ordered for _, ordered in right]
     return ValueAxis(
         value=value,

@@ -225,8 +225,7 @@ RecipeName = Annotated[
         "--config",
         metavar="NAME",
         help="minilm, minilm-controlled, minilm-stance, minilm-passages and minilm-long (long answers), nomic-gpu, "
-        "nomic-gpu-stance or reference, which "
-        "ship, or a YAML file of your own.",
+        "nomic-gpu-stance or reference, which ship, or a YAML file of your own.",
         show_default="minilm-controlled with --control, else minilm",
     ),
 ]

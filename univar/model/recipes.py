@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import ConfigDict, PositiveInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -84,7 +84,7 @@ class Recipe:
     passages: bool = False
     pairs: PositiveInt = 12_000
     corpus_exponent: Annotated[float, Ge(0), Le(1)] = 0.5
-    identities_of: list[str] | None = None
+    identities_of: Annotated[list[str], MinLen(1)] | None = None
     corpus_weights: dict[str, Annotated[float, Gt(0)]] = dataclasses.field(default_factory=dict)
     batch_pairs: Annotated[int, Gt(1)] = 24
     learning_rate: Annotated[float, Gt(0)] = 2e-4

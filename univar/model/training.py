@@ -164,8 +164,8 @@ def _used(seen: Mapping[str, list[QARecord]], *sets: Mapping[str, Dataset]) -> d
     used = {name: records for name, records in seen.items() if any(name in of_kind for of_kind in sets)}
     if left_out := ", ".join(name for name in seen if name not in used):
         logger.warning(
-            "not trained on, since no answer has a stance and the recipe leaves no steps to tell identities apart: %s; "
-            "lower stance_share in the recipe, or give stances",
+            "not trained on, since no answer has a stance and the recipe tells none of their identities apart: %s; "
+            "lower stance_share in the recipe or name them in its identities_of, or give stances",
             left_out,
         )
     return used

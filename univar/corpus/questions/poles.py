@@ -5,7 +5,6 @@ stance in two voices are alike in what they stand for, answers of two stances in
 """
 
 import functools
-from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,31 +92,3 @@ def poles() -> tuple[Pole, ...]:
         )
         for row in asset_rows("poles")
     )
-
-
-def pole_records() -> tuple[QARecord, ...]:
-    """All poles as QAs with their stances, in the order of `poles`.
-
-    Each is its author's: `model` is `w01` to `w11`, and `sample` numbers the answers of an author to a question. The
-    voice is in `source`, as in `poles/terse`. Which are for training is said by `Pole.split`, not by their questions.
-    """
-    before: Counter[tuple[str, str]] = Counter()
-    records = []
-    for pole in poles():
-        asked, wrote = pole.question, (pole.question.question_id, pole.author)
-        records.append(
-            QARecord(
-                question_id=asked.question_id,
-                question=asked.question,
-                answer=pole.answer,
-                model=pole.author,
-                lang=pole.lang,
-                value=asked.value,
-                source=f"poles/{pole.voice}",
-                sample=before[wrote],
-                question_eng=asked.question_eng,
-                stance=float(pole.stance),
-            )
-        )
-        before[wrote] += 1
-    return tuple(records)
