@@ -16,6 +16,7 @@ from scipy import sparse
 from univar.analysis.identification import Matrix, Strings
 from univar.analysis.results import markdown_table
 from univar.analysis.statistics import Interval
+from univar.analysis.unbiased import question_means, squared_lengths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +162,7 @@ def shift_ratio(
     for a in levels[0]:
         for b in levels[1]:
             mine = np.flatnonzero(owners == f"{a}\0{b}")
-            cells[a, b] = _means(rows[mine], places[mine], len(names))
+            cells[a, b] = question_means(rows[mine], places[mine], len(names))
     draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     weights = np.vstack([np.ones((1, len(names))), draws])
     a_pairs = [((a, b), (c, b)) for a, c in combinations(levels[0], 2) for b in levels[1]]
@@ -189,23 +190,12 @@ def _checked(vectors: Matrix, *columns: Strings) -> Any:
     return rows
 
 
-def _means(rows: Any, places: npt.NDArray[np.intp], number: int) -> tuple[Matrix, npt.NDArray[np.bool_]]:
-    """`(number, d)` the mean row of each question, zeros where there is none, and `(number,)` where there is one."""
-    counts = np.bincount(places, minlength=number)
-    shares = sparse.csr_array((1 / counts[places], (places, np.arange(len(places)))), (number, len(places)))
-    return shares @ rows, counts > 0
-
-
 def _squared_shifts(
     cells: dict[tuple[str, str], tuple[Matrix, npt.NDArray[np.bool_]]],
     pairs: Sequence[tuple[tuple[str, str], tuple[str, str]]],
     weights: FloatArray,
 ) -> FloatArray:
-    """`(r,)` the mean unbiased squared distance of pairs of cells, under each of `(r, q)` weights of the questions.
-
-    Over all halvings of the questions, any two different ones are apart equally often, so the mean of the products is
-    that over all pairs of different questions.
-    """
+    """`(r,)` the mean unbiased squared distance of pairs of cells, under each of `(r, q)` weights of the questions."""
     found = []
     for one, other in pairs:
         shared = cells[one][1] & cells[other][1]
@@ -214,14 +204,7 @@ def _squared_shifts(
                 f"{' with '.join(one)} and {' with '.join(other)} have {shared.sum()} questions in common and need at "
                 "least 2; every level of one factor is to be there with every level of the other"
             )
-        apart: Any = (cells[one][0] - cells[other][0])[shared]
-        products = apart @ apart.T
-        products = products.toarray() if sparse.issparse(products) else np.asarray(products)
-        np.fill_diagonal(products, 0)
-        drawn = weights[:, shared]
-        ordered = drawn.sum(axis=1) ** 2 - (drawn**2).sum(axis=1)
-        total = ((drawn @ products) * drawn).sum(axis=1)
-        found.append(np.divide(total, ordered, out=np.full(len(drawn), np.nan), where=ordered > 0))
+        found.append(squared_lengths((cells[one][0] - cells[other][0])[shared], weights[:, shared]))
     return np.asarray(np.mean(found, axis=0))
 
 
