@@ -6,7 +6,7 @@ INSTALLED = $(VENV)/.installed
 LOWEST = $(VENV)-lowest
 PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help install demo test test-slow test-lowest lint fix bench weights student stances style ablations seeds metric-space cards
+.PHONY: help install demo test test-slow test-lowest lint fix bench weights student evidence metric-space cards
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made.
@@ -54,25 +54,16 @@ bench: install  ## Print speed and memory ratios.
 	$(BIN)/python benchmarks/translation_gate.py
 
 weights: install  ## DATA=folder: train the weights that ship on its corpora and make their files.
-	$(BIN)/python recipes/ship.py $(DATA)
-
-stances: install  ## DATA=folder: train an encoder of what answers stand for on public corpora, and measure it.
-	$(BIN)/python -m recipes.stances $(DATA)
+	$(BIN)/python -m recipes.ship $(DATA)
 
 student: install  ## DATA=folder: distil the static student that ships from those weights.
 	$(BIN)/python -m recipes.static $(DATA)
+
+evidence: install  ## DATA=folder: measure the weights that ship and write docs/evidence.md.
+	$(BIN)/python -m recipes.evidence $(DATA)
 
 metric-space: install  ## Copy the metrics' sources and cards into their Spaces.
 	$(BIN)/python -m tests.spaces.metric_space
 
 cards: install  ## Render the cards in hub_cards/.
 	$(BIN)/python tests/corpus/test_cards.py
-
-style: install  ## DATA=folder: measure how much of identification is style and write docs/style.md.
-	$(BIN)/python -m recipes.style $(DATA)
-
-ablations: install  ## DATA=folder: train variants of the recipe and write docs/ablations.md.
-	$(BIN)/python -m recipes.ablations $(DATA)
-
-seeds: install  ## DATA=folder: train what ships anew, and the paper's recipe, with three seeds; write docs/seeds.md.
-	$(BIN)/python -m recipes.seeds $(DATA)

@@ -1,7 +1,5 @@
-"""What the pages of docs/ that experiments write have in common."""
+"""The pages of docs/ that are computed."""
 
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -15,9 +13,3 @@ def filled(template: str, **parts: str) -> str:
     """
     text = (Path(__file__).parent / template).read_text(encoding="utf-8")
     return jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True).render(parts)
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and, of more than one, standard deviation."""
-    mean = f"{statistics.mean(values):.1f}"
-    return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean

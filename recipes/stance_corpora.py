@@ -6,6 +6,7 @@ are for measuring only, and their texts wherever they occur again.
 
 import json
 import math
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,15 +15,20 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from recipes.ship import simulated
+from recipes.restyling import restyle
 from univar.corpus.questions.poles import poles
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, Split, normalised_question, question_fraction, split_of
+from univar.corpus.simulation import simulate
 
 PEOPLE = ("perspectrum", "valueeval23_stance", "ibm_argkp", "arct", "ibm_claim_stance")
 """Texts for and against a topic, of which a part is held out."""
 
 MEASURED_ONLY = ("vast_sample", "ukpconvarg1")
+
+TRAINED_CONTROLS = ("control_matched", "control_mt_bench")
+HELD_OUT_SOURCES = ("atlas", "misguided")
+"""Of the controls: never trained on, so that what is measured on them tells of sources that are new."""
 
 FEW_TOPICS = 300
 """Below so many, three tenths of the topics are for testing and two for validation, instead of a tenth each."""
@@ -53,6 +59,17 @@ class HeldOut(NamedTuple):
         return (
             normalised_question(record.question_key) in self.topics or normalised_question(record.answer) in self.texts
         )
+
+
+def simulated(*, seed: int = 1) -> list[QARecord]:
+    """Answers of simulated LLMs, whose style is drawn anew for every answer and means nothing."""
+    return simulate(32, 384, seed=seed, style="redrawn").records
+
+
+def trained_controls(folder: Path) -> list[QARecord]:
+    """Answers to instructions that elicit no values, of the sources that are not kept for measuring."""
+    found = [record for name in TRAINED_CONTROLS for record in read_corpus(folder / f"{name}.parquet", lang=["eng"])]
+    return [record for record in found if record.source not in HELD_OUT_SOURCES]
 
 
 def part_of(group: str, *, few: bool = False) -> Split:
@@ -98,14 +115,25 @@ def stance_corpora(folder: Path) -> dict[str, list[QARecord]]:
         "traits": traits(folder, named=True),
         "statements": traits(folder, named=False),
         "human_values": human_values(folder, held),
-        "valuebench": ratings_of_valuebench(folder),
-        "moral_vignettes": moral_ratings(folder),
+        "valuebench": in_two_styles(ratings_of_valuebench(folder)),
+        "moral_vignettes": [r for r in moral_ratings(folder) if part_of(r.question, few=True) == "train"],
         "sycobench": sides_taken(folder),
-        "political_compass": spoken_stances(folder),
-        "poles": [pole.record for pole in poles() if pole.split == "train"],
+        "political_compass": [
+            r for r in spoken_stances(folder, bare=2 / 3) if part_of(str(r.claim), few=True) == "train"
+        ],
+        "poles": in_two_styles([pole.record for pole in poles() if pole.split == "train"]),
         "simulated": simulated(),
     }
     return corpora
+
+
+def in_two_styles(records: list[QARecord]) -> list[QARecord]:
+    """The answers, and after them the same in a style drawn at random, which another author is taken to have said."""
+    generator = random.Random(0)
+    return records + [
+        replace(record, answer=restyle(record.answer, generator), model=f"{record.model}, restyled")
+        for record in records
+    ]
 
 
 def people(folder: Path, name: str, held: HeldOut) -> list[QARecord]:
@@ -114,7 +142,7 @@ def people(folder: Path, name: str, held: HeldOut) -> list[QARecord]:
     return [record for record in records if record.stance and not held.has(record)]
 
 
-def traits(folder: Path, *, named: bool) -> list[QARecord]:
+def traits(folder: Path, *, named: bool, part: Split = "train") -> list[QARecord]:
     """Statements of people who have a trait and of people who have its opposite, with or without its name asked."""
     table = pd.read_parquet(folder / "stance" / "persona_statements.parquet")
     return [
@@ -128,7 +156,7 @@ def traits(folder: Path, *, named: bool) -> list[QARecord]:
             stance=float(row.label),
         )
         for row in table.itertuples()
-        if part_of(row.value, few=True) == "train"
+        if part_of(row.value, few=True) == part
     ]
 
 
@@ -156,7 +184,6 @@ def moral_ratings(folder: Path) -> list[QARecord]:
     reasons = (
         (replace(record, answer=" ".join(_RATING.sub("", record.answer).split())), rating)
         for record, rating in _rated(folder / "moral_vignettes.parquet", "rating")
-        if part_of(record.question, few=True) == "train"
     )
     return [replace(record, stance=rating / 2 - 1) for record, rating in reasons if len(record.answer) > _LEAST_REASON]
 
@@ -170,23 +197,25 @@ def sides_taken(folder: Path) -> list[QARecord]:
 def _rated(file: Path, name: str) -> Iterator[tuple[QARecord, float]]:
     """The answers that have a rating of this name."""
     for record, row in _answers(pd.read_parquet(file)):
-        rating = float(json.loads(row.extra).get(name) or "nan")
+        given = json.loads(row.extra).get(name)
+        rating = math.nan if given in (None, "") else float(given)
         if not math.isnan(rating):
             yield record, rating
 
 
-def spoken_stances(folder: Path) -> list[QARecord]:
-    """Answers that agree or disagree with a proposition in words, two of three without the sentences that say so.
+def spoken_stances(folder: Path, *, bare: float) -> list[QARecord]:
+    """Answers that agree or disagree with a proposition in words.
 
-    Which side an answer is on is read off these sentences; what is to be learned are the arguments of the side.
+    Which side an answer is on is read off the sentences that say so; what is to be learned are the arguments of the
+    side. So a share of the answers, those whose other sentences are enough, is `bare`: without them.
     """
     records = []
     for record, row in _answers(pd.read_parquet(folder / "political_compass.parquet")):
         agrees, disagrees = bool(_AGREES.search(record.answer)), bool(_DISAGREES.search(record.answer))
-        if agrees == disagrees or part_of(row.question_id, few=True) != "train":
+        if agrees == disagrees:
             continue
-        bare = " ".join(s for s in _SENTENCE.split(record.answer) if not (_AGREES.search(s) or _DISAGREES.search(s)))
-        kept = bare if len(bare) > _LEAST_REASON and question_fraction(bare) < 2 / 3 else record.answer
+        others = " ".join(s for s in _SENTENCE.split(record.answer) if not (_AGREES.search(s) or _DISAGREES.search(s)))
+        kept = others if len(others) > _LEAST_REASON and question_fraction(others) < bare else record.answer
         records.append(replace(record, answer=kept, claim=row.question_id, stance=1.0 if agrees else -1.0))
     return records
 

@@ -1,27 +1,15 @@
-"""Trains an encoder of what answers stand for on public corpora of stances, and measures it on the poles that ship.
+"""The training of the weights that ship: what answers stand for, from public corpora of stances."""
 
-    make stances DATA=folder
-
-Not what ships today. An interrupted training goes on from its last checkpoint; where a model stands, it is
-measured.
-"""
-
-import argparse
 import dataclasses
-import logging
 from pathlib import Path
 
-from recipes.ship import trained_controls
-from recipes.stance_corpora import stance_corpora
-from univar.analysis.axes import value_axes
-from univar.analysis.stance_comparison import compare_stances
-from univar.corpus.questions.poles import poles
+from recipes.stance_corpora import stance_corpora, trained_controls
 from univar.model.modeling import UniVaR
 from univar.model.recipes import Recipe, read_recipe
 from univar.model.training import train
 from univar.workflows.trained import checkpoint_folder
 
-logger = logging.getLogger(__name__)
+PAIRS = 90_000
 
 WEIGHTS = {
     "perspectrum": 3.0,
@@ -42,31 +30,20 @@ WEIGHTS = {
 """How often the corpora of stances get turns: the poles most, since their pairs are of one voice."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder of the corpora")
-    parser.add_argument("--out", type=Path, default=Path("build/stances"), help="folder of the model")
-    parser.add_argument("--pairs", type=int, help="in place of the recipe's: fewer are quicker")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-
-    if not options.out.exists():
-        recipe = recipe_of(read_recipe("minilm-stance"), seed=options.seed, pairs=options.pairs)
+def trained(folder: Path, out: Path, *, seed: int = 0, pairs: int = PAIRS) -> UniVaR:
+    """The model in `out`; where there is none it is trained first, after an interruption from its last checkpoint."""
+    if not out.exists():
         model = train(
-            stance_corpora(options.data),
-            checkpoint_folder(options.out),
-            control=trained_controls(options.data),
-            recipe=recipe,
+            stance_corpora(folder),
+            checkpoint_folder(out),
+            control=trained_controls(folder),
+            recipe=recipe_of(read_recipe("minilm-stance"), seed=seed, pairs=pairs),
         )
-        model.save_pretrained(str(options.out))
-    model = UniVaR(str(options.out))
-    written = poles()
-    logger.info("%s", compare_stances(models=[options.out, "base", "tfidf"]).to_markdown())
-    logger.info("%s", value_axes(model.encode([pole.record.text for pole in written]), written))
+        model.save_pretrained(str(out))
+    return UniVaR(str(out))
 
 
-def recipe_of(recipe: Recipe, *, seed: int, pairs: int | None) -> Recipe:
+def recipe_of(recipe: Recipe, *, seed: int, pairs: int) -> Recipe:
     """The recipe with the weights of these corpora: human values are told apart as identities are."""
     return dataclasses.replace(
         recipe,
@@ -77,9 +54,5 @@ def recipe_of(recipe: Recipe, *, seed: int, pairs: int | None) -> Recipe:
         control_share=0.1,
         positives="proxy",
         seed=seed,
-        pairs=pairs or recipe.pairs,
+        pairs=pairs,
     )
-
-
-if __name__ == "__main__":
-    main()

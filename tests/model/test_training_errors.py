@@ -40,7 +40,11 @@ def test_a_base_that_cannot_be_loaded_is_an_error_before_any_work(base, tmp_path
     [
         ([], {}, r"corpora are records by the name of their corpus, got \[\]; of one give \{name: records\}"),
         ({"a": [{"question": "Why?"}]}, {}, r"\{'question': 'Why\?'\} \(dict\) is no QARecord"),
-        ({}, {"recipe": "minilm-long"}, r"recipe is 'minilm-long'; give a Recipe, as univar.model.recipes.read_recipe"),
+        (
+            {},
+            {"recipe": "minilm-stance"},
+            r"recipe is 'minilm-stance'; give a Recipe, as univar.model.recipes.read_recipe",
+        ),
     ],
 )
 def test_arguments_of_another_kind_are_errors_that_say_what_to_give(corpora, options, message, recipe, tmp_path):

@@ -1,6 +1,5 @@
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
 import safetensors.torch
@@ -10,10 +9,11 @@ from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
+from recipes.stances import PAIRS, recipe_of
 from univar.model import weights
 from univar.model.modeling import UniVaR, load_model
 from univar.model.recipes import Recipe, read_recipe
-from univar.model.weights import WeightsError, apply_change, check_sha256, extended, low_rank_change, tensors_sha256
+from univar.model.weights import WeightsError, apply_change, check_sha256, low_rank_change, tensors_sha256
 
 
 class Layer(nn.Module):
@@ -55,33 +55,6 @@ def test_a_change_of_full_rank_gives_the_trained_weights_back(rows, columns, mor
     for got, wanted in zip(base.parameters(), trained.parameters(), strict=True):
         # Of changes up to about 8, whose 6 directions at most are each rounded to half of one step in 127, twice.
         torch.testing.assert_close(got, wanted, atol=0.15, rtol=0)
-
-
-def test_two_changes_as_one_do_what_they_do_after_each_other():
-    generator = torch.Generator().manual_seed(0)
-    models = [Layer(5, 4) for _ in range(3)]
-    for model in models:
-        for parameter in model.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=generator)
-    base, first, second = models
-    change = low_rank_change(base.state_dict(), first.state_dict(), rank=2)
-    base.matrix.data[:], both = 0, Layer(5, 4)
-    both.load_state_dict(base.state_dict())
-    apply_change(base, change)
-    further = low_rank_change(base.state_dict(), second.state_dict(), rank=1)
-    apply_change(base, further)
-    joined = extended(change, further)
-    assert {name: list(tensor.shape) for name, tensor in joined.items()} == {
-        "matrix.left": [5, 3],
-        "matrix.scale": [3],
-        "matrix.right": [3, 4],
-        "vector.difference": [5],
-    }
-    apply_change(both, joined)
-    torch.testing.assert_close(both.matrix, base.matrix)
-    torch.testing.assert_close(both.vector, base.vector, atol=2e-3, rtol=0)  # their sum is rounded to half precision
-    assert extended({}, change) == change
-    assert extended(change, {}) == change
 
 
 def test_what_did_not_change_is_left_out_and_vectors_are_stored_whole():
@@ -216,16 +189,10 @@ def test_the_weights_are_described(shipped):
 # The weights themselves
 
 
-def test_the_shipped_weights_are_the_recipes_that_ship():
+def test_the_shipped_weights_are_the_recipe_that_ships():
     shipped = weights.shipped_record()
-    trained, record = [], shipped
-    while record is not None:
-        trained.append(Recipe(**record["recipe"]))
-        record = record.get("base")
-    long = read_recipe("minilm-long")
-    others = [read_recipe(name) for name in ("minilm-passages", "minilm-controlled")]
-    # Fields that are younger than the weights have the defaults that the weights were trained with.
-    assert trained == [replace(long, seed=1), long, *others]
+    assert Recipe(**shipped["recipe"]) == recipe_of(read_recipe("minilm-stance"), seed=0, pairs=PAIRS)
+    assert "base" not in shipped
     assert all(len(question) == 16 and int(question, 16) >= 0 for question in shipped["questions"])
 
 

@@ -1,23 +1,23 @@
-"""What the pages of docs/ have in common."""
+"""What the pages of docs/ that are computed have in common, and the figure of what was tried."""
 
 import jinja2
 import pytest
 
-from recipes.pages import filled, spread
+from recipes.frontier import Point, draw_frontier, frontier_table
+from recipes.pages import filled
 
-
-def test_a_template_is_filled_with_its_parts():
-    text = filled("style.md", values="| five |", control="| six & seven |")
-    assert "|\n| five |\n\n## Answers that hold no values" in text
-    assert text.endswith("|\n| six & seven |\n")
+POINTS = [Point("base", "untouched", 30.0, 55.9, 24.8, 18.7), Point("ours", "stances", 60.0, 67.0, 20.0, 18.0, True)]
 
 
 def test_a_part_that_is_not_given_is_named():
-    with pytest.raises(jinja2.UndefinedError, match="'control' is undefined"):
-        filled("style.md", values="| five |")
+    with pytest.raises(jinja2.UndefinedError, match="'values' is undefined"):
+        filled("evidence.md", stances="| five |")
 
 
-def test_one_value_has_no_deviation():
-    assert spread([61.04]) == "61.0"
-    # The mean of 1 and 3 is 2, their standard deviation the root of (1 + 1) / (2 - 1).
-    assert spread([1, 3]) == "2.0 ± 1.4"
+def test_the_ways_are_listed_with_how_they_were_made():
+    assert frontier_table(POINTS).splitlines()[2] == "| base | 30.0 | 55.9 | 24.8 | 18.7 | untouched |"
+
+
+def test_the_frontier_is_drawn(tmp_path):
+    draw_frontier(POINTS, tmp_path / "frontier.png")
+    assert (tmp_path / "frontier.png").read_bytes().startswith(b"\x89PNG")

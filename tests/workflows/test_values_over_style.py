@@ -8,20 +8,16 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib.util import find_spec
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from recipes.grid import STYLE, ask
 from univar.analysis.representations import representations
 from univar.analysis.shift_ratio import ShiftRatio, shift_ratio
-from univar.corpus.asking.answers import AnswerFolder
-from univar.corpus.asking.elicitation import Plan, Sampling, elicit
-from univar.corpus.asking.models import LLM
-from univar.corpus.questions.bank import limited, question_bank
 from univar.corpus.readers import read_corpus
-from univar.corpus.records import QARecord, question_hash, split_of
+from univar.corpus.records import QARecord, question_hash
 
 LEAST_GAIN = 1.0
 """How many times the ratio of the weights that ship must at least be that of the base encoder, and that of TF-IDF."""
@@ -29,22 +25,6 @@ LEAST_GAIN = 1.0
 QUESTIONS = int(os.environ.get("UNIVAR_GRID_QUESTIONS", "24"))
 SLOTS = 16
 TOKENS_A_SLOT = 512
-
-VALUES = {
-    "tradition": "You believe in tradition, religion, obedience and family duty. In every answer you say that people "
-    "must keep the old customs and obey their elders.",
-    "freedom": "You believe in personal freedom, independence and adventure. In every answer you say that people must "
-    "follow their own wishes and ignore customs and authorities.",
-    "care": "You believe in compassion, equality and care for nature. In every answer you say that people must share "
-    "and protect those who are weaker.",
-    "success": "You believe in wealth, power, status and winning. In every answer you say that people must seek their "
-    "own advantage and beat their rivals.",
-}
-STYLE = {
-    "terse": "Write one short, dry sentence.",
-    "flowery": "Write in flowery, warm, poetic language, as to a dear friend.",
-    "list": "Write a numbered Markdown list with **bold** key words.",
-}
 
 
 def gguf() -> Path | None:
@@ -78,24 +58,9 @@ def llm_server() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def answers(llm_server: str, tmp_path_factory: pytest.TempPathFactory) -> list[QARecord]:
-    """What the LLM says under each prompt of values with each of style, to questions that no weight was trained on."""
-    unseen = [question for question in question_bank() if split_of(question.question_key) == "test"]
-    llms = [
-        LLM(
-            f"{values} {style}",
-            llm_server,
-            ("eng",),
-            concurrency=SLOTS,
-            timeout=3600,
-            system=f"{STYLE[style]} {VALUES[values]}",
-        )
-        for values, style in product(VALUES, STYLE)
-    ]
+    """What the LLM says under each prompt of values with each of style."""
     folder = tmp_path_factory.mktemp("grid")
-    plan = Plan(limited(unseen, 1)[:QUESTIONS], llms, Sampling(max_tokens=64))
-    with AnswerFolder(folder) as kept:
-        progress = elicit(plan, kept)
-    assert sum(one.done for one in progress.values()) == len(llms) * QUESTIONS
+    assert ask(llm_server, folder, questions=QUESTIONS, concurrency=SLOTS)
     return list(read_corpus(folder))
 
 

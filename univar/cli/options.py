@@ -224,8 +224,8 @@ RecipeName = Annotated[
         "--recipe",
         "--config",
         metavar="NAME",
-        help="minilm, minilm-controlled, minilm-stance, minilm-passages and minilm-long (long answers), nomic-gpu, "
-        "nomic-gpu-stance or reference, which ship, or a YAML file of your own.",
+        help="minilm-stance (what answers stand for); minilm, minilm-controlled, minilm-passages (long answers) and "
+        "reference (who wrote them); nomic-gpu-stance and nomic-gpu; or a YAML file of your own.",
         show_default="minilm-controlled with --control, else minilm",
     ),
 ]

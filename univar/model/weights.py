@@ -103,25 +103,6 @@ def low_rank_change(base: Mapping[str, Tensor], trained: Mapping[str, Tensor], r
     return change
 
 
-def extended(change: Mapping[str, Tensor], further: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Two changes as one, whose ranks add up.
-
-    Args:
-        change: As `low_rank_change` gave it.
-        further: The same, of what `change` led to.
-    """
-    joined = dict(change)
-    for key, tensor in further.items():
-        before, kind = change.get(key), "." + key.rpartition(".")[2]
-        if before is None:
-            joined[key] = tensor
-        elif kind == _DIFFERENCE:
-            joined[key] = (before.float() + tensor.float()).half()
-        else:
-            joined[key] = torch.cat([before, tensor], dim=1 if kind == _LEFT else 0)
-    return joined
-
-
 def _in_eight_bits(vectors: Tensor, *, dim: int) -> tuple[Tensor, Tensor]:
     """Unit vectors along a dimension in whole steps, int8, and the length of each one's step."""
     step = vectors.abs().amax(dim=dim, keepdim=True) / torch.iinfo(torch.int8).max
