@@ -14,13 +14,11 @@ from pathlib import Path
 
 import safetensors.torch
 
-from recipes.measured import control_corpora, whole_questions
+from recipes.measured import whole_questions
 from recipes.stance_corpora import part_of
 from recipes.stances import trained
-from univar.analysis.comparison import side_by_side
 from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.reference import build_reference, write_reference
-from univar.analysis.representations import Encoder, sentence_encoder, tfidf
 from univar.analysis.stance_comparison import compare_stances
 from univar.analysis.value_map import build_map
 from univar.corpus.readers import read_corpus
@@ -67,9 +65,8 @@ def main() -> None:
 
     ship_adapter(trained(options.data, options.model))
     shipped = UniVaR("univar")
-    names = ["univar", "base", "tfidf"]
-    tables = {"What an answer stands for: the poles": compare_stances(models=names).to_markdown()}
-    tables["Who wrote an answer on values: valuebench"] = identification_of_valuebench(options.data, names)
+    compared = compare_stances(models=["univar", "base", "tfidf"])
+    tables = {"What an answer stands for: the poles": compared.to_markdown()}
     with replacing(weights.ASSETS / weights.CARD_FILE) as temporary:
         card = shipped.render_card(comparisons=tables, notes={"Data and licences": ATTRIBUTION})
         temporary.write_text(card, encoding="utf-8")
@@ -92,14 +89,6 @@ def ship_adapter(trained_model: UniVaR) -> None:
     with replacing(weights.ASSETS / weights.RECORD_FILE) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (weights.ASSETS / weights.CARD_FILE).touch()
-
-
-def identification_of_valuebench(folder: Path, names: list[str]) -> str:
-    """The table of LLMs of the training told apart by one answer, beside control answers of the same."""
-    records = [r for r in read_corpus(folder / "valuebench.parquet") if split_of(r.question_key) != "train"]
-    encoders: dict[str, Encoder] = {name: sentence_encoder(load_model(name)) for name in names if name != "tfidf"}
-    control = control_corpora(folder)["alpaca_eval"]
-    return side_by_side(records, {**encoders, "tfidf": tfidf()}, control=control).to_markdown()
 
 
 def unseen(folder: Path) -> dict[str, list[QARecord]]:

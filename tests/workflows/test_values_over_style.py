@@ -93,7 +93,6 @@ def test_the_llm_does_write_in_the_styles_that_it_is_asked_for(answers):
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.xfail(strict=True, reason="the weights that ship tell who wrote: style moves them further than values do")
 def test_the_vectors_that_ship_move_more_with_values_and_less_with_style(ratios):
     told = "\n".join(f"{name}: {found}" for name, found in ratios.items())
     for other in ("base", "tfidf"):
