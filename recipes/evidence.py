@@ -12,8 +12,9 @@ import json
 import logging
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,13 +46,28 @@ from univar.files import replacing
 from univar.model.modeling import load_model, weights_sha256
 
 DOCS = Path(__file__).parents[1] / "docs"
+FILE = DOCS / "evidence.json"
+SECTIONS = ("stances", "values", "restyled", "control", "identification", "simulation", "axes", "grid")
 SEED_PAIRS = 30_000
 SIMULATED_SEEDS = (2027, 2028, 2029)
 RESTYLED = ("perspectrum", "valuebench", "poles")
 
 Encoders = Mapping[str, Encoder]
-Section = tuple[str, list[dict[str, Any]]]
-"""A table in Markdown, and its numbers."""
+Rows = list[dict[str, Any]]
+
+
+class Section(NamedTuple):
+    """What is shown of some rows."""
+
+    columns: Sequence[str]
+    rows: Rows
+
+    def table(self) -> str:
+        """In Markdown; columns of text come first."""
+        texts = takewhile(lambda column: isinstance(self.rows[0].get(column), str), self.columns)
+        cells = [[cell(row, column) for column in self.columns] for row in self.rows]
+        return markdown_table(self.columns, cells, text_columns=len(list(texts)))
+
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +79,11 @@ def main() -> None:
     parser.add_argument("--grid", type=Path, help="what recipes.grid has asked")
     parser.add_argument("--before", type=Path, help="a model to compare with, such as the weights that shipped before")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2], help="of the short trainings")
-    parser.add_argument("--only", nargs="+", help="sections to measure; the others stay as evidence.json has them")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="the other sections stay as evidence.json has them")
     options = parser.parse_args()
+    asked = options.only or [name for name in SECTIONS if name != "grid" or options.grid]
+    if "grid" in asked and not options.grid:
+        parser.error("the section grid needs the answers of an LLM: --grid FILE, as `python -m recipes.grid` writes it")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logger.setLevel(logging.INFO)
 
@@ -81,23 +100,26 @@ def main() -> None:
         "control": lambda: controls(options.data, encoders, seeds),
         "identification": lambda: identification(options.data, encoders),
         "simulation": lambda: simulation(encoders, seeds),
-        "grid": lambda: grid(options.grid, encoders),
         "axes": lambda: axes(encoders),
+        "grid": lambda: grid(options.grid, encoders),
     }
-    file = DOCS / "evidence.json"
-    found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    for name, section in sections.items():
-        if name in (options.only or sections) and (name != "grid" or options.grid):
-            logger.info("measuring: %s", name)
-            table, rows = section()
-            found[name] = {"table": table, "rows": rows}
-            with replacing(file) as temporary:
-                temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    for name in asked:
+        logger.info("measuring: %s", name)
+        found[name] = sections[name]()._asdict()
+        with replacing(FILE) as temporary:
+            temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_page({name: Section(**section).table() for name, section in found.items()})
+
+
+def write_page(tables: Mapping[str, str]) -> None:
+    """docs/evidence.md, with the figure of what was tried where there are points."""
     points = read_frontier()
     if points:
         draw_frontier(points, DOCS / "frontier.png")
-    tables = {name: found[name]["table"] if name in found else "Not measured.\n" for name in sections}
-    text = filled("evidence.md", **tables, poles=poles_counted(), frontier=frontier_table(points) if points else "")
+    missing = dict.fromkeys(SECTIONS, "Not measured.\n")
+    frontier = frontier_table(points) if points else ""
+    text = filled("evidence.md", **{**missing, **tables}, poles=poles_counted(), frontier=frontier)
     with replacing(DOCS / "evidence.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -121,7 +143,7 @@ def kept(model: Any, folder: Path) -> Encoder:
 
 def stances(folder: Path, encoders: Encoders, seeds: Sequence[Encoder]) -> Section:
     """Every measure of stances: scores with their intervals, what is gained over base and words, and the seeds."""
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     for task in stance_tasks(folder):
         logger.info("stances: %s", task.name)
         found = {name: task.measured(encode) for name, encode in encoders.items()}
@@ -141,14 +163,14 @@ def stances(folder: Path, encoders: Encoders, seeds: Sequence[Encoder]) -> Secti
                     "seeds": [of[measure].score for of in of_seeds],
                 }
             )
-    return _table(rows, "answers", "measure", "n", "groups", "chance", *encoders, "over base", "over tfidf", "seeds")
+    return Section(("answers", "measure", "n", "groups", "chance", *encoders, "over base", "over tfidf", "seeds"), rows)
 
 
 def human_values(folder: Path, encoders: Encoders, seeds: Sequence[Encoder]) -> Section:
     """Mean average precision over the values that people saw in arguments."""
     found = {name: value_precisions(folder, encode) for name, encode in encoders.items()}
     chance = found["univar"][1]
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     for name, (precisions, _) in found.items():
         gains = {
             f"over {other}": _mean([precisions[value] - found[other][0][value] for value in precisions])
@@ -160,12 +182,12 @@ def human_values(folder: Path, encoders: Encoders, seeds: Sequence[Encoder]) -> 
         mean = {"mean average precision": _mean(precisions.values())}
         rows.append({**given, **mean, **gains, **(of_seeds if name == "univar" else {})})
     precision = "mean average precision"
-    return _table(rows, "representation", "values", "chance", precision, "over base", "over tfidf", "seeds")
+    return Section(("representation", "values", "chance", precision, "over base", "over tfidf", "seeds"), rows)
 
 
 def restyled(folder: Path, encoders: Encoders) -> Section:
     """What is lost of each measure when the same answers are said in another style."""
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     for task in stance_tasks(folder):
         if task.name not in RESTYLED:
             continue
@@ -176,12 +198,12 @@ def restyled(folder: Path, encoders: Encoders) -> Section:
                 scores = {"as written": plain[measure].score, "restyled": other[measure].score}
                 change = {"change": {"score": lost, **ends._asdict()}}
                 rows.append({"answers": task.name, "measure": measure, "representation": name, **scores, **change})
-    return _table(rows, "answers", "measure", "representation", "as written", "restyled", "change")
+    return Section(("answers", "measure", "representation", "as written", "restyled", "change"), rows)
 
 
 def controls(folder: Path, encoders: Encoders, seeds: Sequence[Encoder]) -> Section:
     """Which LLM answered an instruction that elicits no values: what an encoder of values should not know."""
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     for corpus, records in control_corpora(folder).items():
         found = {name: identified(records, encode) for name, encode in encoders.items()}
         of_seeds = [identified(records, encode) for encode in seeds]
@@ -198,12 +220,12 @@ def controls(folder: Path, encoders: Encoders, seeds: Sequence[Encoder]) -> Sect
                     "seeds": [of[place].accuracy for of in of_seeds],
                 }
             )
-    return _table(rows, "answers", "method", "n", "questions", "chance", *encoders, "seeds")
+    return Section(("answers", "method", "n", "questions", "chance", *encoders, "seeds"), rows)
 
 
 def identification(folder: Path, encoders: Encoders) -> Section:
     """Which LLM said what is in a view of 1, 5, 20 or 80 answers to value questions."""
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     for corpus, records in value_corpora(folder).items():
         found = {name: views_named(records, encode) for name, encode in encoders.items()}
         sizes: list[Named] = found["univar"][0]
@@ -213,13 +235,13 @@ def identification(folder: Path, encoders: Encoders) -> Section:
             }
             given = {"answers": corpus, "QAs a view": one.qas, "views": one.views, "chance": found["univar"][1]}
             rows.append({**given, **scores})
-    return _table(rows, "answers", "QAs a view", "views", "chance", *encoders)
+    return Section(("answers", "QAs a view", "views", "chance", *encoders), rows)
 
 
 def simulation(encoders: Encoders, seeds: Sequence[Encoder]) -> Section:
     """How distances between simulated LLMs follow their known stances and styles, on new identities."""
     every = {**encoders, **{f"short training {number}": encode for number, encode in enumerate(seeds, 1)}}
-    rows = []
+    rows: Rows = []
     for seed in SIMULATED_SEEDS:
         simulated = simulate(32, 384, seed=seed)
         places = {identity: row for row, identity in enumerate(simulated.identities)}
@@ -241,7 +263,7 @@ def simulation(encoders: Encoders, seeds: Sequence[Encoder]) -> Section:
             given = {"representation": name, "simulation": seed, "pairs of LLMs": found.n_pairs}
             rows.append({**given, "measure": "correlation", **truths})
     rows.sort(key=lambda row: list(every).index(row["representation"]))
-    return _table(rows, "representation", "simulation", "pairs of LLMs", "stances", "style")
+    return Section(("representation", "simulation", "pairs of LLMs", "stances", "style"), rows)
 
 
 def grid(file: Path, encoders: Encoders) -> Section:
@@ -249,7 +271,7 @@ def grid(file: Path, encoders: Encoders) -> Section:
     records = crossed(list(read_corpus(file)))
     values, styles = zip(*(record.model.split() for record in records), strict=True)
     questions = [record.question_id for record in records]
-    rows = []
+    rows: Rows = []
     for words, texts in (
         ("all", [record.text for record in records]),
         ("without those of the prompts", [without_echo(record).text for record in records]),
@@ -259,14 +281,14 @@ def grid(file: Path, encoders: Encoders) -> Section:
             ratio = {"score": found.to_dict()["ratio"], **found.to_dict()["interval"]}
             given = {"representation": name, "words": words, "n": found.n, "questions": found.questions}
             rows.append({**given, "measure": "correlation", "by values over by style": ratio})
-    return _table(rows, "representation", "words", "n", "questions", "by values over by style")
+    return Section(("representation", "words", "n", "questions", "by values over by style"), rows)
 
 
 def axes(encoders: Encoders) -> Section:
     """How many values have an axis that holds on questions and voices it was not made of, and the weakest ten."""
     written = poles()
     texts = [pole.record.text for pole in written]
-    rows = []
+    rows: Rows = []
     for name, encode in encoders.items():
         vectors, _ = encode(texts, texts[:1])
         if not hasattr(vectors, "toarray"):
@@ -276,7 +298,7 @@ def axes(encoders: Encoders) -> Section:
             weakest = ", ".join(axis.value for axis in found.axes[-10:])
             given = {"representation": name, "values whose axis holds": holding, "weakest ten": weakest}
             rows.append({**given, "pairs in the right order": order})
-    return _table(rows, "representation", "values whose axis holds", "pairs in the right order", "weakest ten")
+    return Section(("representation", "values whose axis holds", "pairs in the right order", "weakest ten"), rows)
 
 
 def poles_counted() -> str:
@@ -290,11 +312,7 @@ def poles_counted() -> str:
     )
 
 
-def _table(rows: list[dict[str, Any]], *columns: str) -> Section:
-    return markdown_table(columns, [[_cell(row, column) for column in columns] for row in rows]), rows
-
-
-def _cell(row: Mapping[str, Any], column: str) -> str:
+def cell(row: Mapping[str, Any], column: str) -> str:
     """A number as it is read: shares in percent, correlations and ratios with two decimals, intervals in brackets."""
     found, plain = row.get(column), row.get("measure") == "correlation"
 
@@ -309,13 +327,9 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
         return f"{figure(statistics.mean(found))} ± {figure(statistics.stdev(found))}"
     if isinstance(found, float):
         return figure(found)
-    return (
-        "-"
-        if found in (None, [])
-        else f"{found:,}"
-        if isinstance(found, int) and column != "simulation"
-        else str(found)
-    )
+    if isinstance(found, int) and column != "simulation":
+        return f"{found:,}"
+    return str(found or "-")
 
 
 def _mean(values: Iterable[float]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from univar.analysis.representations import Encoder
 from univar.analysis.stance import Measure, Measured
 from univar.analysis.stance_selection import Part, select
 from univar.analysis.statistics import Interval, cluster_bootstrap
+from univar.analysis.unbiased import question_means
 from univar.corpus.questions.poles import poles
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, Split, question_fraction, question_halves, question_hash, split_of
@@ -38,6 +39,7 @@ from univar.corpus.records import QARecord, Split, question_fraction, question_h
 CHARACTERS = 1000
 """Of a QA that every representation is given."""
 
+VALUE_CORPORA = ("valuebench", "political_compass", "speechmap")
 VIEW_SIZES = (1, 5, 20, 80)
 
 _TOPICS = 80
@@ -47,7 +49,6 @@ _VALUE_LABELS = (2000, 1000)
 _FEWEST_LABELLED = 10
 
 Held: TypeAlias = Literal["validation", "test"]
-FloatArray = npt.NDArray[np.float64]
 
 
 class Task(NamedTuple):
@@ -194,20 +195,17 @@ def control_corpora(folder: Path) -> dict[str, list[QARecord]]:
     """Answers of LLMs to instructions that elicit no values, of sources that nothing was trained on."""
     matched = list(read_corpus(folder / "control_matched.parquet", lang=["eng"]))
     whole = list(read_corpus(folder / "control_alpaca_eval.parquet"))
-    held_out = {name: [r for r in matched if name in str(r.source).lower()] for name in HELD_OUT_SOURCES}
+    held_out = {name: [r for r in matched if r.source == name] for name in HELD_OUT_SOURCES}
     return {name: whole_questions(records, 900) for name, records in {"alpaca_eval": whole, **held_out}.items()}
 
 
 def value_corpora(folder: Path) -> dict[str, list[QARecord]]:
-    """Answers to value questions that nothing was trained on, by LLMs of the training and by others."""
-    valuebench = [r for r in read_corpus(folder / "valuebench.parquet") if split_of(r.question_key) != "train"]
-    compass = read_corpus(folder / "political_compass.parquet")
-    speechmap = list(read_corpus(folder / "speechmap.parquet", lang=["eng"]))
-    unseen = [r for r in compass if part_of(r.question_id, few=True) != "train"]
+    """Answers to value questions that no weight was trained on; of the LLMs of speechmap nothing was."""
+    corpora = {name: list(read_corpus(folder / f"{name}.parquet", lang=["eng"])) for name in VALUE_CORPORA}
     return {
-        "valuebench": valuebench,
-        "political_compass": whole_questions(unseen, 2500),
-        "speechmap, LLMs never trained on": whole_questions(speechmap, 2500),
+        "valuebench": [r for r in corpora["valuebench"] if split_of(r.question_key) != "train"],
+        "political_compass": [r for r in corpora["political_compass"] if part_of(r.question_id, few=True) != "train"],
+        "speechmap": whole_questions(corpora["speechmap"], 1500),
     }
 
 
@@ -245,16 +243,16 @@ def views_named(records: Sequence[QARecord], encode: Encoder, *, seed: int = 0) 
     place = {name: row for row, name in enumerate(names)}
     query = [record for record in query if str(record.identity) in place]
     first, second = encode(*([record.text[:CHARACTERS] for record in side] for side in (gallery, query)))
-    centroids = _means([place[str(record.identity)] for record in gallery], len(names)) @ first
+    known = np.array([place[str(record.identity)] for record in gallery])
+    centroids, _ = question_means(first, known, len(names))
     owners = np.array([place[str(record.identity)] for record in query])
     found = []
     for qas in VIEW_SIZES:
         views = _views(owners, qas, np.random.default_rng(seed))
         if len(views) < 2:
             continue
-        rows = [view for view, members in enumerate(views) for _ in members]
         members = [member for view in views for member in view]
-        means = _means(rows, len(views)) @ second[members]
+        means, _ = question_means(second[members], np.repeat(np.arange(len(views)), qas), len(views))
         right = _nearest(means, centroids) == owners[[view[0] for view in views]]
         found.append(Named(qas, len(views), float(right.mean()), cluster_bootstrap(right, range(len(right)))))
     return found, 1 / len(names)
@@ -268,12 +266,6 @@ def _views(owners: npt.NDArray[np.intp], qas: int, generator: np.random.Generato
         views.extend(rows[start : start + qas] for start in range(0, len(rows) - qas + 1, qas))
     generator.shuffle(views)
     return views[:1000]
-
-
-def _means(places: Sequence[int], number: int) -> sparse.csr_array:
-    """`(number, n)`: what makes of n rows the mean of those of each place."""
-    counts = np.bincount(places, minlength=number)
-    return sparse.csr_array((1 / counts[places], (places, np.arange(len(places)))), (number, len(places)))
 
 
 def _nearest(rows: Matrix, centroids: Matrix) -> npt.NDArray[np.intp]:

@@ -1,8 +1,8 @@
-"""Trains the weights that ship and makes their files: adapter, record, model card, reference centroids, maps.
+"""Trains the weights that ship and makes their files: adapter, record, model card, reference centroids, a map.
 
     make weights DATA=folder
 
-The folder holds the corpora that `recipes.stance_corpora` names and, for references and maps, valuebench.parquet,
+The folder holds the corpora that `recipes.stance_corpora` names and, for references and the map, valuebench.parquet,
 political_compass.parquet and speechmap.parquet; only figures computed from them are written, to the package and docs/.
 """
 
@@ -14,15 +14,12 @@ from pathlib import Path
 
 import safetensors.torch
 
-from recipes.measured import whole_questions
-from recipes.stance_corpora import part_of
+from recipes.measured import value_corpora
 from recipes.stances import trained
 from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.reference import build_reference, write_reference
 from univar.analysis.stance_comparison import compare_stances
 from univar.analysis.value_map import build_map
-from univar.corpus.readers import read_corpus
-from univar.corpus.records import QARecord, split_of
 from univar.files import replacing
 from univar.model import weights
 from univar.model.encoding import as_read
@@ -30,8 +27,6 @@ from univar.model.modeling import UniVaR, load_model
 
 RANK = 256
 """Of what the adapter holds of the training."""
-
-CORPORA = ("valuebench", "political_compass", "speechmap")
 
 DOCS = Path(__file__).parents[1] / "docs"
 ATTRIBUTION = """\
@@ -70,11 +65,11 @@ def main() -> None:
     with replacing(weights.ASSETS / weights.CARD_FILE) as temporary:
         card = shipped.render_card(comparisons=tables, notes={"Data and licences": ATTRIBUTION})
         temporary.write_text(card, encoding="utf-8")
-    corpora = unseen(options.data)
+    corpora = value_corpora(options.data)
     write_reference(build_reference(corpora, shipped))
-    for name in ("valuebench", "speechmap"):
-        value_map = build_map(corpora[name], shipped.encode(as_read(shipped, [r.text for r in corpora[name]])))
-        draw_map(value_map, DOCS / f"map-{name}.png", title=f"{name}: questions that no weight was trained on")
+    answers = corpora["valuebench"]
+    value_map = build_map(answers, shipped.encode(as_read(shipped, [record.text for record in answers])))
+    draw_map(value_map, DOCS / "map-valuebench.png", title="valuebench: questions that no weight was trained on")
 
 
 def ship_adapter(trained_model: UniVaR) -> None:
@@ -89,16 +84,6 @@ def ship_adapter(trained_model: UniVaR) -> None:
     with replacing(weights.ASSETS / weights.RECORD_FILE) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (weights.ASSETS / weights.CARD_FILE).touch()
-
-
-def unseen(folder: Path) -> dict[str, list[QARecord]]:
-    """Answers to questions that no weight was trained on, by LLMs that are known by name."""
-    corpora = {name: list(read_corpus(folder / f"{name}.parquet", lang=["eng"])) for name in CORPORA}
-    return {
-        "valuebench": [r for r in corpora["valuebench"] if split_of(r.question_key) != "train"],
-        "political_compass": [r for r in corpora["political_compass"] if part_of(r.question_id, few=True) != "train"],
-        "speechmap": whole_questions(corpora["speechmap"], 1500),
-    }
 
 
 if __name__ == "__main__":

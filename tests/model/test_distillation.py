@@ -218,6 +218,6 @@ def test_the_student_that_ships_loads_offline_in_single_precision():
 
 
 def test_the_student_has_learned_from_training_questions_alone():
-    """Its teacher's: a question of the other splits would make every measurement of it worthless."""
+    """Some of its teacher's: a question of the other splits would make every measurement of it worthless."""
     student = json.loads((weights.STATIC_ASSETS / weights.RECORD_FILE).read_text(encoding="utf-8"))
     assert set(student["questions"]) <= set(weights.shipped_record()["questions"])

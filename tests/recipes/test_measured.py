@@ -1,6 +1,7 @@
 """What encoders are measured on, and how."""
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from recipes import evidence
 from recipes.measured import _nearest, identified, stance_tasks, value_precisions, views_named, whole_questions
 from recipes.stance_corpora import MEASURED_ONLY, PEOPLE, part_of
 from univar.analysis.statistics import cluster_bootstrap
-from univar.corpus.records import QARecord, split_of
+from univar.corpus.records import QARecord
 
 TOPICS = [f"Town number {number} should have a tram" for number in range(120)]
 YES = "Everybody gains by it in the end, as all who have lived beside a line will tell you gladly, and many do"
@@ -23,7 +24,7 @@ def encoder_of(*marks: str):
 
     def encode(gallery, query):
         def vector(text):
-            noise = np.random.default_rng(abs(hash(text)) % 2**32).normal(size=8) / 20
+            noise = np.random.default_rng(zlib.crc32(text.encode())).normal(size=8) / 20
             return np.concatenate([[3.0 * (mark in text) for mark in marks], [1.0], noise])
 
         sides = [np.array([vector(text) for text in side]) for side in (gallery, query)]
@@ -88,11 +89,12 @@ def rated(field: str, scale: int, *, said: bool = False) -> pd.DataFrame:
 
 
 def test_only_topics_and_questions_of_the_test_part_are_measured(folder):
-    for task in stance_tasks(folder):
-        kept = [str(r.question_key) for r in task.records if task.splits is None]
-        few = task.name not in MEASURED_ONLY
-        if few and task.name.startswith(PEOPLE):
-            assert {part_of(topic, few=True) for topic in kept} == {"test"}
+    tasks = {task.name: task for task in stance_tasks(folder)}
+    for name in (*PEOPLE, "persona_statements", "political_compass"):
+        assert {part_of(str(record.claim), few=True) for record in tasks[name].records} == {"test"}
+    for name in ("valuebench", "moral_vignettes", "poles"):
+        assert tasks[name].part == "test"
+        assert {"train", "test"} <= set(tasks[name].splits)
 
 
 def test_every_stance_is_measured_and_vectors_of_stances_have_all_of_it(folder):
@@ -109,12 +111,13 @@ def test_every_stance_is_measured_and_vectors_of_stances_have_all_of_it(folder):
 
 def test_a_table_of_stances_shows_what_is_gained(folder):
     knows = encoder_of("Everybody", "Nobody")
-    table, rows = evidence.stances(folder, {"univar": knows, "base": knows, "tfidf": knows}, [knows, knows])
-    header, _, first, *_ = table.splitlines()
+    found = evidence.stances(folder, {"univar": knows, "base": knows, "tfidf": knows}, [knows, knows])
+    header, rule, first, *_ = found.table().splitlines()
+    assert rule.startswith("| --- | --- | ---: |")
     assert "over base" in header
     assert first.startswith("| perspectrum | retrieval | ")
     assert first.endswith("| 100.0 [100.0, 100.0] | +0.0 [+0.0, +0.0] | +0.0 [+0.0, +0.0] | 100.0 ± 0.0 |")
-    assert len(table.splitlines()) == 2 + len(rows)
+    assert len(found.table().splitlines()) == 2 + len(found.rows)
 
 
 def test_values_that_words_tell_are_named(folder):
@@ -165,19 +168,18 @@ def test_whole_questions_are_drawn():
 def test_control_answers_are_identified_by_half_of_the_questions():
     knn, linear = identified(records(2, 40), encoder_of("llm0", "llm1"))
     assert knn.accuracy == linear.accuracy == 1
-    assert {split_of(record.question_key) for record in records(2, 40)} > {"train"}
 
 
 def test_cells_show_intervals_signs_and_what_is_missing():
     estimate = {"score": 0.123, "low": -0.1, "high": 0.25}
-    assert evidence._cell({"over base": estimate}, "over base") == "+12.3 [-10.0, +25.0]"
-    assert evidence._cell({"measure": "correlation", "univar": estimate}, "univar") == "0.12 [-0.10, 0.25]"
-    assert evidence._cell({"univar": {"score": None, "low": None, "high": None}}, "univar") == "-"
-    assert evidence._cell({"n": 1200}, "n") == "1,200"
-    assert evidence._cell({"simulation": 2027}, "simulation") == "2027"
+    assert evidence.cell({"over base": estimate}, "over base") == "+12.3 [-10.0, +25.0]"
+    assert evidence.cell({"measure": "correlation", "univar": estimate}, "univar") == "0.12 [-0.10, 0.25]"
+    assert evidence.cell({"univar": {"score": None, "low": None, "high": None}}, "univar") == "-"
+    assert evidence.cell({"n": 1200}, "n") == "1,200"
+    assert evidence.cell({"simulation": 2027}, "simulation") == "2027"
     # The mean of 10 and 30 is 20, their standard deviation the root of (100 + 100) / (2 - 1).
-    assert evidence._cell({"seeds": [0.1, 0.3]}, "seeds") == "20.0 ± 14.1"
-    assert evidence._cell({}, "over base") == "-"
+    assert evidence.cell({"seeds": [0.1, 0.3]}, "seeds") == "20.0 ± 14.1"
+    assert evidence.cell({}, "over base") == "-"
 
 
 def test_a_mean_has_an_interval_over_what_it_is_of():

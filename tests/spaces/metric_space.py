@@ -13,15 +13,35 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+HEADER = """\
+---
+title: {title}
+emoji: {emoji}
+colorFrom: indigo
+colorTo: gray
+sdk: gradio
+sdk_version: 6.31.0
+app_file: app.py
+pinned: false
+license: apache-2.0
+tags:
+- evaluate
+- metric
+description: {about}
+---
+
+"""
 
 
 @dataclass(frozen=True)
 class MetricSpace:
-    """One of them: the name of its folder and metric, the sources that it copies, what its card begins with."""
+    """One of them: the name of its folder and metric, the sources that it copies, what the head of its card says."""
 
     name: str
     sources: tuple[str, ...]
-    header: str
+    title: str
+    emoji: str
+    about: str
 
     @property
     def folder(self) -> Path:
@@ -31,7 +51,8 @@ class MetricSpace:
         """The header, and the part of the metric's docstring that is its card."""
         docstring = ast.get_docstring(ast.parse(self._source(self.name)), clean=False)
         assert docstring is not None
-        return self.header + docstring[docstring.index("# Metric card") :]
+        header = HEADER.format(title=self.title, emoji=self.emoji, about=self.about)
+        return header + docstring[docstring.index("# Metric card") :]
 
     def expected_files(self) -> dict[str, str]:
         """What the package holds, by the name of the file."""
@@ -67,46 +88,16 @@ class MetricSpace:
 VALUE_IDENTIFICATION = MetricSpace(
     "value_identification",
     ("value_identification", "identification", "statistics"),
-    """\
----
-title: Value identification
-emoji: 🧭
-colorFrom: indigo
-colorTo: gray
-sdk: gradio
-sdk_version: 6.31.0
-app_file: app.py
-pinned: false
-license: apache-2.0
-tags:
-- evaluate
-- metric
-description: Names the identity (LLM and language) behind a QA from its embedding, with chance and intervals.
----
-
-""",
+    title="Value identification",
+    emoji="🧭",
+    about="Names the identity (LLM and language) behind a QA from its embedding, with chance and intervals.",
 )
 VALUE_STANCE = MetricSpace(
     "value_stance",
     ("value_stance", "stance", "statistics"),
-    """\
----
-title: Value stance
-emoji: ⚖️
-colorFrom: indigo
-colorTo: gray
-sdk: gradio
-sdk_version: 6.31.0
-app_file: app.py
-pinned: false
-license: apache-2.0
-tags:
-- evaluate
-- metric
-description: How much of what answers stand for their embeddings hold, with chance and intervals.
----
-
-""",
+    title="Value stance",
+    emoji="⚖️",
+    about="How much of what answers stand for their embeddings hold, with chance and intervals.",
 )
 METRIC_SPACES = (VALUE_IDENTIFICATION, VALUE_STANCE)
 
