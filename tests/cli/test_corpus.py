@@ -10,6 +10,7 @@ import pytest
 
 from tests.chat_server import Answer, serving
 from univar.cli.corpus import ReasonName
+from univar.cli.terminal import tell_of_cut_off
 from univar.corpus.asking import endpoints
 from univar.corpus.asking.models import LLM
 from univar.corpus.filters import REASONS
@@ -118,7 +119,7 @@ def test_a_key_that_is_not_there_is_told_before_anything_is_asked(univar, tmp_pa
 def test_a_price_that_nobody_gave_is_unknown(univar, tmp_path):
     arguments = [*models(tmp_path, "provider:together"), "--questions", "q.jsonl"]
     run = univar(*arguments, "--dry-run", "--json")
-    assert "at most 1,024 answer tokens, price unknown" in run.err
+    assert "at most 4,096 answer tokens, price unknown" in run.err
     assert "dollars_per_million_answer_tokens in the models file" in run.err
     assert json.loads(run.out)["aya"]["dollars"] is None
     with serving(lambda _prompt, _number: "No.") as server:
@@ -168,17 +169,17 @@ def test_what_all_llms_take_together_is_told(univar, tmp_path):
         return " ".join(univar(*arguments).err.split())
 
     priced = {"name": "a", "dollars_per_million_answer_tokens": 1e4}
-    # 4 requests each of 5 tokens (19 characters); 4 x 128 answer tokens at a cent are 5.12 dollars, 4 x 1,000 are 40.
+    # 4 requests each of 5 tokens (19 characters); 4 x 512 answer tokens at a cent are 20.48 dollars, 4 x 1,000 are 40.
     longer = {**priced, "name": "b", "request": {"max_completion_tokens": 1000}}
-    assert "In total: 8 requests, about 40 prompt tokens, at most 4,512 answer tokens, at most $45.12" in told(
+    assert "In total: 8 requests, about 40 prompt tokens, at most 6,048 answer tokens, at most $60.48" in told(
         priced, longer
     )
-    assert "1,024 answer tokens, at most $5.12 and what c cost, whose price is unknown" in told(priced, {"name": "c"})
-    assert "1,024 answer tokens, price unknown" in told({"name": "c"}, {"name": "d"})
+    assert "4,096 answer tokens, at most $20.48 and what c cost, whose price is unknown" in told(priced, {"name": "c"})
+    assert "4,096 answer tokens, price unknown" in told({"name": "c"}, {"name": "d"})
     unlimited = {**priced, "name": "e", "request": {"max_tokens": None}}
     text = told(priced, unlimited)
     assert "e: 4 requests, about 20 prompt tokens, no limit to answer tokens, price unknown" in text
-    assert "no limit to answer tokens, at most $5.12 and what e cost, whose price is unknown" in text
+    assert "no limit to answer tokens, at most $20.48 and what e cost, whose price is unknown" in text
 
 
 @pytest.mark.usefixtures("asked")
@@ -193,7 +194,7 @@ def test_what_speaks_against_answers_is_told_in_the_end(univar, tmp_path):
         run = univar(*arguments)
         assert "aya: 8 of 8 answered, 2 only reasoning, 1 filtered; 8 requests sent" in " ".join(run.out.split())
         told = " ".join(run.err.split())
-        assert "aya: 2 answers are only reasoning: --max-tokens (128) is too small for what it thinks" in told
+        assert "aya: 2 answers are only reasoning: --max-tokens (512) is too small for what it thinks" in told
         request = {"max_tokens": None, "max_completion_tokens": 9}
         limited = [*models(tmp_path, server.url, request=request), "--questions", "q.jsonl", "--json"]
         run = univar(*limited)
@@ -202,6 +203,35 @@ def test_what_speaks_against_answers_is_told_in_the_end(univar, tmp_path):
     counted = json.loads(univar("corpus", "stats", "answers", "--json").out)["identities"]
     assert counted[0]["reasons"] == {"only reasoning": 4, "filtered": 2}
     assert {record.answer for record in read_corpus(tmp_path / "answers")} == {"No.", "So"}
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(("cut", "told"), [(2, True), (1, True), (0, False)])
+def test_a_share_of_answers_that_are_cut_off_is_told_wherever_they_are_counted(univar, tmp_path, cut, told):
+    ends = {f"eng {number}": "length" for number in range(cut)}
+    with serving(lambda prompt, _: Answer("So it", finish_reason=ends.get(prompt.split(":")[0], "stop"))) as server:
+        arguments = [*models(tmp_path, server.url), "--questions", "q.jsonl", "--max-tokens", "9"]
+        asked = univar(*arguments)
+        again = univar(*arguments, "--json")
+    sentence = f"aya: {cut} of 8 answers ({cut / 8:.0%}) are cut off: "
+    described = univar("info", "answers")
+    built = univar("corpus", "build", "answers", "--out", "corpus")
+    of_corpus = univar("info", "corpus")
+    for run in (asked, again, described, of_corpus):
+        assert (sentence in " ".join(run.err.split())) == told
+    assert ("--max-tokens is 9; ask again with more and another --out" in " ".join(asked.err.split())) == told
+    of_language = f"aya (eng): {cut} of 4 answers ({cut / 4:.0%}) are cut off: `univar elicit --max-tokens`"
+    assert (of_language in " ".join(built.err.split())) == told
+    assert "aya (fra)" not in built.err
+    assert (f"cut off  aya {cut}" in described.out) == told
+    assert json.loads(univar("info", "answers", "--json").out)["cut off"] == ({"aya": cut} if told else {})
+
+
+def test_one_answer_in_ten_that_is_cut_off_is_not_told(capsys):
+    tell_of_cut_off("aya", 10, 100)
+    assert capsys.readouterr().err == ""
+    tell_of_cut_off("aya", 11, 100)
+    assert "aya: 11 of 100 answers (11%) are cut off" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("asked")

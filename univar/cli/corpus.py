@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from univar.cli.options import Json, output_file, output_folder
-from univar.cli.terminal import bar, out, printable, result, say, working
+from univar.cli.terminal import bar, out, printable, result, say, tell_of_cut_off, working
 from univar.cli.translate import answer_commands
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -
         )
         name = Text(printable(identity.model))
         table.add_row(name, identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, against)
+        tell_of_cut_off(str(identity), found.reasons["cut off"], found.answers)
     if not as_json:
         out.print(table)
     rows = [

@@ -305,6 +305,15 @@ def write_result(found: "Result", file: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def tell_of_cut_off(llm: str, cut_off: int, answers: int, next_step: str = "") -> None:
+    """Says of an LLM that more than a tenth of its answers are cut off, if that is so, and what to do about it."""
+    from univar.corpus.filters import MOST_CUT_OFF
+
+    if cut_off > MOST_CUT_OFF * answers:
+        advice = next_step or "`univar elicit --max-tokens` with a larger number gives whole ones"
+        say(f"{llm}: {cut_off:,} of {answers:,} answers ({cut_off / answers:.0%}) are cut off: {advice}", "yellow")
+
+
 def described_lines(described: Mapping[str, Any]) -> Iterator[str]:
     """A description, a line each; of many things the largest are named."""
     for name, content in described.items():
