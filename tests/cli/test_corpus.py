@@ -3,8 +3,10 @@
 import json
 import re
 import signal
-from contextlib import nullcontext
+import sys
+from contextlib import ExitStack, nullcontext
 from dataclasses import fields
+from types import SimpleNamespace
 
 import pytest
 
@@ -244,6 +246,110 @@ def test_one_model_under_two_names_is_told(univar, tmp_path):
         run = univar(*arguments)
     assert run.code == 0
     assert "large and small were answered by one model, which the server calls small" in " ".join(run.err.split())
+
+
+# A system prompt, and an LLM that is served here
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_system_prompt_is_given_to_every_llm(univar, tmp_path):
+    with serving(lambda _prompt, _number: "No.") as server:
+        arguments = [*models(tmp_path, server.url), "--questions", "q.jsonl"]
+        assert univar(*arguments, "--system", "Be brief.").code == 0
+        run = univar(
+            *models(tmp_path, server.url, system="Be kind."), "--questions", "q.jsonl", "--system", "Be brief."
+        )
+    assert {request["messages"][0]["content"] for request in server.asked} == {"Be brief."}
+    assert run.code == 2
+    assert "aya: the models file has a system prompt already; leave one of the two out" in " ".join(run.err.split())
+
+
+@pytest.fixture
+def llama_cpp(monkeypatch):
+    """In place of xllamacpp: it serves what tests serve, and keeps what it was asked for and which servers ended."""
+    found = SimpleNamespace(begun=[], ended=[])
+
+    class Server:
+        def __init__(self, parameters):
+            self.context = ExitStack()
+            found.begun.append(parameters)
+            if "broken" in parameters.model.path:
+                raise RuntimeError("Failed to init server, please check the input params.")
+            self.listening_address = self.context.enter_context(serving(lambda prompt, _: f"To {prompt}: no.")).url
+
+        def __del__(self):
+            self.context.close()
+            found.ended.append(self)
+
+    def parameters():
+        return SimpleNamespace(model=SimpleNamespace(), cpuparams=SimpleNamespace(), cpuparams_batch=SimpleNamespace())
+
+    monkeypatch.setitem(sys.modules, "xllamacpp", SimpleNamespace(CommonParams=parameters, Server=Server))
+    return found
+
+
+@pytest.mark.usefixtures("asked")
+def test_an_llm_in_a_file_is_served_while_it_is_asked(univar, tmp_path, llama_cpp):
+    (tmp_path / "smol.gguf").write_bytes(b"GGUF and the weights")
+    asked = ["elicit", "--gguf", "smol.gguf", "--questions", "q.jsonl", "--out", "answers"]
+    run = univar(*asked, "--dry-run")
+    assert (run.code, llama_cpp.begun) == (0, [])
+    assert "smol: 4 requests, about 20 prompt tokens, at most 2,048 answer tokens, at most $0.00" in run.err
+    run = univar(*asked, "--system", "Be brief.", "--max-tokens", "100")
+    assert run.code == 0
+    assert "4 of 4 answers" in run.out
+    (parameters,) = llama_cpp.begun
+    assert (parameters.model.path, parameters.hostnames) == ("smol.gguf", ["127.0.0.1"])
+    # Each of 8 slots holds an answer of 100 tokens, and 1,024 of a question and a system prompt.
+    assert (parameters.n_parallel, parameters.n_ctx) == (8, 8 * 1124)
+    assert len(llama_cpp.ended) == 1
+    assert {(record.model, record.lang) for record in read_corpus(tmp_path / "answers")} == {("smol", "eng")}
+    assert univar(*asked, "--lang", "fra", "--lang", "eng", "--json").code == 0
+    assert {record.lang for record in read_corpus(tmp_path / "answers")} == {"eng", "fra"}
+
+
+@pytest.mark.usefixtures("asked", "llama_cpp")
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--gguf", "q.jsonl"], 1, "q.jsonl is no GGUF file: it begins with b'{\"qu' and not with b'GGUF'"),
+        (["--gguf", "broken.gguf"], 1, "llama.cpp cannot run broken.gguf (Failed to init server"),
+        (["--gguf", "smol.gguf", "--models", "q.jsonl"], 2, "give one of the two: --models, a file of LLMs and where"),
+        ([], 2, "give one of the two: --models, a file of LLMs and where they are, or --gguf, an LLM to serve here"),
+    ],
+)
+def test_a_file_that_cannot_be_served_is_refused_in_one_line(univar, tmp_path, more, code, message):
+    for name in ("broken.gguf", "smol.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    run = univar("elicit", "--questions", "q.jsonl", "--out", "answers", *more)
+    assert run.code == code
+    assert message in " ".join(run.err.split())
+
+
+@pytest.mark.usefixtures("asked")
+def test_where_nothing_can_serve_it_is_said_how_to_get_it(univar, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)  # as if it were not installed
+    (tmp_path / "smol.gguf").write_bytes(b"GGUF")
+    run = univar("elicit", "--gguf", "smol.gguf", "--questions", "q.jsonl", "--out", "answers")
+    assert run.code == 1
+    assert "serving a GGUF file needs xllamacpp, of the extra `local`: pip install xllamacpp" in run.err
+    assert not (tmp_path / "answers").exists()
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_server_that_dies_halfway_is_told_what_was_answered_is_kept_and_the_next_run_goes_on(univar, tmp_path):
+    with serving(lambda _prompt, number: f"Answer {number}" if number < 3 else None) as server:
+        arguments = [*models(tmp_path, server.url, concurrency=1), "--questions", "q.jsonl"]
+        run = univar(*arguments)
+    assert run.code == 1
+    assert f"aya: {server.url} gave no usable answer in 6 attempts" in " ".join(run.err.split())
+    assert "Run the same command again to go on with what is missing." in run.err
+    assert "3 of 8 answered" in run.out
+    assert [record.answer for record in read_corpus(tmp_path / "answers")] == ["Answer 0", "Answer 1", "Answer 2"]
+    with serving(lambda _prompt, _number: "Later.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl")  # it may have moved
+        assert (run.code, len(server.asked)) == (0, 5)
+    assert len(list(read_corpus(tmp_path / "answers"))) == 8
 
 
 def test_every_field_of_a_models_file_is_in_the_help(univar):

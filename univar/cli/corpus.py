@@ -109,8 +109,8 @@ def build(
     untranslated = sum(found.untranslated for found in counts.values())
     if translation and untranslated:
         say(
-            f"{untranslated:,} answers in other languages have no English version and are encoded as they were "
-            "written; translate them with `univar corpus translate`, or say --no-translation",
+            f"{untranslated:,} answers in other languages have no English version, and encoders of English stop at "
+            "them; translate them with `univar corpus translate`, or say --no-translation for a multilingual encoder",
             "yellow",
         )
     _show_counts(counts, as_json=as_json, path=out_folder)

@@ -63,7 +63,8 @@ def elicit(
         ),
     ] = None,
     system: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="A system prompt for every LLM that is asked.", show_default=False)
+        str | None,
+        typer.Option(metavar="TEXT", help="A system prompt for every LLM that is asked.", show_default=False),
     ] = None,
     questions: Annotated[
         Path,
@@ -158,7 +159,7 @@ def _llms(models: Path | None, gguf: Path | None, lang: Sequence[str] | None, sy
     from univar.corpus.asking.models import LLM, read_models
 
     if (models is None) == (gguf is None):
-        message = "give one of the two: --models, a file of LLMs and where they are, or --gguf, an LLM to be served here"
+        message = "give one of the two: --models, a file of LLMs and where they are, or --gguf, an LLM to serve here"
         raise typer.BadParameter(message, param_hint="--models")
     if models is not None:
         llms = read_models(models)

@@ -170,12 +170,8 @@ class CorpusReader:
         """The QAs of a corpus."""
         return list(self.stream(path))
 
-    def count(self, path: Path) -> int:
-        """How many QAs a corpus holds, after a whole reading of it: what is wrong shows before the long work."""
-        return sum(1 for _ in self.stream(path))
-
     def again(self, path: Path) -> "Iterator[QARecord]":
-        """The QAs of a corpus that was counted, as a stream; what was told of it then is not told again."""
+        """The QAs of a corpus that was read before, as a stream; what was told of it then is not told again."""
         from univar.corpus.readers import Rejects, read_corpus
 
         return read_corpus(path, rejects=Rejects(), **self.options)

@@ -90,7 +90,9 @@ def test_ids_depend_on_what_is_asked_and_how_and_on_nothing_else():
 
 def test_changed_fields_are_part_of_an_id_only_where_there_are_any():
     def name(**options):
-        plan = Plan(questions(1, ("eng",)), [llm("a", "http://a", languages=("eng",), **options)], Sampling(max_tokens=128))
+        plan = Plan(
+            questions(1, ("eng",)), [llm("a", "http://a", languages=("eng",), **options)], Sampling(max_tokens=128)
+        )
         (planned,) = plan.of(plan.llms[0])
         return planned.request.request_id
 
@@ -497,7 +499,7 @@ def test_a_small_server_is_asked_gently_and_no_request_times_out(tmp_path):
     """It answers one request each 20 ms, so that 64 at once, as many as the models file allows, would take 1.28 s."""
     one_by_one, under_way, at_answers = threading.Lock(), Counter(), []
 
-    def answer(_prompt, number):
+    def answer(_prompt, _number):
         under_way["now"] += 1
         with one_by_one:
             time.sleep(0.02)

@@ -34,7 +34,7 @@ _MOST_REFUSED = 20
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Sampling:
-    """How answers are drawn; by default as in the paper (section 4.2), but for its 128 tokens, which cut most answers off.
+    """How answers are drawn: by default as in the paper (section 4.2), but for its 128 tokens, which cut most off.
 
     Attributes:
         samples: Answers to each question.

@@ -36,8 +36,8 @@ def check_gguf(weights: Path) -> None:
         raise ElicitationError(f"{weights} cannot be read: {error.strerror}; give the GGUF file of an LLM") from error
     if magic != _MAGIC:
         raise ElicitationError(
-            f"{weights} is no GGUF file: it begins with {magic!r} and not with {_MAGIC!r}; give an LLM in the format of "
-            "llama.cpp, as many are published on the Hub"
+            f"{weights} is no GGUF file: it begins with {magic!r} and not with {_MAGIC!r}; give an LLM in the format "
+            "of llama.cpp, as many are published on the Hub"
         )
 
 

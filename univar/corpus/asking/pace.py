@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 
-
 _FIRST = 2
 """Requests under way at first: what any server bears."""
 
@@ -18,9 +17,9 @@ class Slots:
     """How many requests may be under way at once, learnt from how the server bears them.
 
     Additive increase, multiplicative decrease: from two on, the limit doubles in the time of a reply until the server
-    is first overloaded, then grows by one in that time, and is halved when it is overloaded again. A small server says
-    so by its answers before it is overloaded: where they take a tenth of the timeout and twice as long as the first ones
-    did, the limit grows by one in the time of a reply, and beyond half of the timeout not at all.
+    is first overloaded, then grows by one in that time, and is halved when it is overloaded again. The answers of a
+    small server say so before: where they take a tenth of the timeout and twice as long as the first ones did, the
+    limit grows by one in the time of a reply, and beyond half of the timeout not at all.
     """
 
     def __init__(self, most: int, timeout: float) -> None:
