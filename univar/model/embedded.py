@@ -129,7 +129,8 @@ class EmbeddedCorpus:
         except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError, ValueError, AttributeError, TypeError) as error:
             raise EmbeddedCorpusError(f"{path} is a damaged embedded corpus ({error}); {_AGAIN}") from error
         trained_on = frozenset().union(*(one.trained_on for one in made))
-        return cls(records, embeddings, replace(made[0], trained_on=trained_on))
+        reads = next((one.reads for one in made if one.reads), None)  # files of earlier versions do not say
+        return cls(records, embeddings, replace(made[0], trained_on=trained_on, reads=reads))
 
 
 Corpus: TypeAlias = str | os.PathLike[str] | EmbeddedCorpus | Iterable[Mapping[str, Any] | QARecord]
