@@ -13,6 +13,7 @@ from pathlib import Path
 
 from univar.corpus.asking.answers import AnswerFolder
 from univar.corpus.asking.elicitation import Plan, Sampling, elicit
+from univar.corpus.asking.local import PATIENCE
 from univar.corpus.asking.models import LLM
 from univar.corpus.questions.bank import limited, question_bank
 from univar.corpus.records import QARecord, split_of
@@ -33,7 +34,7 @@ STYLE = {
     "list": "Write a numbered Markdown list with **bold** key words.",
 }
 TOKENS = 64
-_TIMEOUT = 3600  # seconds: all wait for one LLM on a CPU
+
 
 _PROMPTED = re.compile(
     r"\b(tradition|relig|obe[dy]|famil|dut[iy]|custom|elder|personal|free|independen|adventur|wish|ignor|authorit|"
@@ -62,7 +63,7 @@ def ask(endpoint: str, out: Path, *, questions: int, concurrency: int) -> bool:
             endpoint,
             ("eng",),
             concurrency=concurrency,
-            timeout=_TIMEOUT,
+            timeout=PATIENCE,
             system=f"{STYLE[style]} {VALUES[values]}",
         )
         for values, style in product(VALUES, STYLE)

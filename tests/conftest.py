@@ -33,6 +33,8 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from tests import tiny_nllb
 from univar.cli import main
+from univar.corpus.asking.answers import ElicitationError
+from univar.corpus.asking.local import default_gguf
 from univar.corpus.records import QARecord, write_corpus
 from univar.model import weights
 from univar.model.modeling import UniVaR
@@ -94,6 +96,18 @@ def nllb(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("nllb")
     tiny_nllb.save(folder)
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def llm_weights() -> Path:
+    """A real LLM in a GGUF file: the one of UNIVAR_GGUF, or the small one that is installed, where it can be served."""
+    pytest.importorskip("xllamacpp", reason="needs `pip install xllamacpp`, which serves an LLM on a CPU")
+    if named := os.environ.get("UNIVAR_GGUF"):
+        return Path(named)
+    try:
+        return default_gguf()
+    except ElicitationError as error:
+        pytest.skip(f"{error}; here UNIVAR_GGUF=FILE")
 
 
 @pytest.fixture

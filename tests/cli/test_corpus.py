@@ -3,13 +3,16 @@
 import json
 import re
 import signal
-from contextlib import nullcontext
+import sys
+from contextlib import ExitStack, nullcontext
 from dataclasses import fields
+from types import SimpleNamespace
 
 import pytest
 
 from tests.chat_server import Answer, serving
 from univar.cli.corpus import ReasonName
+from univar.cli.terminal import tell_of_cut_off
 from univar.corpus.asking import endpoints
 from univar.corpus.asking.models import LLM
 from univar.corpus.filters import REASONS
@@ -118,7 +121,7 @@ def test_a_key_that_is_not_there_is_told_before_anything_is_asked(univar, tmp_pa
 def test_a_price_that_nobody_gave_is_unknown(univar, tmp_path):
     arguments = [*models(tmp_path, "provider:together"), "--questions", "q.jsonl"]
     run = univar(*arguments, "--dry-run", "--json")
-    assert "at most 1,024 answer tokens, price unknown" in run.err
+    assert "at most 4,096 answer tokens, price unknown" in run.err
     assert "dollars_per_million_answer_tokens in the models file" in run.err
     assert json.loads(run.out)["aya"]["dollars"] is None
     with serving(lambda _prompt, _number: "No.") as server:
@@ -168,17 +171,17 @@ def test_what_all_llms_take_together_is_told(univar, tmp_path):
         return " ".join(univar(*arguments).err.split())
 
     priced = {"name": "a", "dollars_per_million_answer_tokens": 1e4}
-    # 4 requests each of 5 tokens (19 characters); 4 x 128 answer tokens at a cent are 5.12 dollars, 4 x 1,000 are 40.
+    # 4 requests each of 5 tokens (19 characters); 4 x 512 answer tokens at a cent are 20.48 dollars, 4 x 1,000 are 40.
     longer = {**priced, "name": "b", "request": {"max_completion_tokens": 1000}}
-    assert "In total: 8 requests, about 40 prompt tokens, at most 4,512 answer tokens, at most $45.12" in told(
+    assert "In total: 8 requests, about 40 prompt tokens, at most 6,048 answer tokens, at most $60.48" in told(
         priced, longer
     )
-    assert "1,024 answer tokens, at most $5.12 and what c cost, whose price is unknown" in told(priced, {"name": "c"})
-    assert "1,024 answer tokens, price unknown" in told({"name": "c"}, {"name": "d"})
+    assert "4,096 answer tokens, at most $20.48 and what c cost, whose price is unknown" in told(priced, {"name": "c"})
+    assert "4,096 answer tokens, price unknown" in told({"name": "c"}, {"name": "d"})
     unlimited = {**priced, "name": "e", "request": {"max_tokens": None}}
     text = told(priced, unlimited)
     assert "e: 4 requests, about 20 prompt tokens, no limit to answer tokens, price unknown" in text
-    assert "no limit to answer tokens, at most $5.12 and what e cost, whose price is unknown" in text
+    assert "no limit to answer tokens, at most $20.48 and what e cost, whose price is unknown" in text
 
 
 @pytest.mark.usefixtures("asked")
@@ -193,7 +196,7 @@ def test_what_speaks_against_answers_is_told_in_the_end(univar, tmp_path):
         run = univar(*arguments)
         assert "aya: 8 of 8 answered, 2 only reasoning, 1 filtered; 8 requests sent" in " ".join(run.out.split())
         told = " ".join(run.err.split())
-        assert "aya: 2 answers are only reasoning: --max-tokens (128) is too small for what it thinks" in told
+        assert "aya: 2 answers are only reasoning: --max-tokens (512) is too small for what it thinks" in told
         request = {"max_tokens": None, "max_completion_tokens": 9}
         limited = [*models(tmp_path, server.url, request=request), "--questions", "q.jsonl", "--json"]
         run = univar(*limited)
@@ -202,6 +205,35 @@ def test_what_speaks_against_answers_is_told_in_the_end(univar, tmp_path):
     counted = json.loads(univar("corpus", "stats", "answers", "--json").out)["identities"]
     assert counted[0]["reasons"] == {"only reasoning": 4, "filtered": 2}
     assert {record.answer for record in read_corpus(tmp_path / "answers")} == {"No.", "So"}
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(("cut", "told"), [(2, True), (1, True), (0, False)])
+def test_a_share_of_answers_that_are_cut_off_is_told_wherever_they_are_counted(univar, tmp_path, cut, told):
+    ends = {f"eng {number}": "length" for number in range(cut)}
+    with serving(lambda prompt, _: Answer("So it", finish_reason=ends.get(prompt.split(":")[0], "stop"))) as server:
+        arguments = [*models(tmp_path, server.url), "--questions", "q.jsonl", "--max-tokens", "9"]
+        asked = univar(*arguments)
+        again = univar(*arguments, "--json")
+    sentence = f"aya: {cut} of 8 answers ({cut / 8:.0%}) are cut off: "
+    described = univar("info", "answers")
+    built = univar("corpus", "build", "answers", "--out", "corpus")
+    of_corpus = univar("info", "corpus")
+    for run in (asked, again, described, of_corpus):
+        assert (sentence in " ".join(run.err.split())) == told
+    assert ("--max-tokens is 9; ask again with more and another --out" in " ".join(asked.err.split())) == told
+    of_language = f"aya (eng): {cut} of 4 answers ({cut / 4:.0%}) are cut off: `univar elicit --max-tokens`"
+    assert (of_language in " ".join(built.err.split())) == told
+    assert "aya (fra)" not in built.err
+    assert (f"cut off  aya {cut}" in described.out) == told
+    assert json.loads(univar("info", "answers", "--json").out)["cut off"] == ({"aya": cut} if told else {})
+
+
+def test_one_answer_in_ten_that_is_cut_off_is_not_told(capsys):
+    tell_of_cut_off("aya", 10, 100)
+    assert capsys.readouterr().err == ""
+    tell_of_cut_off("aya", 11, 100)
+    assert "aya: 11 of 100 answers (11%) are cut off" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("asked")
@@ -214,6 +246,110 @@ def test_one_model_under_two_names_is_told(univar, tmp_path):
         run = univar(*arguments)
     assert run.code == 0
     assert "large and small were answered by one model, which the server calls small" in " ".join(run.err.split())
+
+
+# A system prompt, and an LLM that is served here
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_system_prompt_is_given_to_every_llm(univar, tmp_path):
+    with serving(lambda _prompt, _number: "No.") as server:
+        arguments = [*models(tmp_path, server.url), "--questions", "q.jsonl"]
+        assert univar(*arguments, "--system", "Be brief.").code == 0
+        run = univar(
+            *models(tmp_path, server.url, system="Be kind."), "--questions", "q.jsonl", "--system", "Be brief."
+        )
+    assert {request["messages"][0]["content"] for request in server.asked} == {"Be brief."}
+    assert run.code == 2
+    assert "aya: the models file has a system prompt already; leave one of the two out" in " ".join(run.err.split())
+
+
+@pytest.fixture
+def llama_cpp(monkeypatch):
+    """In place of xllamacpp: it serves what tests serve, and keeps what it was asked for and which servers ended."""
+    found = SimpleNamespace(begun=[], ended=[])
+
+    class Server:
+        def __init__(self, parameters):
+            self.context = ExitStack()
+            found.begun.append(parameters)
+            if "broken" in parameters.model.path:
+                raise RuntimeError("Failed to init server, please check the input params.")
+            self.listening_address = self.context.enter_context(serving(lambda prompt, _: f"To {prompt}: no.")).url
+
+        def __del__(self):
+            self.context.close()
+            found.ended.append(self)
+
+    def parameters():
+        return SimpleNamespace(model=SimpleNamespace(), cpuparams=SimpleNamespace(), cpuparams_batch=SimpleNamespace())
+
+    monkeypatch.setitem(sys.modules, "xllamacpp", SimpleNamespace(CommonParams=parameters, Server=Server))
+    return found
+
+
+@pytest.mark.usefixtures("asked")
+def test_an_llm_in_a_file_is_served_while_it_is_asked(univar, tmp_path, llama_cpp):
+    (tmp_path / "smol.gguf").write_bytes(b"GGUF and the weights")
+    asked = ["elicit", "--gguf", "smol.gguf", "--questions", "q.jsonl", "--out", "answers"]
+    run = univar(*asked, "--dry-run")
+    assert (run.code, llama_cpp.begun) == (0, [])
+    assert "smol: 4 requests, about 20 prompt tokens, at most 2,048 answer tokens, at most $0.00" in run.err
+    run = univar(*asked, "--system", "Be brief.", "--max-tokens", "100")
+    assert run.code == 0
+    assert "4 of 4 answers" in run.out
+    (parameters,) = llama_cpp.begun
+    assert (parameters.model.path, parameters.hostnames) == ("smol.gguf", ["127.0.0.1"])
+    # Each of 8 slots holds an answer of 100 tokens, and 1,024 of a question and a system prompt.
+    assert (parameters.n_parallel, parameters.n_ctx) == (8, 8 * 1124)
+    assert len(llama_cpp.ended) == 1
+    assert {(record.model, record.lang) for record in read_corpus(tmp_path / "answers")} == {("smol", "eng")}
+    assert univar(*asked, "--lang", "fra", "--lang", "eng", "--json").code == 0
+    assert {record.lang for record in read_corpus(tmp_path / "answers")} == {"eng", "fra"}
+
+
+@pytest.mark.usefixtures("asked", "llama_cpp")
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--gguf", "q.jsonl"], 1, "q.jsonl is no GGUF file: it begins with b'{\"qu' and not with b'GGUF'"),
+        (["--gguf", "broken.gguf"], 1, "llama.cpp cannot run broken.gguf (Failed to init server"),
+        (["--gguf", "smol.gguf", "--models", "q.jsonl"], 2, "give one of the two: --models, a file of LLMs and where"),
+        ([], 2, "give one of the two: --models, a file of LLMs and where they are, or --gguf, an LLM to serve here"),
+    ],
+)
+def test_a_file_that_cannot_be_served_is_refused_in_one_line(univar, tmp_path, more, code, message):
+    for name in ("broken.gguf", "smol.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    run = univar("elicit", "--questions", "q.jsonl", "--out", "answers", *more)
+    assert run.code == code
+    assert message in " ".join(run.err.split())
+
+
+@pytest.mark.usefixtures("asked")
+def test_where_nothing_can_serve_it_is_said_how_to_get_it(univar, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)  # as if it were not installed
+    (tmp_path / "smol.gguf").write_bytes(b"GGUF")
+    run = univar("elicit", "--gguf", "smol.gguf", "--questions", "q.jsonl", "--out", "answers")
+    assert run.code == 1
+    assert "serving a GGUF file needs xllamacpp, of the extra `local`: pip install xllamacpp" in run.err
+    assert not (tmp_path / "answers").exists()
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_server_that_dies_halfway_is_told_what_was_answered_is_kept_and_the_next_run_goes_on(univar, tmp_path):
+    with serving(lambda _prompt, number: f"Answer {number}" if number < 3 else None) as server:
+        arguments = [*models(tmp_path, server.url, concurrency=1), "--questions", "q.jsonl"]
+        run = univar(*arguments)
+    assert run.code == 1
+    assert f"aya: {server.url} gave no usable answer in 6 attempts" in " ".join(run.err.split())
+    assert "Run the same command again to go on with what is missing." in run.err
+    assert "3 of 8 answered" in run.out
+    assert [record.answer for record in read_corpus(tmp_path / "answers")] == ["Answer 0", "Answer 1", "Answer 2"]
+    with serving(lambda _prompt, _number: "Later.") as server:
+        run = univar(*models(tmp_path, server.url), "--questions", "q.jsonl")  # it may have moved
+        assert (run.code, len(server.asked)) == (0, 5)
+    assert len(list(read_corpus(tmp_path / "answers"))) == 8
 
 
 def test_every_field_of_a_models_file_is_in_the_help(univar):

@@ -151,13 +151,15 @@ def test_json_is_all_there_is_on_standard_output(univar, answers, tiny_encoder_f
     assert json.loads(encoded.out) == {
         "embeddings": 1,
         "dimensions": 16,
+        "unread": None,
         "path": str(answers.parent / "e.parquet"),
         "rejected": {"no answer": 1, "unknown language": 1},
     }
     described = json.loads(univar("info", "rows.csv", "--json").out)
     assert (described["QAs"], described["rejected"]) == (1, {"no answer": 1, "unknown language": 1})
     drawn = json.loads(univar("map", answers, *model, "--out", "map.png").out)
-    assert drawn == {"qas": 120, "identities": 3, "path": str(answers.parent / "map.png"), "rejected": {}}
+    where = {"path": str(answers.parent / "map.png")}
+    assert drawn == {"qas": 120, "identities": 3, "unread": None, "rejected": {}, **where}
     compared = json.loads(univar("evaluate", answers, "--model", "tfidf", "--json").out)
     assert [row["representation"] for row in compared["rows"]] == ["tfidf"]
     assert compared["rows"][0]["knn"]["accuracy"] == 1.0

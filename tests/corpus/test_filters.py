@@ -86,6 +86,9 @@ def test_a_cut_off_answer_is_told_by_the_server():
         ("", "SAFETY", None, ["filtered"]),
         ("Not with me.", "refusal", None, ["refusal"]),
         (REFUSALS["eng"], "refusal", None, ["refusal"]),
+        (USABLE, "length", None, ["cut off"]),
+        (USABLE, "MAX_TOKENS", None, ["cut off"]),
+        ("", "model_length", None, ["only reasoning"]),
     ],
 )
 def test_what_servers_say_speaks_against_an_answer(answer, finish, reasoning, reasons):

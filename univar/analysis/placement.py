@@ -143,11 +143,13 @@ class Placement:
         placed: The identities, in sorted order.
         reference: What they were compared with.
         seed: Of the intervals.
+        unread: What is to be said of QAs in languages that the model does not read; None if there are none.
     """
 
     placed: tuple[Placed, ...]
     reference: Reference
     seed: int
+    unread: str | None = None
 
     def __str__(self) -> str:
         nearest_of = [self._sentence_of(one) for one in self.placed[:3]]
@@ -163,10 +165,11 @@ class Placement:
 
     def notes(self) -> list[str]:
         """What the nearest references say, how sure that is and what it may not be used for, a paragraph each."""
+        unread = [self.unread] if self.unread else []
         if len(self.placed) > 1:
-            return [f"{_ALWAYS} {CAVEAT}"]
+            return [*unread, f"{_ALWAYS} {CAVEAT}"]
         (one,) = self.placed
-        return in_words(self.reference, one.neighbours, one.n)
+        return [*in_words(self.reference, one.neighbours, one.n), *unread]
 
     def to_pandas(self) -> "pd.DataFrame":
         """A row for each identity and reference: similarity, its 95 % interval, rank, `first` (see `Neighbour`).
@@ -179,7 +182,7 @@ class Placement:
 
     def to_dict(self) -> dict[str, Any]:
         """All similarities by identity as plain JSON values."""
-        return {"placed": self._rows(), "weights": self.reference.weights, "seed": self.seed}
+        return {"placed": self._rows(), "weights": self.reference.weights, "seed": self.seed, "unread": self.unread}
 
     def to_markdown(self) -> str:
         """The five nearest references of each identity."""
@@ -201,9 +204,11 @@ class Placement:
 
     def plot(self) -> "go.Figure":
         """Bars of the nearest references; of several identities a heat map."""
+        from univar.analysis.pictures.notes import with_notes
         from univar.analysis.pictures.placement_figure import bar_plot, similarity_plot
 
-        return bar_plot(self.placed[0].neighbours) if len(self.placed) == 1 else similarity_plot(self)
+        figure = bar_plot(self.placed[0].neighbours) if len(self.placed) == 1 else similarity_plot(self)
+        return with_notes(figure, [self.unread])
 
     def _sentence_of(self, one: Placed) -> str:
         first = one.neighbours[0]
@@ -242,6 +247,7 @@ def place(
     reference: Reference | None = None,
     model: str | None = None,
     seed: int = 0,
+    untranslated: bool = False,
     **options: Any,
 ) -> Placement:
     """The nearest known LLMs of every identity of a corpus, with 95 % intervals by bootstrap over questions.
@@ -251,14 +257,16 @@ def place(
         reference: Known LLMs; by default those that belong to the weights of `univar`.
         model: What embeds the answers; it must be the model of the reference. By default `univar`.
         seed: Of the intervals.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
         options: For `univar.read_corpus`.
 
     Raises:
+        UntranslatedError: If there are such answers, and `untranslated` is not said.
         EmbeddedCorpusError: If the vectors are of another model than the reference.
         CorpusError: If the answers cannot be read.
     """
     known = reference or read_reference()
-    embedded = embed(corpus, model, **options)
+    embedded = embed(corpus, model, untranslated=untranslated, **options)
     made = embedded.provenance
     if made.fingerprint != known.weights:
         raise EmbeddedCorpusError(
@@ -272,7 +280,7 @@ def place(
         questions = [embedded.records[row].question_key for row in rows]
         neighbours = nearest(known, embedded.embeddings[rows], questions=questions, seed=seed)
         placed.append(Placed(identity, len(rows), len(set(questions)), tuple(neighbours)))
-    return Placement(tuple(placed), known, seed)
+    return Placement(tuple(placed), known, seed, embedded.unread)
 
 
 def in_words(reference: Reference, neighbours: Sequence[Neighbour], qas: int) -> list[str]:

@@ -33,6 +33,7 @@ from univar.analysis.statistics import Interval, cluster_bootstrap
 from univar.corpus.records import Identity, QARecord, question_hash
 from univar.files import replacing
 from univar.model.encoding import as_read, unit_rows
+from univar.model.unread import check_read, languages_read, text_languages
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -134,7 +135,12 @@ class Reference:
 
 
 def build_reference(
-    corpora: Mapping[str, Sequence[QARecord]], model: "SentenceTransformer", *, held_out: bool = True, seed: int = 0
+    corpora: Mapping[str, Sequence[QARecord]],
+    model: "SentenceTransformer",
+    *,
+    held_out: bool = True,
+    seed: int = 0,
+    untranslated: bool = False,
 ) -> Reference:
     """The reference of the identities of some corpora.
 
@@ -145,8 +151,10 @@ def build_reference(
             lie nearer to their identity than the QAs of any visitor will, which would make recognition look better
             than it is. A model without a record was trained on none.
         seed: Of the choice of QAs for the views of `Recognition`.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
 
     Raises:
+        UntranslatedError: If there are such answers, and `untranslated` is not said.
         ValueError: If a corpus has no QA left, an identity has fewer than two, or there are fewer than two identities.
     """
     trained_on = set(getattr(model, "training_record", {}).get("questions", ())) if held_out else set()
@@ -170,6 +178,7 @@ def build_reference(
             f"a reference needs two identities or more with two QAs or more each, got {len(names)} identities, "
             f"the smallest ({' '.join(names[counts.argmin()])}) with {counts.min()}; add answers or leave it out"
         )
+    check_read(text_languages(records), {type(model).__name__: languages_read(model)}, untranslated=untranslated)
     embeddings = np.asarray(model.encode(as_read(model, [record.text for record in records])), dtype=np.float64)
     members = np.array([name[0] for name in names], dtype=object)
     space = _space(embeddings, labels, members)

@@ -1,7 +1,7 @@
 """What is compared: sentence models, vectors that are stored, and words alone."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ from univar.model.embedded import (
     records_of,
 )
 from univar.model.encoding import SentenceModel, embed_texts
+from univar.model.unread import Reads, check_read, languages_read, text_languages, unread_notes
 
 Encoder: TypeAlias = Callable[[list[str], list[str]], tuple[Matrix, Matrix]]
 """From the texts of the gallery and of the query to their embeddings, `(g, d)` and `(q, d)`, dense or sparse."""
@@ -98,51 +99,58 @@ def representations(
         if name == "tfidf":
             encoders[name] = tfidf()
             continue
-        if load is None:
-            # Here, not above: torch takes seconds, and stored vectors and words alone need none of it.
-            from univar.model.modeling import load_model
-
-            load = load_model
-        model = load(name)
+        model = _load(name) if load is None else load(name)
         encoders[name] = sentence_encoder(model, **options)
         trained_on.update(getattr(model, "training_record", {}).get("questions", ()))
     return encoders, frozenset(trained_on)
 
 
 class Chosen(NamedTuple):
-    """Encoders by name, the `question_hash` of what they are known to be trained on, and which look vectors up."""
+    """Encoders by name, and what is to be said of them.
+
+    Attributes:
+        encoders: By name.
+        trained_on: `question_hash` of what they are known to be trained on.
+        stored: Which of them look vectors up.
+        unread: What is to be said of texts in languages that some of them do not read, a sentence each.
+    """
 
     encoders: dict[str, Encoder]
     trained_on: frozenset[str]
     stored: tuple[str, ...]
+    unread: tuple[str, ...]
 
 
-def opened(corpus: Corpus, options: Mapping[str, Any]) -> EmbeddedCorpus | Iterable[QARecord]:
+def opened(corpus: Corpus, options: Mapping[str, Any]) -> EmbeddedCorpus | Sequence[QARecord]:
     """A corpus as it is: with its vectors where it has them; options as for `univar.read_corpus`."""
-    return embed(corpus, **options) if is_embedded(corpus) else records_of(corpus, **options)
+    return embed(corpus, **options) if is_embedded(corpus) else list(records_of(corpus, **options))
 
 
 def chosen(
     models: Iterable[str | os.PathLike[str] | EmbeddedCorpus] | None,
-    corpora: Iterable[object],
+    corpora: Iterable[EmbeddedCorpus | Sequence[QARecord]],
     *,
     max_characters: int,
     load: Callable[[str], SentenceModel] | None = None,
     show_progress_bar: bool = False,
+    untranslated: bool = False,
 ) -> Chosen:
     """What to compare on some corpora, vectors that are stored among it.
 
     Args:
         models: Names, or embedded corpora or their files. By default `univar`, `base` and `tfidf`; where the corpora
             are embedded their own vectors and `tfidf`.
-        corpora: Those that are embedded give the vectors of their model.
+        corpora: What they are compared on; those that are embedded give the vectors of their model.
         max_characters: To which texts are cut before they are encoded or looked up.
         load: See `representations`.
         show_progress_bar: Of the encoding.
+        untranslated: See `univar.embed`.
 
     Raises:
         EmbeddedCorpusError: If a model is named that is not the one of the vectors under that name.
+        UntranslatedError: See `univar.embed`; before anything is encoded.
     """
+    corpora = list(corpora)
     asked = [embed(one) if is_embedded(one) else one for one in models or ()]
     stored: dict[str, list[EmbeddedCorpus]] = {}
     for one in (*corpora, *asked):
@@ -153,9 +161,27 @@ def chosen(
         check_fingerprint(stored[name][0], name)
     names = list(dict.fromkeys(names or ([*stored, "tfidf"] if stored else ["univar", "base", "tfidf"])))
     made = [name for name in names if name not in stored]
-    encoders, trained_on = representations(made, load=load, show_progress_bar=show_progress_bar)
+    reads: dict[str, Reads] = {name: stored[name][0].provenance.reads for name in names if name in stored}
+
+    def loaded(name: str) -> SentenceModel:
+        model = _load(name) if load is None else load(name)
+        reads[name] = languages_read(model)
+        return model
+
+    encoders, trained_on = representations(made, load=loaded, show_progress_bar=show_progress_bar)
+    langs = text_languages(record for corpus in corpora for record in getattr(corpus, "records", corpus))
+    check_read(langs, {name: reads[name] for name in reads if name not in stored}, untranslated=untranslated)
+    unread = unread_notes(langs, reads)
     for name in names:
         if name in stored:
             encoders[name] = stored_encoder(*stored[name], max_characters=max_characters)
             trained_on = trained_on.union(*(one.provenance.trained_on for one in stored[name]))
-    return Chosen({name: encoders[name] for name in names}, trained_on, tuple(n for n in names if n in stored))
+    kept = tuple(name for name in names if name in stored)
+    return Chosen({name: encoders[name] for name in names}, trained_on, kept, unread)
+
+
+def _load(name: str) -> SentenceModel:
+    # Here, not above: torch takes seconds, and stored vectors and words alone need none of it.
+    from univar.model.modeling import load_model
+
+    return load_model(name)

@@ -106,6 +106,7 @@ class StanceComparison:
         max_characters: Of a QA that every representation was given.
         seed: Of the intervals.
         stored: Representations whose vectors were read and not made: of whole QAs.
+        unread: What is to be said of QAs in languages that some representations do not read, a sentence each.
     """
 
     rows: tuple[StanceRow, ...]
@@ -114,6 +115,7 @@ class StanceComparison:
     max_characters: int
     seed: int
     stored: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def of(self, measure: Measure) -> list[StanceRow]:
         """The rows of one measure."""
@@ -148,6 +150,7 @@ class StanceComparison:
             self.selection.sentence(),
             *([f"Warning: {self.selection.warning}."] if self.selection.warning else []),
             *(f"Left out: {reason}." for reason in self.left_out),
+            *self.unread,
             *([f"The vectors of {', '.join(self.stored)} were stored; they are of whole QAs."] if self.stored else []),
             f"Texts were cut to {self.max_characters} characters for every representation. Percent, the correlation "
             f"apart; in brackets 95 % intervals by bootstrap over questions or claims (seed {self.seed}).",
@@ -170,9 +173,10 @@ class StanceComparison:
 
     def plot(self) -> "go.Figure":
         """Scores with their intervals beside chance, a panel for each measure."""
+        from univar.analysis.pictures.notes import with_notes
         from univar.analysis.pictures.stance_figure import stance_plot
 
-        return stance_plot(self)
+        return with_notes(stance_plot(self), self.unread)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain JSON values; shares in 0..1."""
@@ -182,7 +186,12 @@ class StanceComparison:
             | {"gains": [asdict(gain) | {"interval": gain.interval._asdict()} for gain in row.gains]}
             for row in self.rows
         ]
-        how = {"max_characters": self.max_characters, "seed": self.seed, "stored": list(self.stored)}
+        how = {
+            "max_characters": self.max_characters,
+            "seed": self.seed,
+            "stored": list(self.stored),
+            "unread": list(self.unread),
+        }
         return {"rows": rows, "selection": asdict(self.selection), "left_out": list(self.left_out), **how}
 
     def to_json(self) -> str:
@@ -204,6 +213,7 @@ def compare_stances(
     seed: int = 0,
     load: Callable[[str], SentenceModel] | None = None,
     show_progress_bar: bool = False,
+    untranslated: bool = False,
     **options: Any,
 ) -> StanceComparison:
     """What does this answer stand for? How much of it every model holds, on the same answers, beside chance.
@@ -218,11 +228,13 @@ def compare_stances(
         seed: Of the intervals.
         load: From a name to its model; `univar.model.modeling.load_model` if None.
         show_progress_bar: Of the encoding.
+        untranslated: Encode answers in languages that a model does not read as they are; see `univar.embed`.
         options: For `univar.read_corpus`, such as `columns=` and `lang=`.
 
     Raises:
         CorpusError: If answers cannot be read.
         EmbeddedCorpusError: As for `univar.compare`.
+        UntranslatedError: As for `univar.compare`.
         ValueError: See `stances_side_by_side`.
     """
     if corpus is None:
@@ -231,7 +243,14 @@ def compare_stances(
         splits: list[Split] | None = [pole.split for pole in shipped]
     else:
         answers, splits = opened(corpus, options), None
-    given = chosen(models, (answers,), max_characters=max_characters, load=load, show_progress_bar=show_progress_bar)
+    given = chosen(
+        models,
+        [answers],
+        max_characters=max_characters,
+        load=load,
+        show_progress_bar=show_progress_bar,
+        untranslated=untranslated,
+    )
     compared = stances_side_by_side(
         answers.records if isinstance(answers, EmbeddedCorpus) else answers,
         given.encoders,
@@ -242,7 +261,9 @@ def compare_stances(
         max_characters=max_characters,
     )
     source: Literal["poles", "corpus"] = "poles" if corpus is None else "corpus"
-    return replace(compared, selection=replace(compared.selection, source=source), stored=given.stored)
+    return replace(
+        compared, selection=replace(compared.selection, source=source), stored=given.stored, unread=given.unread
+    )
 
 
 def stances_side_by_side(

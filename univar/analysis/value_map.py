@@ -17,7 +17,7 @@ UMAP is left out, since numba is heavy to carry.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -87,6 +87,8 @@ class ValueMap:
     """Share (0..1) of the variance of the QAs that each axis shows; None for t-SNE or where nothing varies."""
     explained_between: float | None
     """Share (0..1) of the variance of the identities' means that both axes show together; None likewise."""
+    unread: str | None = None
+    """What is to be said of QAs in languages that the model does not read; None if there are none."""
 
     def __str__(self) -> str:
         shown = ""
@@ -113,6 +115,7 @@ class ValueMap:
             "question_centred": self.question_centred,
             "explained_variance": self.explained_variance,
             "explained_between": self.explained_between,
+            "unread": self.unread,
         }
 
     def to_markdown(self) -> str:
@@ -133,8 +136,9 @@ class ValueMap:
     def plot(self, *, color_by: ColorBy = "auto") -> "go.Figure":
         """The interactive map; `univar.analysis.pictures` writes it as a page or a picture for papers."""
         from univar.analysis.pictures.map_page import map_plot
+        from univar.analysis.pictures.notes import with_notes
 
-        return map_plot(self, color_by=color_by)
+        return with_notes(map_plot(self, color_by=color_by), [self.unread])
 
     def _rows(self) -> list[dict[str, Any]]:
         radii = np.sqrt(_CHI2_95 * np.diagonal(self.covariances, axis1=1, axis2=2))
@@ -255,6 +259,7 @@ def value_map(
     method: Method = "pca",
     seed: int = 0,
     max_points: int = 5000,
+    untranslated: bool = False,
     **options: Any,
 ) -> ValueMap:
     """The value map of a corpus: every QA and the identities that wrote them, placed in two dimensions.
@@ -265,17 +270,20 @@ def value_map(
         method: `pca` keeps distances, `tsne` neighbours.
         seed: Of the choice of QAs to draw, the bootstrap and t-SNE.
         max_points: Most QAs to draw.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
         options: For `univar.read_corpus`.
 
     Raises:
         CorpusError: If the answers cannot be read.
         EmbeddedCorpusError: If they are embedded by another model.
+        UntranslatedError: If they are in languages that the model does not read, and `untranslated` is not said.
         ValueError: If there are fewer than two QAs; see also `build_map`.
     """
-    embedded = embed(corpus, model, **options)
+    embedded = embed(corpus, model, untranslated=untranslated, **options)
     if len(embedded) < 2:
         raise ValueError(f"a map needs two QAs or more, got {len(embedded)}; add answers")
-    return build_map(embedded.records, embedded.embeddings, method=method, seed=seed, max_points=max_points)
+    drawn = build_map(embedded.records, embedded.embeddings, method=method, seed=seed, max_points=max_points)
+    return replace(drawn, unread=embedded.unread)
 
 
 def ellipse_outline(value_map: ValueMap, identity: int, *, vertices: int = 72) -> FloatArray:
@@ -344,6 +352,7 @@ def caption(value_map: ValueMap) -> str:
             if value_map.question_centred
             else "Questions are not removed: a place shows topics as well as identities.",
             _method_sentence(value_map),
+            *([value_map.unread] if value_map.unread else []),
         ]
     )
 

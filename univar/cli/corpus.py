@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from univar.cli.options import Json, output_file, output_folder
-from univar.cli.terminal import bar, out, printable, result, say, working
+from univar.cli.terminal import bar, out, printable, result, say, tell_of_cut_off, working
 from univar.cli.translate import answer_commands
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def build(
     untranslated = sum(found.untranslated for found in counts.values())
     if translation and untranslated:
         say(
-            f"{untranslated:,} answers in other languages have no English version and are encoded as they were "
-            "written; translate them with `univar corpus translate`, or say --no-translation",
+            f"{untranslated:,} answers in other languages have no English version, and encoders of English stop at "
+            "them; translate them with `univar corpus translate`, or say --no-translation for a multilingual encoder",
             "yellow",
         )
     _show_counts(counts, as_json=as_json, path=out_folder)
@@ -182,6 +182,7 @@ def _show_counts(counts: "Counts", *, as_json: bool, path: Path | None = None) -
         )
         name = Text(printable(identity.model))
         table.add_row(name, identity.lang, f"{found.answers:,}", f"{found.kept:,}", words, against)
+        tell_of_cut_off(str(identity), found.reasons["cut off"], found.answers)
     if not as_json:
         out.print(table)
     rows = [

@@ -3,8 +3,8 @@
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +12,11 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from univar.cli.options import Json, Languages, Seed, output_folder
-from univar.cli.terminal import err, printable, result, say, working
+from univar.cli.terminal import err, printable, result, say, tell_of_cut_off, working
+from univar.corpus.asking.fields import MAX_TOKENS
 
 if TYPE_CHECKING:
-    from univar.corpus.asking.answers import AnswerFolder
+    from univar.corpus.asking.answers import AnswerFolder, CutOff
     from univar.corpus.asking.elicitation import Estimate, Plan, Watch
     from univar.corpus.asking.elicitation import Progress as Elicited
     from univar.corpus.asking.models import LLM
@@ -43,13 +44,28 @@ def _question_source(named: Path) -> Path:
 
 @app.command(epilog="Example:  univar elicit --models models.yaml --lang eng --lang fra --samples 2 --out answers/")
 def elicit(
-    models: Annotated[
-        Path,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="YAML of the LLMs to ask; see above."),
-    ],
     out_folder: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder of the answers; it is a corpus for the other commands.")
     ],
+    models: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="YAML of the LLMs to ask; see above."),
+    ] = None,
+    gguf: Annotated[
+        Path | None,
+        typer.Option(
+            "--gguf",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Instead of --models: weights of an LLM, which is served on this machine while it is asked (extra "
+            "local). It is called as the file is, and asked in the languages of --lang, else in English.",
+        ),
+    ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="A system prompt for every LLM that is asked.", show_default=False),
+    ] = None,
     questions: Annotated[
         Path,
         typer.Option(
@@ -72,7 +88,7 @@ def elicit(
     ] = None,
     lang: Languages = None,
     samples: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Answers to each question.")] = 1,
-    max_tokens: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of an answer.")] = 128,
+    max_tokens: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of an answer.")] = MAX_TOKENS,
     temperature: Annotated[float, typer.Option(metavar="NUMBER", min=0, help="0: the most likely answer.")] = 1.0,
     top_p: Annotated[float, typer.Option(metavar="NUMBER", min=0, max=1, help="Nucleus of the sampling.")] = 0.95,
     seed: Seed = 0,
@@ -92,24 +108,25 @@ def elicit(
 
     - name: in the corpus; endpoint: a URL, or provider:NAME; languages: codes
     - model: its name on the server, if it has another there
-    - system: a system prompt
+    - system: a system prompt; --system gives one to all
     - request: fields of its requests, changed or added; null leaves one out,
       as in {max_tokens: null, max_completion_tokens: 512}
     - key_variable: the environment variable of its key, if not UNIVAR_API_KEY
     - dollars_per_million_prompt_tokens, dollars_per_million_answer_tokens
-    - concurrency, requests_per_minute, tokens_per_minute: at most
+    - concurrency: requests under way at once, at most (64); there are two at
+      first, and more as the server bears them
+    - requests_per_minute, tokens_per_minute: at most
     - timeout: in seconds; top_k: of the sampling
     - tokenizer: folder or Hub name, to count tokens beforehand
 
     Only name, endpoint and languages are needed.
     """
-    from univar.corpus.asking.answers import AnswerFolder
+    from univar.corpus.asking.answers import AnswerFolder, cut_off_answers
     from univar.corpus.asking.elicitation import Plan, Sampling, estimate, same_served
     from univar.corpus.asking.elicitation import elicit as elicit_answers
-    from univar.corpus.asking.models import read_models
 
     output_folder(out_folder)
-    llms = read_models(models)
+    llms = _llms(models, gguf, lang, system)
     sampling = Sampling(samples=samples, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
     plan = Plan(_questions(questions, limit, lang, llms), llms, sampling)
     with AnswerFolder(out_folder) as folder:
@@ -122,18 +139,54 @@ def elicit(
             return
         if not yes and any(_may_cost(llm, estimates[llm.name]) for llm in llms):
             typer.confirm("Go on?", abort=True, err=True)
-        with _going_on(folder), _lanes(plan) as watch:
-            progress = elicit_answers(plan, folder, watch=watch)
+        with _going_on(folder), _served(plan, gguf) as served, _lanes(plan) as watch:
+            progress = elicit_answers(served, folder, watch=watch)
     stopped = {name: found.stopped for name, found in progress.items() if found.stopped}
     for name, reason in stopped.items():
         say(f"{name}: {reason}", "red")
     described = {name: vars(found) for name, found in progress.items()}  # asdict breaks counters
-    _tell_of_answers(plan, progress)
+    _tell_of_answers(plan, progress, cut_off_answers(out_folder))
     _tell_of_served(same_served(out_folder, llms))
     result({"answers": described, "path": str(out_folder.resolve())}, *_summary(progress, out_folder), as_json=as_json)
     if stopped:
         say("Run the same command again to go on with what is missing.")
         raise typer.Exit(1)
+
+
+def _llms(models: Path | None, gguf: Path | None, lang: Sequence[str] | None, system: str | None) -> "list[LLM]":
+    """Those of the models file, or the one of a GGUF file, whose server is to come."""
+    from univar.corpus.asking.local import PATIENCE, SLOTS, check_gguf, require_server
+    from univar.corpus.asking.models import LLM, read_models
+
+    if (models is None) == (gguf is None):
+        message = "give one of the two: --models, a file of LLMs and where they are, or --gguf, an LLM to serve here"
+        raise typer.BadParameter(message, param_hint="--models")
+    if models is not None:
+        llms = read_models(models)
+    else:
+        assert gguf is not None
+        check_gguf(gguf)
+        require_server()
+        own = LLM(gguf.stem, "http://127.0.0.1", tuple(lang or ["eng"]), concurrency=SLOTS, timeout=PATIENCE)
+        llms = [replace(own, dollars_per_million_prompt_tokens=0)]
+    if system and (prompted := [llm.name for llm in llms if llm.system]):
+        message = f"{', '.join(prompted)}: the models file has a system prompt already; leave one of the two out"
+        raise typer.BadParameter(message, param_hint="--system")
+    return [replace(llm, system=system) for llm in llms] if system else llms
+
+
+@contextmanager
+def _served(plan: "Plan", gguf: Path | None) -> "Iterator[Plan]":
+    """The plan with the URL of its LLM, which is served meanwhile; without a GGUF file the plan as it is."""
+    from univar.corpus.asking.local import local_server
+
+    if gguf is None:
+        yield plan
+        return
+    with ExitStack() as stack:
+        with working(f"Loading {gguf.name}"):
+            url = stack.enter_context(local_server(gguf, max_tokens=plan.sampling.max_tokens))
+        yield replace(plan, llms=[replace(llm, endpoint=url) for llm in plan.llms])
 
 
 def _questions(
@@ -214,20 +267,27 @@ def _total(estimates: "dict[str, Estimate]") -> str:
     return f"In total: {_told(total)}, {price}"
 
 
-def _tell_of_answers(plan: "Plan", progress: "dict[str, Elicited]") -> None:
-    """Answers that are none, by the word of their server."""
+def _tell_of_answers(plan: "Plan", progress: "dict[str, Elicited]", cut_off: "dict[str, CutOff]") -> None:
+    """Answers that are none, or not whole, by the word of their server."""
     from univar.corpus.asking.fields import token_limit
 
     for llm in plan.llms:
         against = progress[llm.name].against if llm.name in progress else Counter[str]()
+        limit = token_limit(plan.sampling.max_tokens, llm.request)
+        where = "--max-tokens" if limit == plan.sampling.max_tokens else "the limit in `request` of the models file"
         if number := against["only reasoning"]:
-            limit = token_limit(plan.sampling.max_tokens, llm.request)
-            where = "--max-tokens" if limit == plan.sampling.max_tokens else "the limit in `request` of the models file"
             say(
                 f"{llm.name}: {number:,} answers are only reasoning: {where} ({limit or 'none'}) is too small for what "
                 "it thinks before it answers; ask again with more, or have it think less, as in "
                 "`request: {reasoning_effort: low}` in the models file",
                 "yellow",
+            )
+        elif llm.name in cut_off:
+            tell_of_cut_off(
+                llm.name,
+                *cut_off[llm.name],
+                f"{where} is {limit or 'not set'}; ask again with more and another --out, or have it be brief, as by "
+                '--system "Answer in three sentences."',
             )
 
 

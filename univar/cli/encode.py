@@ -14,6 +14,7 @@ from univar.cli.options import (
     Languages,
     ModelName,
     RejectsFile,
+    Untranslated,
     corpus_reader,
     load_named,
     output_file,
@@ -34,6 +35,7 @@ def encode(
     model: ModelName = "univar",
     backend: BackendName = None,
     batch_size: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="QAs encoded at once.")] = 32,
+    untranslated: Untranslated = False,
     column: Columns = None,
     constant: Constants = None,
     lang: Languages = None,
@@ -45,19 +47,31 @@ def encode(
     The file is an embedded corpus: evaluate, map and place take it in place of the answers and encode nothing again.
     """
     spare_corpora([corpus], out_file, rejects)
+    from univar.model.unread import check_read, languages_read, text_languages, unread_notes
+
     with corpus_reader(column, constant, lang, rejects) as reader:
-        total = reader.count(corpus)
+        langs = text_languages(reader.stream(corpus))  # after a whole reading: what is wrong shows before the long work
     encoder = load_named(model, backend)
+    reads = {model: languages_read(encoder)}
+    check_read(langs, reads, untranslated=untranslated)
     from univar.model.encoding import write_embeddings
 
-    with bar(f"Encoding {corpus.name} with {model}", total) as advance:
+    with bar(f"Encoding {corpus.name} with {model}", langs.total()) as advance:
         written = write_embeddings(
-            reader.again(corpus), encoder, out_file, name=model, batch_size=batch_size, advance=advance
+            reader.again(corpus),
+            encoder,
+            out_file,
+            name=model,
+            batch_size=batch_size,
+            advance=advance,
+            untranslated=untranslated,
         )
+    notes = unread_notes(langs, reads)
     described = {
         "embeddings": written,
         "dimensions": encoder.get_embedding_dimension(),
+        "unread": next(iter(notes), None),
         "path": str(out_file.resolve()),
     }
     sentence = f"{written:,} embeddings of {described['dimensions']} dimensions: {out_file.resolve()}"
-    result({**described, "rejected": reader.rejected}, sentence, as_json=as_json)
+    result({**described, "rejected": reader.rejected}, *notes, sentence, as_json=as_json)

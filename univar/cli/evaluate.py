@@ -17,6 +17,7 @@ from univar.cli.options import (
     RejectsFile,
     Seed,
     StancePart,
+    Untranslated,
     check_models,
     corpus_reader,
     load_named,
@@ -83,6 +84,7 @@ def evaluate(
     backend: BackendName = None,
     max_characters: MaxCharacters = 8000,
     seed: Seed = 0,
+    untranslated: Untranslated = False,
     out_file: Annotated[
         Path | None,
         typer.Option(
@@ -108,6 +110,7 @@ def evaluate(
         "seed": seed,
         "load": lambda name: load_named(name, backend),
         "show_progress_bar": err.is_terminal,
+        "untranslated": untranslated,
     }
     with working("Loading the libraries"):
         from univar.analysis.comparison import compare

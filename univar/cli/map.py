@@ -17,6 +17,7 @@ from univar.cli.options import (
     Projection,
     RejectsFile,
     Seed,
+    Untranslated,
     corpus_reader,
     embedded,
     output_file,
@@ -47,6 +48,7 @@ def map_(
     color_by: Annotated[ColorBy, typer.Option(help="What colours stand for.")] = ColorBy.auto,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the figure.")] = None,
     seed: Seed = 0,
+    untranslated: Untranslated = False,
     column: Columns = None,
     constant: Constants = None,
     lang: Languages = None,
@@ -56,7 +58,7 @@ def map_(
     """Draw the value map: every QA a faint dot, every LLM (in one language) a large mark."""
     spare_corpora([corpus], rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
-        answers = embedded(reader, corpus, model, backend)
+        answers = embedded(reader, corpus, model, backend, untranslated=untranslated)
     from univar.analysis.pictures.map_figure import draw_map
     from univar.analysis.pictures.map_page import write_map_html
     from univar.analysis.value_map import value_map
@@ -65,4 +67,6 @@ def map_(
     write = write_map_html if out_file.suffix.lower() == ".html" else draw_map
     write(drawn, out_file, color_by=color_by.value, title=title)
     described = {"qas": len(answers), "identities": len(drawn.identities), "path": str(out_file.resolve())}
-    result({**described, "rejected": reader.rejected}, f"The map: {out_file.resolve()}", as_json=as_json)
+    told = {**described, "unread": drawn.unread, "rejected": reader.rejected}
+    unread = [drawn.unread] if drawn.unread else []
+    result(told, *unread, f"The map: {out_file.resolve()}", as_json=as_json)

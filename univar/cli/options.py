@@ -243,6 +243,16 @@ _LARGEST_SEED = 2**32 - 1  # that numpy and scikit-learn take
 Seed = Annotated[int, typer.Option(metavar="NUMBER", min=0, max=_LARGEST_SEED, help="Same seed, same result.")]
 
 
+Untranslated = Annotated[
+    bool,
+    typer.Option(
+        "--untranslated",
+        help="Encode answers in languages that the model does not read by its card as they are, where they have no "
+        "English version; all that follows says so.",
+    ),
+]
+
+
 def corpus_reader(
     columns: list[str] | None, constants: list[str] | None, lang: list[str] | None, rejects: Path | None
 ) -> CorpusReader:
@@ -258,10 +268,20 @@ def opened(reader: CorpusReader, corpus: Path) -> "EmbeddedCorpus | list[QARecor
     return embed(corpus, **reader.options) if is_embedded(corpus) else reader.read(corpus)
 
 
-def embedded(reader: CorpusReader, corpus: Path, model: str | None, backend: Backend | None = None) -> "EmbeddedCorpus":
+def embedded(
+    reader: CorpusReader,
+    corpus: Path,
+    model: str | None,
+    backend: Backend | None = None,
+    *,
+    untranslated: bool = False,
+) -> "EmbeddedCorpus":
     """A corpus with its vectors by the model of `--model`; one that is embedded already is read as it is.
 
     By default that is `univar`, and for an embedded corpus the model that it is of, which is not loaded then.
+
+    Raises:
+        UntranslatedError: If answers are in languages that the model does not read, and `untranslated` is not said.
     """
     from univar.model.embedded import embed, is_embedded
 
@@ -272,7 +292,7 @@ def embedded(reader: CorpusReader, corpus: Path, model: str | None, backend: Bac
     name = model or "univar"
     encoder = load_named(name, backend)
     with bar(f"Encoding {corpus.name} with {name}", len(records)) as advance:
-        return embed(records, encoder, name=name, advance=advance)
+        return embed(records, encoder, name=name, advance=advance, untranslated=untranslated)
 
 
 def corpus_names(paths: list[Path]) -> list[str]:

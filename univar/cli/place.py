@@ -14,6 +14,7 @@ from univar.cli.options import (
     ModelOrOwn,
     RejectsFile,
     Seed,
+    Untranslated,
     corpus_reader,
     embedded,
     output_file,
@@ -39,6 +40,7 @@ def place(
         ),
     ] = None,
     seed: Seed = 0,
+    untranslated: Untranslated = False,
     out_file: Annotated[
         Path | None,
         typer.Option(
@@ -54,7 +56,7 @@ def place(
     """Name the known LLMs that each LLM is nearest to, and say how sure that is."""
     spare_corpora([corpus], out_file, rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
-        answers = embedded(reader, corpus, model)
+        answers = embedded(reader, corpus, model, untranslated=untranslated)
     from univar.analysis.placement import place as place_answers
     from univar.analysis.reference import read_reference
 

@@ -170,12 +170,8 @@ class CorpusReader:
         """The QAs of a corpus."""
         return list(self.stream(path))
 
-    def count(self, path: Path) -> int:
-        """How many QAs a corpus holds, after a whole reading of it: what is wrong shows before the long work."""
-        return sum(1 for _ in self.stream(path))
-
     def again(self, path: Path) -> "Iterator[QARecord]":
-        """The QAs of a corpus that was counted, as a stream; what was told of it then is not told again."""
+        """The QAs of a corpus that was read before, as a stream; what was told of it then is not told again."""
         from univar.corpus.readers import Rejects, read_corpus
 
         return read_corpus(path, rejects=Rejects(), **self.options)
@@ -303,6 +299,15 @@ def write_result(found: "Result", file: Path) -> None:
         text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with replacing(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def tell_of_cut_off(llm: str, cut_off: int, answers: int, next_step: str = "") -> None:
+    """Says of an LLM that more than a tenth of its answers are cut off, if that is so, and what to do about it."""
+    from univar.corpus.filters import MOST_CUT_OFF
+
+    if cut_off > MOST_CUT_OFF * answers:
+        advice = next_step or "`univar elicit --max-tokens` with a larger number gives whole ones"
+        say(f"{llm}: {cut_off:,} of {answers:,} answers ({cut_off / answers:.0%}) are cut off: {advice}", "yellow")
 
 
 def described_lines(described: Mapping[str, Any]) -> Iterator[str]:

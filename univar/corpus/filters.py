@@ -25,7 +25,10 @@ Reason = Literal[
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 DROPPED: tuple[Reason, ...] = tuple(reason for reason in REASONS if reason != "cut off")
-"""What is kept apart by default. A cut-off answer is usable, and with 128 new tokens most are cut off."""
+"""What is kept apart by default. A cut-off answer is usable, for LLMs mostly begin with what they hold."""
+
+MOST_CUT_OFF = 0.1
+"""Share of the answers of an LLM that may be cut off before it is told."""
 
 FEWEST_LETTERS = 40
 """Of an answer whose language is looked at; the identifier guesses at shorter ones."""
@@ -36,6 +39,8 @@ _REPEATED, _FEWEST_GRAMS, _GRAM = 0.5, 12, 4
 _FILTERED = frozenset(
     {"content_filter", "content_filtered", "safety", "sensitive", "recitation", "prohibited_content", "blocklist"}
 )
+# What servers say where an answer was ended by its limit.
+_CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
 _NO_SPACES = frozenset({"zho", "jpn", "tha"})
 # Too near each other for any identifier at the length of an answer.
 _ALIKE = (frozenset({"ind", "zsm"}), frozenset({"eng", "pcm"}))
@@ -67,7 +72,7 @@ def reasons_against(
         yield "refusal"
     if speaks(answer, lang) is False:
         yield "wrong language"
-    if finish_reason == "length":
+    if is_cut_off(finish_reason):
         yield "cut off"
 
 
@@ -86,7 +91,12 @@ def declared_reason(answer: str, finish_reason: str | None, reasoning: str | Non
         return "refusal"
     if answer.split():
         return None
-    return "only reasoning" if reasoning or finish == "length" else "empty"
+    return "only reasoning" if reasoning or is_cut_off(finish) else "empty"
+
+
+def is_cut_off(finish_reason: str | None) -> bool:
+    """Whether an answer was ended by a limit of its tokens, by what its server says."""
+    return (finish_reason or "").casefold() in _CUT_OFF
 
 
 def _same(answer: str, question: str) -> bool:

@@ -103,6 +103,11 @@ class QARecord:
         return qa_text(self.question, self.answer)
 
     @property
+    def text_lang(self) -> str:
+        """The language of `text`: English where the English version is what is encoded."""
+        return "eng" if self.question_eng and self.answer_eng else self.lang
+
+    @property
     def question_key(self) -> str:
         """The claim where there is one, else the English question where one is known, else the question.
 

@@ -29,7 +29,7 @@ def model_card(
         notes: Further sections, heading to text.
     """
     data = ModelCardData(
-        language="en",
+        language=record.get("languages", "en"),
         license="apache-2.0",
         library_name="sentence-transformers",
         pipeline_tag="sentence-similarity",

@@ -22,6 +22,7 @@ from univar.model.encoding import (
     embedded_schema,
     trained_questions,
 )
+from univar.model.unread import check_read, languages_read, text_languages, unread_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,15 @@ class EmbeddedCorpus:
             f"{len(self):,} QAs by {identities:,} {'identity' if identities == 1 else 'identities'}, embedded by "
             f"{self.provenance.model} in {self.embeddings.shape[1]} dimensions"
         )
+
+    @property
+    def unread(self) -> str | None:
+        """What is to be said beside whatever comes of these vectors, if some are of texts that the model does not read.
+
+        None if there are none.
+        """
+        notes = unread_notes(text_languages(self.records), {self.provenance.model: self.provenance.reads})
+        return next(iter(notes), None)
 
     def __repr__(self) -> str:
         return f"<EmbeddedCorpus: {self}>"
@@ -119,7 +129,8 @@ class EmbeddedCorpus:
         except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError, ValueError, AttributeError, TypeError) as error:
             raise EmbeddedCorpusError(f"{path} is a damaged embedded corpus ({error}); {_AGAIN}") from error
         trained_on = frozenset().union(*(one.trained_on for one in made))
-        return cls(records, embeddings, replace(made[0], trained_on=trained_on))
+        reads = next((one.reads for one in made if one.reads), None)  # files of earlier versions do not say
+        return cls(records, embeddings, replace(made[0], trained_on=trained_on, reads=reads))
 
 
 Corpus: TypeAlias = str | os.PathLike[str] | EmbeddedCorpus | Iterable[Mapping[str, Any] | QARecord]
@@ -140,6 +151,7 @@ def embed(
     name: str | None = None,
     batch_size: int = 32,
     advance: Callable[[float], None] | None = None,
+    untranslated: bool = False,
     **options: Any,
 ) -> EmbeddedCorpus:
     """A corpus with its vectors; of one that has them nothing is encoded again.
@@ -151,6 +163,8 @@ def embed(
         name: Of a loaded model; by default that of its class.
         batch_size: QAs encoded at once.
         advance: See `univar.model.encoding.embed_texts`.
+        untranslated: Encode answers in languages that the model does not read as they are, where they have no English
+            version; `EmbeddedCorpus.unread` says so of them ever after.
         options: For `univar.read_corpus`, such as `columns=` and `lang=`; of an embedded corpus `lang=` alone.
 
     Returns:
@@ -159,6 +173,8 @@ def embed(
     Raises:
         CorpusError: If the answers cannot be read.
         EmbeddedCorpusError: If the corpus is embedded already, by another model than the one given.
+        UntranslatedError: If answers are in languages that the model does not read by its card, have no English
+            version, and `untranslated` is not said.
 
     Example:
         >>> import univar
@@ -174,6 +190,8 @@ def embed(
     if model is None or isinstance(model, str):
         name = name or model or "univar"
         model = load_model(model or "univar")
+    name = name or type(model).__name__
+    check_read(text_languages(records), {name: languages_read(model)}, untranslated=untranslated)
     texts = [record.text for record in records]
     vectors = embed_texts(model, texts, advance=advance, batch_size=batch_size, show_progress_bar=False)
     return EmbeddedCorpus(records, vectors, Provenance.of(model, name, trained_questions(model, records)))

@@ -26,6 +26,7 @@ from univar.corpus.records import (
     to_row,
 )
 from univar.files import replacing
+from univar.model.unread import Reads, check_read, languages_read, text_languages
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -46,6 +47,7 @@ class Provenance:
         passage: Characters of an answer in a passage, by which long answers were read whole; None if every text was
             given to the model as it is.
         trained_on: `question_hash` of the questions among those embedded that the model was trained on.
+        reads: The languages that the model reads; None where it is not known, as of files of earlier versions.
     """
 
     KEY: ClassVar[bytes] = b"univar"
@@ -54,17 +56,25 @@ class Provenance:
     fingerprint: str
     passage: int | None
     trained_on: frozenset[str] = frozenset()
+    reads: Reads = None
 
     @classmethod
     def of(cls, model: "SentenceTransformer", name: str | None, trained_on: Iterable[str]) -> Self:
         """What there is to say of a model, by default under the name of its class."""
         from univar.model.modeling import weights_sha256  # here, not above: torch takes seconds
 
-        return cls(name or type(model).__name__, weights_sha256(model), passage_given(model), frozenset(trained_on))
+        return cls(
+            name or type(model).__name__,
+            weights_sha256(model),
+            passage_given(model),
+            frozenset(trained_on),
+            languages_read(model),
+        )
 
     def to_metadata(self) -> dict[bytes, bytes]:
         """For the metadata of a parquet file."""
-        return {self.KEY: json.dumps(asdict(self) | {"trained_on": sorted(self.trained_on)}).encode()}
+        lists = {"trained_on": sorted(self.trained_on), "reads": None if self.reads is None else sorted(self.reads)}
+        return {self.KEY: json.dumps(asdict(self) | lists).encode()}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[bytes, bytes]) -> Self:
@@ -74,7 +84,9 @@ class Provenance:
             KeyError, TypeError or ValueError: If they do not.
         """
         found = json.loads(metadata[cls.KEY])
-        return cls(**{**found, "trained_on": frozenset(found["trained_on"])})
+        reads = found.get("reads")
+        sets = {"trained_on": frozenset(found["trained_on"]), "reads": None if reads is None else frozenset(reads)}
+        return cls(**{**found, **sets})
 
 
 class SentenceModel(Protocol):
@@ -218,6 +230,7 @@ def write_embeddings(
     name: str | None = None,
     batch_size: int = 32,
     advance: Callable[[float], None] | None = None,
+    untranslated: bool = False,
 ) -> int:
     """Writes an embedded corpus as one parquet file: the columns of the records, and `embedding`, a list of D float32.
 
@@ -230,21 +243,35 @@ def write_embeddings(
         name: Of the model; by default that of its class.
         batch_size: QAs encoded at once.
         advance: See `embed_texts`.
+        untranslated: Encode QAs in languages that the model does not read as they are, where they have no English
+            version.
 
     Returns:
         The number of rows.
+
+    Raises:
+        UntranslatedError: If there are such QAs, and `untranslated` is not said.
     """
     check_loaded(model)
+    reads = {name or type(model).__name__: languages_read(model)}
     trained_on: set[str] = set()
     written = 0
     schema = embedded_schema(model.get_embedding_dimension())
     with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for part, embeddings in encode_records(records, model, batch_size=batch_size, advance=advance):
+        readable = _checked(records, reads, untranslated=untranslated)
+        for part, embeddings in encode_records(readable, model, batch_size=batch_size, advance=advance):
             writer.write_batch(embedded_batch(part, embeddings, schema))
             trained_on |= trained_questions(model, part)
             written += len(part)
         writer.add_key_value_metadata(Provenance.of(model, name, trained_on).to_metadata())
     return written
+
+
+def _checked(records: Iterable[QARecord], reads: Mapping[str, Reads], *, untranslated: bool) -> Iterator[QARecord]:
+    """The same records, up to the first ones that a model does not read."""
+    for part in chunked(records, _QAS_AT_ONCE):
+        check_read(text_languages(part), reads, untranslated=untranslated)
+        yield from part
 
 
 def trained_questions(model: object, records: Iterable[QARecord]) -> frozenset[str]:

@@ -36,6 +36,7 @@ from univar.model.onnx_encoder import (
     is_export,
     require,
 )
+from univar.model.unread import languages_read
 
 Format = Literal["stock", "onnx", "onnx-int8"]
 
@@ -199,6 +200,7 @@ def _write_onnx(model: SentenceTransformer, folder: Path, file_format: Format, s
         max_tokens=model.max_seq_length,
         prompts=dict(model.prompts),
         default_prompt_name=model.default_prompt_name,
+        languages=sorted(languages_read(model) or ()),
         univar=univar.__version__,
     )
 

@@ -63,6 +63,7 @@ class OnnxEncoder(SentenceTransformer):
             default_prompt_name=described["default_prompt_name"],
             truncate_dim=described.get("truncate_dim"),
         )
+        self.model_card_data.language = described.get("languages", [])  # which earlier versions did not write
         self.folder = Path(folder).resolve()
         self.format: str = described["format"]
         record = Path(folder, weights.RECORD_FILE)

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from univar.model.training_sets import (
     to_train_on,
     view_sets,
 )
+from univar.model.unread import text_languages
 from univar.model.view_loss import ViewLoss
 
 logger = logging.getLogger(__name__)
@@ -108,6 +110,8 @@ def train(
         "questions": sorted({*before.get("questions", ()), *_hashes([*used.values(), seen_control])}),
         "checkpoint": "last" if evaluator is None else "best on validation questions",
     }
+    if languages := _languages([*used.values(), seen_control], before):
+        model.training_record["languages"] = languages
     if before:
         model.training_record["base"] = {name: part for name, part in before.items() if name != "questions"}
     pairs = [*views.values(), *stances.values()]
@@ -157,6 +161,19 @@ def check_complete(recipe: Recipe, control: Sequence[QARecord], evaluator: BaseE
 
 def _hashes(corpora: Iterable[Iterable[QARecord]]) -> set[str]:
     return {question_hash(record.question_key) for records in corpora for record in records}
+
+
+def _languages(corpora: Iterable[Iterable[QARecord]], before: Mapping[str, Any]) -> list[str]:
+    """The languages that a model is trained to read, here or before, and English; none if that is all."""
+    langs = sum(map(text_languages, corpora), Counter[str]())
+    if foreign := {lang: count for lang, count in langs.items() if lang != "eng"}:
+        logger.warning(
+            "trained on answers in other languages than English, as they were written (%s): the model will be taken to "
+            "read these; its base should, or give answers their English version (`univar corpus translate`)",
+            ", ".join(f"{lang} {count:,}" for lang, count in foreign.items()),
+        )
+    known = {"eng", *langs, *before.get("languages", ())}
+    return sorted(known) if known != {"eng"} else []
 
 
 def _used(seen: Mapping[str, list[QARecord]], *sets: Mapping[str, Dataset]) -> dict[str, list[QARecord]]:

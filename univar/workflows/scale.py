@@ -155,10 +155,13 @@ class Encode(Stage):
 
     name = "encoding"
 
-    def __init__(self, folder: Path, out: Path, *, model: str = "univar", batch_size: int = 32) -> None:
-        """Of the answers in `folder`; `model` as in `univar encode --model`."""
+    def __init__(
+        self, folder: Path, out: Path, *, model: str = "univar", batch_size: int = 32, untranslated: bool = False
+    ) -> None:
+        """Of the answers in `folder`; `model` and `untranslated` as in `univar encode`."""
         super().__init__(out)
-        self.folder, self.model, self.batch_size = Path(folder), model, batch_size
+        self.folder, self.model = Path(folder), model
+        self.options: dict[str, Any] = {"name": model, "batch_size": batch_size, "untranslated": untranslated}
 
     def notes(self, world_size: int) -> dict[str, str]:
         """The number of tasks and the model: vectors of two models do not go together."""
@@ -178,8 +181,8 @@ class Encode(Stage):
             if vectors.exists() and vectors.stat().st_mtime_ns >= shard.stat().st_mtime_ns:
                 continue
             try:
-                written += write_embeddings(read_corpus(shard), model, vectors, batch_size=self.batch_size)
+                written += write_embeddings(read_corpus(shard), model, vectors, **self.options)
             except NoUsableRowError as problem:
                 logger.warning("%s", problem)
-                write_embeddings([], model, vectors)
+                write_embeddings([], model, vectors, **self.options)
         return {"vectors": written}

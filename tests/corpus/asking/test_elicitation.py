@@ -90,7 +90,9 @@ def test_ids_depend_on_what_is_asked_and_how_and_on_nothing_else():
 
 def test_changed_fields_are_part_of_an_id_only_where_there_are_any():
     def name(**options):
-        plan = Plan(questions(1, ("eng",)), [llm("a", "http://a", languages=("eng",), **options)], Sampling())
+        plan = Plan(
+            questions(1, ("eng",)), [llm("a", "http://a", languages=("eng",), **options)], Sampling(max_tokens=128)
+        )
         (planned,) = plan.of(plan.llms[0])
         return planned.request.request_id
 
@@ -166,7 +168,7 @@ def test_every_answer_is_kept_once_with_how_it_came_about(tmp_path):
     row = next(row for row in found if row["model"] == "a" and row["lang"] == "fra")
     assert row["answer"] == f"To {row['question']}: no."
     assert (row["served_model"], row["finish_reason"], row["prompt_tokens"]) == ("served-a-7b", "stop", 5)
-    assert (row["top_k"], row["system"], row["max_tokens"]) == (50, "Be brief.", 128)
+    assert (row["top_k"], row["system"], row["max_tokens"]) == (50, "Be brief.", 512)
     assert row["temperature"] == pytest.approx(0.7)
     request = next(request for request in server.asked if request["model"] == "a-7b")
     assert request["top_k"] == 50
@@ -183,7 +185,7 @@ def test_what_was_sent_is_kept_with_the_answer(tmp_path):
     columns = ("max_tokens", "temperature", "top_p", "seed", "request")
     text = '{"effort": "low", "max_completion_tokens": 512, "max_tokens": null, "seed": null, "temperature": 0.5}'
     assert [first[name] for name in columns] == [512, 0.5, pytest.approx(0.95), None, text]
-    assert [second[name] for name in columns] == [128, 1.0, pytest.approx(0.95), 0, None]
+    assert [second[name] for name in columns] == [512, 1.0, pytest.approx(0.95), 0, None]
     sent = next(request for request in server.asked if request["model"] == "a")
     assert {name: sent.get(name) for name in changes} == {**changes, "max_tokens": None}
     assert "max_tokens" not in sent
@@ -444,29 +446,78 @@ def test_what_is_wrong_with_a_models_file_is_named(tmp_path, old, new, message):
 # Slots and rates
 
 
-def test_slots_double_until_the_server_is_overloaded_and_then_grow_by_one_a_round():
-    async def run() -> list[float]:
-        slots, limits = Slots(16), []
-        for _ in range(8):  # a round: 8 answers at a limit of 8
-            slots.give(await slots.take(), answered=True, overloaded=False)
-        limits.append(slots.limit)
-        era = await slots.take()
-        same = await slots.take()
-        slots.give(era, answered=False, overloaded=True)
-        slots.give(same, answered=False, overloaded=True)  # sent before the decrease: says nothing new
-        limits.append(slots.limit)
-        for _ in range(8):
-            slots.give(await slots.take(), answered=True, overloaded=False)
-        return [*limits, slots.limit]
+def taken_and_given(slots: Slots, *seconds: float) -> list[float]:
+    """The limit after each of some answers, one after the other."""
 
-    doubled, halved, grown = asyncio.run(run())
-    assert (doubled, halved) == (16, 8)
-    assert grown == pytest.approx(9, abs=0.1)
+    async def run() -> list[float]:
+        limits = []
+        for each in seconds:
+            slots.give(await slots.take(), seconds=each, overloaded=False)
+            limits.append(slots.limit)
+        return limits
+
+    return asyncio.run(run())
+
+
+def test_slots_begin_with_two_double_until_the_server_is_overloaded_and_then_grow_by_one_a_round():
+    async def overload() -> None:
+        era, same = await slots.take(), await slots.take()
+        slots.give(era, seconds=None, overloaded=True)
+        slots.give(same, seconds=None, overloaded=True)  # sent before the decrease: says nothing new
+
+    slots = Slots(16, timeout=10)
+    assert slots.limit == 2
+    # Rounds: 2 answers at a limit of 2, 4 at one of 4, 8 at one of 8; and never more than there may be.
+    assert taken_and_given(slots, *[0.1] * 15)[1:14:4] == [4, 8, 12, 16]
+    assert slots.limit == 16
+    asyncio.run(overload())
+    assert slots.limit == 8
+    assert taken_and_given(slots, *[0.1] * 8)[-1] == pytest.approx(9, abs=0.1)
+
+
+def test_a_server_whose_answers_become_slow_is_not_given_more_until_it_is_overloaded():
+    """With a timeout of 10 s, 1 s is quick in any case, and with answers that take more than 5 s there are enough."""
+    slots = Slots(64, timeout=10)
+    assert taken_and_given(slots, *[0.2] * 8)[-1] == 10
+    assert taken_and_given(slots, 1.0, 1.1, 5.0) == pytest.approx([11, 11 + 1 / 11, 11 + 1 / 11 + 11 / 122], abs=0.001)
+    assert len(set(taken_and_given(slots, 5.1, 9.0))) == 1
+
+
+def test_an_llm_that_always_takes_its_time_is_given_more():
+    """Answers of 2 s where 1 s is quick in any case: twice what the first 8 took, 4 s, is quick too, and 4.1 s not."""
+    slots = Slots(64, timeout=10)
+    assert taken_and_given(slots, *[2.0] * 8)[-1] == 10
+    assert taken_and_given(slots, 4.0, 4.1) == [11, pytest.approx(11 + 1 / 11)]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_slots_are_never_more_than_there_may_be(most):
+    assert max(taken_and_given(Slots(most, timeout=1), *[0.0] * 9)) == most
+
+
+def test_a_small_server_is_asked_gently_and_no_request_times_out(tmp_path):
+    """It answers one request each 20 ms, so that 64 at once, as many as the models file allows, would take 1.28 s."""
+    one_by_one, under_way, at_answers = threading.Lock(), Counter(), []
+
+    def answer(_prompt, _number):
+        under_way["now"] += 1
+        with one_by_one:
+            time.sleep(0.02)
+            at_answers.append(under_way["now"])
+            under_way["now"] -= 1
+        return "No."
+
+    with serving(answer) as server:
+        plan = Plan(questions(90, ("eng",)), [llm("a", server.url, concurrency=64, timeout=1)], Sampling())
+        found = ask(plan, tmp_path)["a"]
+    assert (found.done, found.sent, found.errors) == (90, 90, Counter())
+    assert at_answers[0] <= 2
+    assert 4 < max(at_answers) <= 50  # it has grown, and to no more than are answered in time
 
 
 def test_slots_are_given_in_turn_and_never_more_than_there_are():
     async def run() -> tuple[list[int], int]:
-        slots, order, most = Slots(2), [], 0
+        slots, order, most = Slots(2, timeout=1), [], 0
 
         async def work(number: int) -> None:
             nonlocal most
@@ -474,7 +525,7 @@ def test_slots_are_given_in_turn_and_never_more_than_there_are():
             most = max(most, slots.under_way)
             order.append(number)
             await asyncio.sleep(0.001)
-            slots.give(era, answered=True, overloaded=False)
+            slots.give(era, seconds=0.001, overloaded=False)
 
         await asyncio.gather(*(work(number) for number in range(10)))
         return order, most

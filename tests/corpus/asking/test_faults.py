@@ -58,7 +58,7 @@ def test_a_fault_is_survived(served, tiny_llm, tmp_path, fault):
         progress = ask(plan, tmp_path)["m0"]
     assert missing_and_doubled(plan, tmp_path) == NONE
     assert (progress.done, progress.failed, progress.stopped) == (6, 0, None)
-    # All 6 go out at once, of which 4 meet the fault; each of these is sent once more.
+    # The first 4 that go out meet the fault, and each of these is sent once more.
     assert progress.sent == proxy.received == 6 + 4
     assert progress.errors.total() == 4
     assert time.monotonic() - began >= float(fault.headers.get("retry-after", 0))

@@ -58,6 +58,8 @@ _STYLE: list[str | dict[str, Any]] = ["default", {"pdf.fonttype": 42, "svg.hashs
 _WIDTH, _LEAST_HEIGHT, _DPI = 10.0, 7.2, 140
 _EDGE, _BOTTOM = 0.15, 1.3
 """Inches: free at both sides, and below the map for the axis and the caption."""
+_NOTE = 0.28
+"""Inches: more of it where the caption says that QAs are untranslated."""
 _PITCH = 0.165
 """Inches from one label of a column to the next."""
 _INK, _GREY, _LINE = "#222222", "#666666", "#d0d0d0"
@@ -207,10 +209,12 @@ def _figure_without_labels(
     groups = sorted(set(looks))
     key_rows = 0 if len(groups) == len(looks) else math.ceil(len(groups) / 7)
     top = 0.52 + 0.22 * key_rows
-    height = max(_LEAST_HEIGHT, (len(looks) / 2 + 4) * _PITCH * (beside > _EDGE) + top + _BOTTOM)
+    note = _NOTE if value_map.unread else 0.0
+    bottom = _BOTTOM + note
+    height = max(_LEAST_HEIGHT, (len(looks) / 2 + 4) * _PITCH * (beside > _EDGE) + top + bottom)
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((beside / _WIDTH, _BOTTOM / height, 1 - 2 * beside / _WIDTH, 1 - (top + _BOTTOM) / height))
+    axes = figure.add_axes((beside / _WIDTH, bottom / height, 1 - 2 * beside / _WIDTH, 1 - (top + bottom) / height))
     heading = fitted(title or "Value map", 90)
     left = _EDGE / _WIDTH
     figure.text(left, 1 - 0.3 / height, heading, size=13, weight="bold", color=_INK, va="center", parse_math=False)
@@ -220,7 +224,7 @@ def _figure_without_labels(
     _style_axes(axes, value_map)
     words = caption(value_map) + (f" {outside:,} dots lie outside the frame." if outside else "")
     lines = "\n".join([*textwrap.wrap(words, 185), *textwrap.wrap(CAVEAT, 185)])
-    figure.text(left, 0.78 / height, lines, size=7, color=_GREY, va="top", linespacing=1.4, parse_math=False)
+    figure.text(left, (0.78 + note) / height, lines, size=7, color=_GREY, va="top", linespacing=1.4, parse_math=False)
     return figure, axes
 
 

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from univar.corpus.filters import is_cut_off
 from univar.corpus.records import SCHEMA
 from univar.files import locked, replacing, to_disk
 
@@ -71,6 +72,42 @@ def served_models(folder: Path) -> dict[str, list[str]]:
         for row in pairs.group_by(pairs.column_names).aggregate([]).to_pylist():
             found.setdefault(row["served_model"], set()).add(row["model"])
     return {served: sorted(names) for served, names in sorted(found.items())}
+
+
+class CutOff(NamedTuple):
+    """How many answers of an LLM were ended by a limit of their tokens, of how many."""
+
+    cut_off: int
+    answers: int
+
+
+def cut_off_answers(source: Path) -> dict[str, CutOff]:
+    """How many answers of each LLM are cut off, by what servers said of them.
+
+    Args:
+        source: A parquet file of answers, or a folder, of which all that readers see is counted. Files that do not
+            keep what servers said are passed over.
+    """
+    files = sorted(source.rglob("*.parquet")) if source.is_dir() else [source]
+    found: dict[str, CutOff] = {}
+    for file in files:
+        hidden = any(part.startswith((".", "_")) for part in file.relative_to(source).parts)
+        if hidden or not _says_why_answers_ended(file):
+            continue
+        pairs = pq.read_table(file, columns=["model", "finish_reason"])
+        for row in pairs.group_by(pairs.column_names).aggregate([([], "count_all")]).to_pylist():
+            cut_off, answers = found.get(row["model"], CutOff(0, 0))
+            number = row["count_all"]
+            cut = number if is_cut_off(row["finish_reason"]) else 0
+            found[row["model"]] = CutOff(cut_off + cut, answers + number)
+    return dict(sorted(found.items()))
+
+
+def _says_why_answers_ended(file: Path) -> bool:
+    try:
+        return file.suffix.lower() == ".parquet" and {"model", "finish_reason"} <= {*pq.read_schema(file).names}
+    except (pa.ArrowInvalid, OSError):
+        return False  # what is wrong with it is told by whoever reads it as a corpus
 
 
 class ElicitationError(ValueError):

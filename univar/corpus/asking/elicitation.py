@@ -16,10 +16,10 @@ from pydantic.dataclasses import dataclass as validated
 
 from univar.corpus.asking.answers import AnswerFolder, served_models
 from univar.corpus.asking.endpoints import ChatRequest, Endpoint, EndpointError, Lane
-from univar.corpus.asking.fields import as_text, token_limit
+from univar.corpus.asking.fields import MAX_TOKENS, as_text, token_limit
 from univar.corpus.asking.models import LLM, check_keys
 from univar.corpus.asking.replies import ChatReply
-from univar.corpus.filters import declared_reason
+from univar.corpus.filters import declared_reason, is_cut_off
 from univar.corpus.languages import language_code
 from univar.corpus.questions.bank import Question, bank_ids
 
@@ -34,7 +34,7 @@ _MOST_REFUSED = 20
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Sampling:
-    """How answers are drawn; the paper's choice by default (section 4.2), with top-k for each LLM that takes it.
+    """How answers are drawn: by default as in the paper (section 4.2), but for its 128 tokens, which cut most off.
 
     Attributes:
         samples: Answers to each question.
@@ -45,7 +45,7 @@ class Sampling:
     """
 
     samples: PositiveInt = 1
-    max_tokens: PositiveInt = 128
+    max_tokens: PositiveInt = MAX_TOKENS
     temperature: Annotated[float, Ge(0)] = 1.0
     top_p: Annotated[float, Gt(0), Le(1)] = 0.95
     seed: int = 0
@@ -303,7 +303,7 @@ async def _lane(
             mine.prompt_tokens += reply.prompt_tokens or 0
             mine.answer_tokens += reply.completion_tokens or 0
             mine.dollars = llm.dollars(mine.prompt_tokens, mine.answer_tokens)
-            mine.against.update(filter(None, [declared_reason(reply.text, reply.finish_reason, reply.reasoning)]))
+            mine.against.update(_against(reply))
         mine.sent, mine.errors = lane.sent, lane.errors
         watch(progress)
 
@@ -320,6 +320,14 @@ async def _lane(
     if refused and mine.stopped is None:
         mine.stopped = f"{refused[-1]['error']}; it refused all of {len(refused)} requests"
     watch(progress)
+
+
+def _against(reply: ChatReply) -> list[str]:
+    """What speaks against an answer by the word of its server."""
+    declared = declared_reason(reply.text, reply.finish_reason, reply.reasoning)
+    if declared is not None:
+        return [declared]
+    return ["cut off"] if is_cut_off(reply.finish_reason) else []
 
 
 @asynccontextmanager

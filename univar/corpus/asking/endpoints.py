@@ -32,6 +32,7 @@ PROVIDER = "provider:"
 _CAN_HEAL = frozenset({408, 409, 425, 429, 500, 502, 503, 504, *range(506, 600)})
 _ABOUT_THE_ENDPOINT = frozenset({401, 402, 403, 404, 405, 407, 410, 501, 505})
 _ABOUT_FIELDS = frozenset({400, 422})
+_OVERLOADED = frozenset({408, 429, 503, 504, 524, 529})  # timeouts of servers and gateways among them
 _LONGEST_WAIT = 60.0
 _CHARACTERS_A_TOKEN = 4
 _VERSION = r"v\d+(?:\.\d+)?(?:(?:alpha|beta|preview)\d*)?"
@@ -74,7 +75,7 @@ class Endpoint:
         url: As in `http://127.0.0.1:8000`, `https://host/api/v3` or `https://host/v1/chat/completions`; or a provider
             of the Hub, as in `provider:together`.
         model: Its name on the server.
-        concurrency: Requests under way at once, at most; fewer are sent while the server is overloaded.
+        concurrency: Requests under way at once, at most; fewer are sent at first and while the server is overloaded.
         attempts: Of one request, the first included.
         timeout: Seconds until a request counts as failed.
         requests_per_minute: At most; None for no cap.
@@ -133,7 +134,7 @@ class Lane:
     def __init__(self, endpoint: Endpoint) -> None:
         """To be entered with `async with`."""
         self.endpoint = endpoint
-        self.slots = Slots(endpoint.concurrency)
+        self.slots = Slots(endpoint.concurrency, endpoint.timeout)
         self.sent = 0
         self.errors: Counter[str] = Counter()
         self._requests = Rate(endpoint.requests_per_minute)
@@ -199,7 +200,7 @@ class Lane:
             overloaded = _is_overload(error)
             raise
         finally:
-            self.slots.give(era, answered=reply is not None, overloaded=overloaded)
+            self.slots.give(era, seconds=None if reply is None else reply.seconds, overloaded=overloaded)
             if reply is not None and reply.prompt_tokens is not None:
                 self._tokens.return_(estimate - reply.prompt_tokens - (reply.completion_tokens or 0))
 
@@ -390,7 +391,7 @@ def _can_heal(error: BaseException) -> bool:
 
 
 def _is_overload(error: BaseException) -> bool:
-    return isinstance(error, TimeoutError) or _status(error) in (429, 503, 529)
+    return isinstance(error, TimeoutError) or _status(error) in _OVERLOADED
 
 
 def _kind(error: BaseException) -> str:

@@ -15,6 +15,9 @@ _OURS = {
     "stream": "replies are read whole",
     "n": "every answer is a request of its own; ask for more with --samples",
 }
+MAX_TOKENS = 512
+"""New tokens of an answer, by default. The 128 of the paper cut off half or more of the answers of many LLMs."""
+
 _LIMITS = ("max_completion_tokens", "max_tokens")
 _MOST = 2**31
 _ONE_OF_THEM = re.compile(r"only one|one of|both|either|together|mutually|simultaneous", re.IGNORECASE)

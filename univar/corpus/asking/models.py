@@ -28,7 +28,7 @@ class LLM:
         endpoint: URL of its server, or `provider:NAME` for a provider of the Hub.
         model: Its name on the server; by default `name`.
         languages: That it speaks, each by any code.
-        concurrency: Requests under way at once, at most.
+        concurrency: Requests under way at once, at most; there are two at first, and more as the server bears them.
         requests_per_minute: At most.
         tokens_per_minute: At most.
         dollars_per_million_prompt_tokens: Its price; where it alone is given, answers are free.
