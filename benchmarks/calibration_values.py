@@ -9,7 +9,7 @@ the questions of each value would have covered. Results are kept in benchmarks/R
 
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,6 +79,7 @@ def world(scene: Scene, stances: np.ndarray, seed: int) -> World:
     value_of = {pole.question.question_id: values.index(str(pole.question.value)) for pole in written}
     extra = [f"other {value} {number}" for value in values for number in range(scene.others)]
     value_of |= {name: values.index(name.split()[1]) for name in extra}
+    texts = {pole.question.question_id: pole.question.question for pole in written}
     axes = length(1, scene.values)
     apart = {name: axes[value_of[name]] + length(scene.own) for name in (*names, *extra)}
     topic = {name: length(scene.topic) for name in (*names, *extra)}
@@ -99,7 +100,8 @@ def world(scene: Scene, stances: np.ndarray, seed: int) -> World:
             for name in (*chosen, *(name for name in extra if value_of[name] == value)):
                 stance = own[value] + varying * generator.normal()
                 for sample in range(scene.samples):
-                    records.append(QARecord(name, name, "Said.", f"m{identity}", "eng", values[value], sample=sample))
+                    said = QARecord(name, texts.get(name, name), f"Said at {stance:+.2f}.", f"m{identity}", "eng")
+                    records.append(replace(said, value=values[value], sample=sample))
                     rows.append(topic[name] + stance * apart[name] / 2 + manner)
                     asked.append(Asked(values[value], name if name in chosen else None, name in chosen))
     noisy = [np.array(made) + length(scene.noise, len(made)) for made in (ends, rows)]

@@ -39,8 +39,8 @@ WANTED = (0.5, 0.3, 0.2)
 _Z = 1.96
 _MOST = 500
 _OF_POLES = (
-    "Learned from the poles, for want of answers to two questions of one value: with some of an LLM, whose stance varies "
-    "from question to question, the plan is a better one."
+    "Learned from the poles, for want of answers to two questions of one value: an LLM's stance varies besides "
+    "from question to question, so answers of its own make a better plan."
 )
 
 

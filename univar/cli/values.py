@@ -62,7 +62,7 @@ def values(
             metavar="CORPUS",
             exists=True,
             help="Answers to questions of the bank, or with a column value: a csv, tsv, jsonl, json or parquet file, a "
-            "folder of them; or what `univar encode` wrote. With --plan it may be left out.",
+            "folder of them, or what `univar encode` wrote. With --plan it may be left out.",
             show_default=False,
         ),
     ] = None,
