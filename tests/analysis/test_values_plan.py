@@ -45,8 +45,8 @@ def test_what_is_needed_by_hand():
 
 def test_the_advice_is_in_words():
     assert str(by_hand()) == (
-        "For a stance on one value, ± 0.5 takes 3, ± 0.3 takes 7, ± 0.2 takes 16 questions (95 % intervals; one question "
-        "leaves ± 0.78, 0.60 to 0.90 by bootstrap over 87 values, n = 900 answers)."
+        "For a stance on one value, ± 0.5 takes 3, ± 0.3 takes 7, ± 0.2 takes 16 questions (95 % intervals; one "
+        "question leaves ± 0.78, 0.60 to 0.90 by bootstrap over 87 values, n = 900 answers)."
     )
     never = str(replace(by_hand(), manner=0.03))
     assert "± 0.5 takes 5 questions, and ± 0.3 or ± 0.2 is out of reach of 500 questions" in never

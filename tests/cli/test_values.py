@@ -101,11 +101,12 @@ def test_a_model_that_cannot_be_loaded_is_told_with_the_way_out(univar, made, tm
         (["e.parquet", "--by", "kind"], ["'--by'", "schwartz"]),
     ],
 )
-def test_wrong_use_is_told_before_any_work(univar, embedded, arguments, parts):
+@pytest.mark.usefixtures("embedded")
+def test_wrong_use_is_told_before_any_work(univar, arguments, parts):
     failed(univar("values", *arguments), *parts, code=2)
 
 
-def test_answers_without_values_are_refused(univar, embedded):
+def test_answers_without_values_are_refused_before_any_is_encoded(univar):
     Path("rows.csv").write_text("question,answer,model,lang\nIs rain wet?,Yes.,m,eng\n")
-    run = univar("values", "rows.csv", "--model", "univar-static")
+    run = univar("values", "rows.csv", "--model", "./none")
     failed(run, "none of 1 answers is to a question of the bank or names one of the 87 values; ask the questions")

@@ -59,8 +59,8 @@ def test_what_is_kept_of_other_poles_or_damaged_is_encoded_again(tiny_model, cac
 def test_a_model_that_cannot_be_loaded_by_its_name_is_told_with_the_way_out(tiny_model):
     with pytest.raises(
         EmbeddedCorpusError,
-        match=r"the poles must be embedded by the model that the answers were embedded by, and './gone' cannot be loaded "
-        r"by its name .* give it as model=, in the terminal --model FOLDER",
+        match=r"the poles must be embedded by the model that the answers were embedded by, and './gone' cannot be "
+        r"loaded by its name .* give it as model=, in the terminal --model FOLDER",
     ):
         embedded_poles(made(tiny_model, "./gone"))
 

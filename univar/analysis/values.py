@@ -18,7 +18,7 @@ How an answer becomes a number:
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
@@ -29,7 +29,8 @@ from univar.analysis.value_questions import Asked, asked
 from univar.analysis.value_readings import Level, Placed, placed, profile_of
 from univar.corpus.questions.poles import poles as written_poles
 from univar.corpus.questions.taxonomy import reference_taxonomy
-from univar.model.embedded import Corpus, EmbeddedCorpus, EmbeddedCorpusError, embed
+from univar.corpus.records import QARecord
+from univar.model.embedded import Corpus, EmbeddedCorpus, EmbeddedCorpusError, embed, is_embedded, records_of
 from univar.model.pole_vectors import embedded_poles
 
 if TYPE_CHECKING:
@@ -118,14 +119,13 @@ def prepared(
     **options: Any,
 ) -> Prepared:
     """What readings of values are made of; arguments and errors as for `values`."""
-    answers = embed(corpus, model, **options)
-    about = asked(answers.records)
-    if not any(one.value for one in about):
-        raise ValuesError(
-            f"none of {len(about):,} answers is to a question of the bank or names one of the 87 values; ask the "
-            "questions of `univar elicit --questions core`, or give a column value with ids such as thrift "
-            "(columns={'value': ...}, in the terminal --column value=COLUMN)"
-        )
+    if is_embedded(corpus):
+        answers = embed(corpus, model, **options)
+        about = check_asked(answers.records)
+    else:
+        records = list(records_of(corpus, **options))
+        about = check_asked(records)  # before the long work
+        answers = embed(records, model)
     known = embedded_poles(answers.provenance, model, advance=advance) if poles is None else poles
     if known.provenance.fingerprint != answers.provenance.fingerprint:
         raise EmbeddedCorpusError(
@@ -135,6 +135,22 @@ def prepared(
     rulers = rulers_of(known.embeddings, written_poles(), seed=seed)
     vectors = np.asarray(answers.embeddings, dtype=np.float64)
     return Prepared(answers, about, rulers, placed(vectors, about, rulers))
+
+
+def check_asked(records: Sequence[QARecord]) -> list[Asked]:
+    """What each answer was asked about.
+
+    Raises:
+        ValuesError: If none was asked about a value.
+    """
+    about = asked(records)
+    if not any(one.value for one in about):
+        raise ValuesError(
+            f"none of {len(about):,} answers is to a question of the bank or names one of the 87 values; ask the "
+            "questions of `univar elicit --questions core`, or give a column value with ids such as thrift "
+            "(columns={'value': ...}, in the terminal --column value=COLUMN)"
+        )
+    return about
 
 
 def check_values(names: Iterable[str]) -> list[str]:

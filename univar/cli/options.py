@@ -258,10 +258,18 @@ def opened(reader: CorpusReader, corpus: Path) -> "EmbeddedCorpus | list[QARecor
     return embed(corpus, **reader.options) if is_embedded(corpus) else reader.read(corpus)
 
 
-def embedded(reader: CorpusReader, corpus: Path, model: str | None, backend: Backend | None = None) -> "EmbeddedCorpus":
+def embedded(
+    reader: CorpusReader,
+    corpus: Path,
+    model: str | None,
+    backend: Backend | None = None,
+    *,
+    check: Callable[[Sequence["QARecord"]], object] | None = None,
+) -> "EmbeddedCorpus":
     """A corpus with its vectors by the model of `--model`; one that is embedded already is read as it is.
 
-    By default that is `univar`, and for an embedded corpus the model that it is of, which is not loaded then.
+    By default that is `univar`, and for an embedded corpus the model that it is of, which is not loaded then. `check`
+    may raise at answers of which nothing can be made, before any is encoded.
     """
     from univar.model.embedded import embed, is_embedded
 
@@ -269,6 +277,8 @@ def embedded(reader: CorpusReader, corpus: Path, model: str | None, backend: Bac
         own = None if model is None else load_named(model, backend)
         return embed(corpus, own, name=model, **reader.options)
     records = reader.read(corpus)
+    if check is not None:
+        check(records)
     name = model or "univar"
     encoder = load_named(name, backend)
     with bar(f"Encoding {corpus.name} with {name}", len(records)) as advance:

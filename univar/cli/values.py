@@ -106,9 +106,10 @@ def values(
     the value dear, -1 people who do not.
     """
     _check_together(corpus, value, by, plan, out_file)
-    if value:
-        from univar.analysis.values import ValuesError, check_values
+    from univar.analysis.values import ValuesError, check_asked, check_values
+    from univar.analysis.values import values as read_values
 
+    if value:
         try:
             check_values(value)
         except ValuesError as error:
@@ -117,7 +118,7 @@ def values(
     answers = None
     with corpus_reader(column, constant, lang, rejects) as reader:
         if corpus is not None:
-            answers = embedded(reader, corpus, model, backend)
+            answers = embedded(reader, corpus, model, backend, check=check_asked)
     poles = _poles(answers, model, backend)
     rejected = {"rejected": reader.rejected}
     if plan:
@@ -126,8 +127,6 @@ def values(
         planned = plan_values(answers, poles=poles, seed=seed)
         _tell(planned, out_file, rejected, as_json, lambda: _show_plan(planned))
         return
-    from univar.analysis.values import values as read_values
-
     assert answers is not None
     found = read_values(answers, by=by.value, only=value, poles=poles, seed=seed)
     _tell(found, out_file, rejected, as_json, lambda: _show(found, show_all, bool(value)))
