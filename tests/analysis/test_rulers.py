@@ -8,6 +8,7 @@ import pytest
 from benchmarks.calibration_values import Scene, world
 from univar.analysis.rulers import rulers_of
 from univar.corpus.questions.poles import Pole, poles
+from univar.corpus.records import question_hash
 
 
 def some_poles(values: int = 2) -> list[Pole]:
@@ -30,8 +31,7 @@ def test_readings_by_hand():
     np.testing.assert_allclose(rulers.read_by_axis(answers, np.zeros(4, dtype=int)), [-1, 1, 0.5, 2])
     assert rulers.readable_by_question().all()
     assert rulers.readable_by_axis().all()
-    # Nothing is a question's own, nor a voice's.
-    assert (rulers.own_share, rulers.by_question.manner) == (0, 0)
+    assert rulers.by_question.manner == 0
     np.testing.assert_allclose(rulers.by_question.spreads, 0, atol=1e-12)
 
 
@@ -77,9 +77,25 @@ def test_unseen_voices_at_the_poles_are_read_as_one_and_minus_one():
 
 
 def test_the_share_of_a_question_is_what_makes_the_best_guess():
-    # Own 0.7^2 = 0.49; a difference of two texts has noise 2 * 1.2^2, halved by two voices: 0.49 / (0.49 + 1.44).
+    # An axis of length 1, 0.7^2 = 0.49 of a question's own, and noise of 2 * 1.2^2 a difference, halved by two voices.
+    # Own differences have the square 1 + 0.49 + 1.44 = 2.93, means of nine others 1 + (0.49 + 1.44) / 9 = 1.214, and 1
+    # in common; with an unseen voice they have 1.49 and 1 in common. Least squares: 0.316 own and 0.563 of the others.
     found = [rulers_of(*_of_poles(Scene(values=6), seed)).own_share for seed in range(5)]
-    assert np.mean(found) == pytest.approx(0.254, abs=0.04)
+    assert np.mean(found) == pytest.approx(0.316 / (0.316 + 0.563), abs=0.06)
+
+
+def test_poles_that_the_model_was_trained_on_test_nothing():
+    # Poles of the train part as training leaves them, far apart, and all others without any stance in them.
+    written = some_poles(6)
+    generator = np.random.default_rng(0)
+    trained = np.array([pole.split == "train" for pole in written])
+    learned = np.array([[9.0 * pole.stance, 0, 0, 0, 0, 0] for pole in written]) * trained[:, None]
+    vectors = learned + generator.normal(size=(len(written), 6))
+    fooled = rulers_of(vectors, written)
+    known = frozenset(question_hash(pole.record.question_key) for pole in written)
+    honest = rulers_of(vectors, written, trained_on=known)
+    assert fooled.readable_by_question().sum() >= 5
+    assert honest.readable_by_question().sum() == 0
 
 
 def _of_poles(scene: Scene, seed: int) -> tuple[np.ndarray, list[Pole]]:

@@ -132,7 +132,7 @@ def prepared(
             f"the poles are embedded by {known.provenance.model} ({known.provenance.fingerprint[:12]}…), the answers "
             f"by {answers.provenance.model} ({answers.provenance.fingerprint[:12]}…): give poles by the same model"
         )
-    rulers = rulers_of(known.embeddings, written_poles(), seed=seed)
+    rulers = rulers_of(known.embeddings, written_poles(), trained_on=known.provenance.trained_on, seed=seed)
     vectors = np.asarray(answers.embeddings, dtype=np.float64)
     return Prepared(answers, about, rulers, placed(vectors, about, rulers))
 

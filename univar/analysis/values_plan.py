@@ -203,7 +203,7 @@ def _rulers(
         name = model if isinstance(model, str) else None
         loaded = load_model(name or "univar") if model is None or name else model
         poles = embedded_poles(Provenance.of(loaded, name or "univar", ()), loaded, advance=advance)
-    return rulers_of(poles.embeddings, written_poles(), seed=seed)
+    return rulers_of(poles.embeddings, written_poles(), trained_on=poles.provenance.trained_on, seed=seed)
 
 
 def _of_poles(rulers: Rulers) -> FloatArray:
