@@ -36,9 +36,7 @@ def test_the_sentence_comes_first_then_the_strongest_then_what_to_know(univar, e
     assert lines[0].startswith(
         "m0 (eng) stands for thrift, against obedience; 87 of 87 values readable, n = 522 answers"
     )
-    table = [line for line in lines if "+" in line and ("*" in line or " -" in line or " +" in line)]
-    assert max(len(line) for line in table[:20]) <= 60
-    assert any(line.startswith("thrift") and line.rstrip().endswith("*") for line in lines)
+    assert any(line.split()[0] == "thrift" and line.split()[-1] == "*" for line in lines[1:] if line.strip())
     assert any("67 between (--all)" in line for line in lines)
     assert any(line.startswith("522 of 522 answers were read") for line in lines)
 
@@ -46,8 +44,10 @@ def test_the_sentence_comes_first_then_the_strongest_then_what_to_know(univar, e
 def test_all_of_them_fit_a_phone(univar, embedded, monkeypatch):
     monkeypatch.setenv("COLUMNS", "48")
     run = univar("values", embedded, "--all")
-    assert "between" not in run.out.split("95 %", 2)[2].split("answers were read")[0]
-    assert "relations on an equal" in run.out
+    assert "between" not in run.out
+    table = run.out.split("answers were read")[0].splitlines()[1:-1]
+    assert len(table) > 87
+    assert max(map(len, table)) <= 48
 
 
 def test_levels_and_json(univar, embedded):
@@ -93,11 +93,11 @@ def test_a_model_that_cannot_be_loaded_is_told_with_the_way_out(univar, made, tm
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        ([], ["'CORPUS'", "name the answers; only --plan has something to say without them"]),
-        (["e.parquet", "--value", "thrifty"], ["'--value'", "did you mean thrift"]),
-        (["e.parquet", "--value", "thrift", "--by", "family"], ["'--value'", "leave --by out"]),
-        (["--plan", "--by", "family"], ["'--by'", "--plan makes none"]),
-        (["--plan", "--out", "p.html"], ["'--out'", "a plan is written as .md or .json"]),
+        ([], ["CORPUS", "name the answers; only --plan has something to say without them"]),
+        (["e.parquet", "--value", "thrifty"], ["--value", "did you mean thrift"]),
+        (["e.parquet", "--value", "thrift", "--by", "family"], ["--value", "leave --by out"]),
+        (["--plan", "--by", "family"], ["--by", "--plan makes none"]),
+        (["--plan", "--out", "p.html"], ["--out", "a plan is written as .md or .json"]),
         (["e.parquet", "--by", "kind"], ["'--by'", "schwartz"]),
     ],
 )

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from univar.analysis.names import printable
 from univar.analysis.results import markdown_table
-from univar.analysis.value_map import CAVEAT
 from univar.analysis.value_readings import Level, Profile, Reading, Telling
 from univar.corpus.records import Identity
 
@@ -14,10 +13,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-PLURAL: dict[Level, str] = {"value": "values", "family": "families", "schwartz": "of Schwartz's ten values"}
+PLURAL: dict[Level, str] = {"value": "values", "family": "families", "schwartz": "Schwartz values"}
 
 _NAMED = 3
 """Values named on either side in the sentence, and identities."""
+
+CAVEAT = (
+    "Not for ranking LLMs, for judging people or nations, or for certifying that an LLM is safe: a reading shows what "
+    "answers say of a value to these questions, as one encoder sees them, and not what an LLM does."
+)
+"""What readings of values may not be used for. It stands beside every one."""
 
 _UNIT = (
     "1 is where people are read who hold the value dear, -1 people who do not, in voices that no ruler was made of; "
