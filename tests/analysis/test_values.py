@@ -15,6 +15,7 @@ from univar.analysis.values import ValuesError, check_values
 from univar.corpus.questions.bank import control_questions
 from univar.corpus.questions.poles import poles
 from univar.corpus.records import Identity, QARecord
+from univar.corpus.simulation import simulate
 from univar.model.embedded import EmbeddedCorpus, EmbeddedCorpusError
 from univar.model.encoding import Provenance
 
@@ -199,6 +200,19 @@ def test_names_of_others_are_escaped_in_pictures(found):
         texts = json.dumps(figure.to_dict(), default=lambda one: np.asarray(one).tolist())
         assert "<b>m" not in texts
         assert "&lt;b&gt;m" in texts
+
+
+def test_answers_are_embedded_by_the_model_of_the_poles(tiny_model):
+    # Random vectors for poles: nothing carries. Of the simulation's values ten are reference values too.
+    simulated = simulate(2, 48, seed=2).records
+    noise = np.random.default_rng(0).normal(size=(len(poles()), 16)).astype(np.float32)
+    known = EmbeddedCorpus(tuple(pole.record for pole in poles()), noise, Provenance.of(tiny_model, "tiny", ()))
+    found = univar.values(simulated, tiny_model, poles=known)
+    assert len(found.profiles) == 2
+    assert found.counts.answers == 96
+    assert dict(found.counts.other_values)["free speech"] == 4
+    assert found.counts.read + found.counts.not_readable == 40
+    assert "readable, n = " in str(found)
 
 
 def test_answers_without_values_are_refused(made):

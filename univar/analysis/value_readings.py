@@ -131,8 +131,8 @@ class _Mean(NamedTuple):
     stance: float
     parts: tuple[tuple[float, float], ...]
     """Of each source of error its variance and its degrees of freedom."""
-    unit: tuple[float, float]
-    """Standard error of the unit, as a share of it, and its degrees of freedom."""
+    unit: tuple[float, float, float]
+    """Standard error of the unit, as a share of it, its degrees of freedom, and half its 95 % interval."""
     manner: tuple[float, float, float]
     """Variance that a voice adds, what of it all values share, and degrees of freedom."""
     how: str
@@ -177,11 +177,13 @@ def profile_of(
         records: n answers.
         found: Where they lie.
         rulers: By which they were read.
-        only: Ids of the values to read; by default all.
+        only: Ids of the values that are told and tested, by default all; all tell how far answers lie apart.
     """
-    answered = _answered(records, found, rulers, only)
-    means = _means(answered.rows, records, found, rulers)
-    single = [_of_value(value, means.get(value), answered, records, found) for value in answered.rows]
+    answered = _answered(records, found, rulers)
+    wanted = [value for value in answered.rows if only is None or value in only]
+    every = _means(answered.rows, records, found, rulers)
+    means = {value: every[value] for value in wanted if value in every}
+    single = [_of_value(value, means.get(value), answered, records, found) for value in wanted]
     readings: dict[Level, tuple[Reading, ...]] = {"value": _corrected(single)}
     for level in LEVELS[1:]:
         groups = [_of_group(name, title, values, means, single) for name, title, values in members(level)]
@@ -208,14 +210,12 @@ def members(level: Level) -> list[tuple[str, str, list[str]]]:
     return [(name, name, values) for name, values in ten.items()]
 
 
-def _answered(records: Sequence[QARecord], found: Placed, rulers: Rulers, only: Collection[str] | None) -> _Answered:
+def _answered(records: Sequence[QARecord], found: Placed, rulers: Rulers) -> _Answered:
     rows: dict[str, list[int]] = defaultdict(list)
     for row, number in enumerate(found.value):
         if number >= 0:
             rows[rulers.values[number]].append(row)
-    ordered = {
-        value: rows[value] for value, _, _ in members("value") if value in rows and (only is None or value in only)
-    }
+    ordered = {value: rows[value] for value, _, _ in members("value") if value in rows}
     read = {value: [row for row in of if found.kind[row] >= 0] for value, of in ordered.items()}
     counts = {value: (len(of), len({records[row].question_key for row in of})) for value, of in read.items()}
     return _Answered(ordered, counts)
@@ -251,11 +251,12 @@ def _by_question(rows: Sequence[int], records: Sequence[QARecord], stances: Floa
 
 def _mean(numbers: FloatArray, variance: float, freedom: float, scale: Scale, value: int, kind: int) -> _Mean:
     sampled = (variance / len(numbers), freedom)
-    middle = (float(scale.zeros[value]), float(scale.freedom[value]))
+    error, freedom_of_unit = float(scale.errors[value]), float(scale.freedom[value])
+    middle = (float(scale.zeros[value]), freedom_of_unit)
     return _Mean(
         stance=float(numbers.mean()),
         parts=(sampled, middle) if middle[0] else (sampled,),
-        unit=(float(scale.errors[value]), float(scale.freedom[value])),
+        unit=(error, freedom_of_unit, error * float(student.ppf(0.975, freedom_of_unit))),
         manner=(scale.manner, scale.manner_shared, float(scale.voices - 1)),
         how=_HOW[kind],
     )
@@ -265,13 +266,17 @@ def _together(means: Sequence[_Mean]) -> _Mean:
     """What the rulers of questions and the axis of the value say, each counting by how sure it is."""
     if len(means) == 1:
         return means[0]
-    sure = np.array([1 / sum(variance for variance, _ in mean.parts) for mean in means])
+    sure = np.array([1 / max(sum(variance for variance, _ in mean.parts), 1e-12) for mean in means])
     shares = sure / sure.sum()
     pairs = list(zip(shares, means, strict=True))
     return _Mean(
         stance=float(sum(share * mean.stance for share, mean in pairs)),
         parts=tuple((share**2 * variance, freedom) for share, mean in pairs for variance, freedom in mean.parts),
-        unit=(math.hypot(*(share * mean.unit[0] for share, mean in pairs)), min(mean.unit[1] for mean in means)),
+        unit=(
+            math.hypot(*(share * mean.unit[0] for share, mean in pairs)),
+            min(mean.unit[1] for mean in means),
+            math.hypot(*(share * mean.unit[2] for share, mean in pairs)),
+        ),
         # A voice that moves one of them may well move the other alike.
         manner=(
             sum(share * math.sqrt(mean.manner[0]) for share, mean in pairs) ** 2,
@@ -290,8 +295,7 @@ def _of_value(
     if mean is None:
         return _unreadable(value, title, n, questions, _ALONE if n else _NEITHER)
     manner, _, freedom = mean.manner
-    reach = mean.unit[0] * float(student.ppf(0.975, mean.unit[1]))
-    one = estimate(mean.stance, [*mean.parts, (manner, freedom)], scale_error=reach)
+    one = estimate(mean.stance, [*mean.parts, (manner, freedom)], scale_error=mean.unit[2])
     telling = _telling(value, answered.rows[value], records, found.stance)
     return _readable(value, title, one, (n, questions, 1), mean.how, telling)
 
