@@ -94,7 +94,8 @@ def test_poles_that_the_model_was_trained_on_test_nothing():
     fooled = rulers_of(vectors, written)
     known = frozenset(question_hash(pole.record.question_key) for pole in written)
     honest = rulers_of(vectors, written, trained_on=known)
-    assert fooled.readable_by_question().sum() >= 5
+    # Four of the six values are of the train part.
+    assert fooled.readable_by_question().sum() == 4
     assert honest.readable_by_question().sum() == 0
 
 

@@ -52,6 +52,7 @@ def test_all_of_them_fit_a_phone(univar, embedded, monkeypatch):
 
 def test_levels_and_json(univar, embedded):
     run = univar("values", embedded, "--by", "schwartz", "--json")
+    assert (run.code, run.err) == (0, "")
     found = json.loads(run.out)
     assert found["by"] == "schwartz"
     assert len(found["profiles"][0]["readings"]["schwartz"]) == 10

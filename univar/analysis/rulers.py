@@ -288,12 +288,12 @@ def _scale(
     units = unit[of]
     off = (centres[known] / units) ** 2 + (halves[known] / units - 1) ** 2
     manner = _between(moved[known] / units, voices, of)
-    shared = _steadied(places[names], of_value, values)[0] / np.maximum(asked, 1) / unit**2
+    shared = _steadied(places[names], of_value, values)[0] / np.maximum(asked, 1)
     return Scale(
         halves=unit,
         errors=errors,
         freedom=freedom,
-        zeros=np.where(readable, shared, np.nan),
+        zeros=np.divide(shared, unit**2, out=np.full(values, np.nan), where=readable),
         spreads=np.where(
             readable, np.bincount(of, off, values) / np.maximum(np.bincount(of, minlength=values), 1), np.nan
         ),
