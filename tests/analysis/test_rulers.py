@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.calibration_values import Scene, world
-from univar.analysis.rulers import rulers_of
+from univar.analysis.rulers import Rulers, rulers_of
 from univar.corpus.questions.poles import Pole, poles
 from univar.corpus.records import question_hash
 
@@ -22,6 +22,11 @@ def ends(written: list[Pole]) -> np.ndarray:
     return np.array([[2.0 + 2 * pole.stance, number[pole.question.question_id]] for pole in written])
 
 
+def alone(rulers: Rulers) -> tuple[np.ndarray, np.ndarray]:
+    """Which values are readable by themselves, by rulers and along axes."""
+    return rulers.carry([[value] for value in rulers.values])
+
+
 def test_readings_by_hand():
     # From 0 (against) to 4 (for), the middle is 2 and the unit 2: 3 lies half-way from the middle to the pole for.
     written = some_poles()
@@ -29,8 +34,8 @@ def test_readings_by_hand():
     answers = np.array([[0, 0], [4, 1], [3, 7], [6, 2]], dtype=float)
     np.testing.assert_allclose(rulers.read_by_question(answers, np.array([0, 1, 7, 2])), [-1, 1, 0.5, 2])
     np.testing.assert_allclose(rulers.read_by_axis(answers, np.zeros(4, dtype=int)), [-1, 1, 0.5, 2])
-    assert rulers.readable_by_question().all()
-    assert rulers.readable_by_axis().all()
+    assert [carries.all() for carries in alone(rulers)] == [True, True]
+    np.testing.assert_allclose(rulers.by_question.halves, 1)
     assert rulers.by_question.manner == 0
     np.testing.assert_allclose(rulers.by_question.spreads, 0, atol=1e-12)
 
@@ -47,7 +52,7 @@ def test_a_question_that_points_its_own_way_is_read_its_own_way():
     np.testing.assert_allclose(
         rulers.read_by_question(vectors[:4], np.zeros(4, dtype=int)), [p.stance for p in written[:4]]
     )
-    assert not rulers.readable_by_axis().any()
+    assert not alone(rulers)[1].any()
 
 
 def test_rotations_and_shifts_change_no_reading():
@@ -95,8 +100,10 @@ def test_poles_that_the_model_was_trained_on_test_nothing():
     known = frozenset(question_hash(pole.record.question_key) for pole in written)
     honest = rulers_of(vectors, written, trained_on=known)
     # Four of the six values are of the train part.
-    assert fooled.readable_by_question().sum() == 4
-    assert honest.readable_by_question().sum() == 0
+    assert alone(fooled)[0].sum() == 4
+    assert alone(honest)[0].sum() == 0
+    assert fooled.carry([fooled.values])[0].all()
+    assert not honest.carry([honest.values])[0].any()
 
 
 def _of_poles(scene: Scene, seed: int) -> tuple[np.ndarray, list[Pole]]:
@@ -111,12 +118,22 @@ def test_how_far_a_voice_moves_all_readings_is_found():
     assert np.mean(loud) > 4 * np.mean(still) + 0.05
 
 
+def test_what_one_value_does_not_show_several_together_may():
+    # Noise so large that few of 24 values are told apart by themselves.
+    vectors, written = _of_poles(Scene(values=24, noise=5), 0)
+    rulers = rulers_of(vectors, written)
+    assert alone(rulers)[0].sum() < 12
+    assert rulers.carry([rulers.values])[0].all()
+    error, freedom = rulers.by_question.error_of(range(24))
+    assert error < min(rulers.by_question.error_of([value])[0] for value in range(24))
+    assert freedom > 24
+
+
 def test_vectors_without_stance_are_not_readable():
     written = list(poles())
     rulers = rulers_of(np.random.default_rng(1).normal(size=(len(written), 16)), written)
-    # One in forty is what chance gives: 2 of 87.
-    assert rulers.readable_by_question().sum() < 8
-    assert rulers.readable_by_axis().sum() < 8
+    # One in forty is what chance gives, and none beyond what chance gives among 87.
+    assert [carries.sum() <= 1 for carries in alone(rulers)] == [True, True]
 
 
 def test_what_is_no_vector_is_refused():

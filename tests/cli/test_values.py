@@ -70,7 +70,7 @@ def test_files(univar, embedded):
     for suffix in ("md", "json", "html"):
         assert univar("values", embedded, "--out", f"v.{suffix}").code == 0
     assert Path("v.md").read_text().count("\n| m0 (eng) |") == 87
-    assert json.loads(Path("v.json").read_text())["values"] == 87
+    assert json.loads(Path("v.json").read_text())["readable"]["value"]["of"] == 87
     page = Path("v.html").read_text()
     assert "<strong>m0 (eng) stands for thrift" in page
     assert 'src="http' not in page

@@ -2,7 +2,7 @@
 
 Every question with poles has a ruler of its own, and every value one axis for its other questions. Both are tested by
 leaving a voice out: a pole is read by rulers that no pole in its voice has a part in, and, along the axis, none to its
-question. What an unseen pole for lies above the middle on average is the unit of the readings: it is read as 1, one
+question. What an unseen pole for lies above the middle on average is what readings are divided by: it is read as 1, one
 against as -1, in expectation over voices that no ruler has met. Poles that the model itself was trained on are parts of
 rulers, but never read to test them: they lie further apart than any answer will.
 """
@@ -28,34 +28,64 @@ IntArray = npt.NDArray[np.intp]
 _FALSE_FINDS = 0.05
 """Of the values that are called readable, the share that is not, in expectation."""
 
+_LEAST_ERROR = 1e-9
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Scale:
     """What readings of one kind are divided by and how sure they are, value by value; v values.
 
     Attributes:
-        halves: `(v,)` half the way from a pole against to a pole for in an unseen voice: the unit.
-        errors: `(v,)` standard error of `halves` over questions, as a share of it; infinite where it is not positive
-            or there is one question.
+        unit: Mean over values of half the way from a pole against to a pole for, in unseen voices; all else is in
+            units of it. NaN where it is not above 0.
+        halves: `(v,)` that of each value; 1 on average. NaN where a value has no pole to judge by.
+        variances: `(v,)` by which each may be off: other questions would have told another.
         freedom: `(v,)` degrees of freedom of that.
-        zeros: `(v,)` variance, in units, by which the middle of the value may be off that all its readings share.
-        spreads: `(v,)` variance, in units, of the reading of one unseen pole about where it should be.
-        manner: Variance, in units, by which a voice moves all readings of a value, whatever it says.
+        zeros: `(v,)` variance by which the middle of the value may be off that all its readings share.
+        spreads: `(v,)` variance of the reading of one unseen pole about where it should be.
+        manner: Variance by which a voice moves all readings of a value, whatever it says.
         manner_shared: As much of it as moves those of all values alike.
         voices: In how many voices that was seen.
-        readable: `(v,)` whether poles for and against are told apart: the 95 % interval of the unit lies above 0, and
-            it is no find of those that chance makes among so many values (Benjamini and Hochberg's rule, 5 %).
     """
 
+    unit: float
     halves: FloatArray
-    errors: FloatArray
+    variances: FloatArray
     freedom: FloatArray
     zeros: FloatArray
     spreads: FloatArray
     manner: float
     manner_shared: float
     voices: int
-    readable: npt.NDArray[np.bool_]
+
+    def carries(self, groups: Sequence[Sequence[int]]) -> npt.NDArray[np.bool_]:
+        """Which groups of values are readable: poles for and against are told apart, all their values together.
+
+        The 95 % interval of the way between them lies above 0, and it is no find of those that chance makes among so
+        many groups (Benjamini and Hochberg's rule, 5 %).
+
+        Args:
+            groups: The numbers of the values of each.
+        """
+        tried = [self.error_of(group) for group in groups]
+        t = np.array([1 / max(error, _LEAST_ERROR) for error, _ in tried])
+        freedom = np.array([freedom for _, freedom in tried])
+        if not len(t):
+            return np.zeros(0, dtype=bool)
+        false = false_discovery_control(student.sf(t, freedom), method="bh")
+        return np.asarray((false <= _FALSE_FINDS) & (t > student.ppf(0.975, freedom)))
+
+    def error_of(self, group: Sequence[int]) -> tuple[float, float]:
+        """The standard error of the sum of some halves, as a share of it, and its degrees of freedom.
+
+        The error is infinite where the sum is not above 0.
+        """
+        known = [value for value in group if np.isfinite(self.halves[value]) and np.isfinite(self.variances[value])]
+        total, variance = float(self.halves[known].sum()), float(self.variances[known].sum())
+        if not known or not total > 0:
+            return float("inf"), 1.0
+        pulled = float((self.variances[known] ** 2 / self.freedom[known]).sum())
+        return float(np.sqrt(variance)) / total, variance**2 / pulled if pulled else float("inf")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,24 +118,29 @@ class Rulers:
     own_share: float
     tested: ValueAxes
 
-    def readable_by_question(self) -> npt.NDArray[np.bool_]:
-        """`(v,)` whether unseen voices at the two poles of a value's questions are told apart by their rulers."""
-        return self.by_question.readable
+    def carry(self, groups: Sequence[Sequence[str]]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Which groups of values are readable, by the rulers of questions and along axes.
 
-    def readable_by_axis(self) -> npt.NDArray[np.bool_]:
-        """`(v,)` whether the axis carries to other questions: by its own test, and poles are told apart along it."""
+        Along the axis of a value alone, it must pass its own test too.
+
+        Args:
+            groups: The ids of the values of each.
+        """
+        numbers = {value: number for number, value in enumerate(self.values)}
+        of = [[numbers[value] for value in group if value in numbers] for group in groups]
         holding = {axis.value for axis in self.tested.axes if axis.holds}
-        return np.array([value in holding for value in self.values], dtype=bool) & self.by_axis.readable
+        held = np.array([len(group) != 1 or group[0] in holding for group in groups], dtype=bool)
+        return self.by_question.carries(of), self.by_axis.carries(of) & held
 
     def read_by_question(self, vectors: FloatArray, questions: IntArray) -> FloatArray:
-        """`(n,)` readings of n answers `(n, D)` by the rulers of their questions, given by row."""
+        """`(n,)` readings, in units, of n answers `(n, D)` by the rulers of their questions, given by row."""
         along = np.einsum("nd,nd->n", vectors, self.directions[questions]) - self.middles[questions]
-        return np.asarray(along / self.by_question.halves[self.value_of[questions]])
+        return np.asarray(along / self.by_question.unit)
 
     def read_by_axis(self, vectors: FloatArray, values: IntArray) -> FloatArray:
-        """`(n,)` readings of n answers `(n, D)` along the axes of values, given by number."""
+        """`(n,)` readings, in units, of n answers `(n, D)` along the axes of values, given by number."""
         along = np.einsum("nd,nd->n", vectors, self.axes[values]) - self.axis_middles[values]
-        return np.asarray(along / self.by_axis.halves[values])
+        return np.asarray(along / self.by_axis.unit)
 
 
 class _Pairs(NamedTuple):
@@ -120,6 +155,17 @@ class _Pairs(NamedTuple):
     """(p, D) half-way between them."""
     unseen: npt.NDArray[np.bool_]
     """(p,) whether the model was trained on neither."""
+
+    def take(self, kept: npt.NDArray[np.bool_]) -> "_Pairs":
+        """Some of the pairs."""
+        return _Pairs(
+            self.question[kept],
+            self.value[kept],
+            self.voice[kept],
+            self.apart[kept],
+            self.middle[kept],
+            self.unseen[kept],
+        )
 
 
 class _Others(NamedTuple):
@@ -162,7 +208,7 @@ def rulers_of(
             "no question has poles in two voices, one of them new to the model, by which its ruler could be tested; "
             "give all poles"
         )
-    seen = _Pairs(*(column[judged] for column in pairs))
+    seen = pairs.take(judged)
     directions, middles = _mean(pairs.apart, pairs.question), _mean(pairs.middle, pairs.question)
     axes, axis_middles = _mean(directions, value_of), _mean(middles, value_of)
     others = _mean_of_others(directions, value_of)
@@ -278,29 +324,21 @@ def _scale(
     names, first, place = np.unique(pairs.question, return_index=True, return_inverse=True)
     of_value, by_question = pairs.value[first], _mean(halves, place)
     asked = np.bincount(of_value, minlength=values)
-    unit = np.divide(np.bincount(of_value, by_question, values), asked, out=np.full(values, np.nan), where=asked > 0)
+    raw = np.divide(np.bincount(of_value, by_question, values), asked, out=np.full(values, np.nan), where=asked > 0)
+    unit = float(np.nanmean(raw)) if np.nanmean(raw) > 0 else float("nan")
     variances, freedom = _steadied(by_question, of_value, values)
-    errors = np.divide(np.sqrt(variances / np.maximum(asked, 1)), unit, out=np.full(values, np.inf), where=unit > 0)
-    readable = _found(errors, freedom)
-    # In units; where there is none, nothing is read and nothing is to be learned.
-    known = readable[pairs.value]
-    voices, of = pairs.voice[known], pairs.value[known]
-    units = unit[of]
-    off = (centres[known] / units) ** 2 + (halves[known] / units - 1) ** 2
-    manner = _between(moved[known] / units, voices, of)
-    shared = _steadied(places[names], of_value, values)[0] / np.maximum(asked, 1)
+    off = (centres**2 + (halves - raw[pairs.value]) ** 2) / unit**2
+    manner = _between(moved / unit, pairs.voice, pairs.value)
     return Scale(
-        halves=unit,
-        errors=errors,
+        unit=unit,
+        halves=raw / unit,
+        variances=variances / np.maximum(asked, 1) / unit**2,
         freedom=freedom,
-        zeros=np.divide(shared, unit**2, out=np.full(values, np.nan), where=readable),
-        spreads=np.where(
-            readable, np.bincount(of, off, values) / np.maximum(np.bincount(of, minlength=values), 1), np.nan
-        ),
+        zeros=_steadied(places[names], of_value, values)[0] / np.maximum(asked, 1) / unit**2,
+        spreads=np.bincount(pairs.value, off, values) / np.maximum(np.bincount(pairs.value, minlength=values), 1),
         manner=manner,
-        manner_shared=min(_between(moved[known] / units, voices, np.zeros_like(of)), manner),
+        manner_shared=min(_between(moved / unit, pairs.voice, np.zeros_like(pairs.value)), manner),
         voices=len(np.unique(pairs.voice)),
-        readable=readable,
     )
 
 
@@ -311,19 +349,6 @@ def _steadied(numbers: FloatArray, groups: IntArray, count: int) -> tuple[FloatA
     variances, freedom = np.full(count, np.nan), np.full(count, np.nan)
     variances[there], freedom[there] = found.variances, found.freedom
     return variances, freedom
-
-
-def _found(errors: FloatArray, freedom: FloatArray) -> npt.NDArray[np.bool_]:
-    """`(v,)` which units are above 0, of so many that were tried."""
-    judged = np.flatnonzero(np.isfinite(freedom) | np.isposinf(freedom))
-    judged = judged[freedom[judged] > 0]
-    found = np.zeros(len(errors), dtype=bool)
-    if len(judged):
-        with np.errstate(divide="ignore"):
-            t = 1 / errors[judged]
-        false = false_discovery_control(student.sf(t, freedom[judged]), method="bh")
-        found[judged] = (false <= _FALSE_FINDS) & (errors[judged] * student.ppf(0.975, freedom[judged]) < 1)
-    return found
 
 
 def _between(moved: FloatArray, voices: IntArray, groups: IntArray) -> float:

@@ -33,7 +33,7 @@ class Steadied(NamedTuple):
     """(g,) degrees of freedom of each; infinite where all groups are of one spread."""
 
 
-def steadied(groups: Sequence[npt.ArrayLike]) -> Steadied:
+def steadied(groups: Sequence[Sequence[float] | FloatArray]) -> Steadied:
     """The variance within each group of a few numbers, with what the other groups know of it.
 
     Where no group has two numbers, the spread of all numbers about their mean stands in: it holds what the groups
@@ -44,12 +44,13 @@ def steadied(groups: Sequence[npt.ArrayLike]) -> Steadied:
 
     Source: Smyth, Linear models and empirical Bayes methods for assessing differential expression (2004), section 6.2.
     """
-    sizes = np.array([len(np.atleast_1d(group)) for group in groups])
-    own = np.array([np.var(group, ddof=1) if size > 1 else np.nan for group, size in zip(groups, sizes, strict=True)])
+    numbers = [np.asarray(group, dtype=np.float64) for group in groups]
+    sizes = np.array([len(group) for group in numbers])
+    own = np.array([np.var(group, ddof=1) if len(group) > 1 else np.nan for group in numbers])
     freedom = np.maximum(sizes - 1, 0).astype(np.float64)
     several = freedom > 0
     if not several.any():
-        flat = np.concatenate([np.atleast_1d(group) for group in groups]) if len(sizes) else np.empty(0)
+        flat = np.concatenate(numbers) if numbers else np.empty(0)
         spread = float(np.var(flat, ddof=1)) if len(flat) > 1 else float("nan")
         return Steadied(np.full(len(sizes), spread), np.full(len(sizes), float(len(flat) - 1)))
     common, known = _common_spread(own[several], freedom[several])

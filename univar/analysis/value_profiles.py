@@ -1,6 +1,6 @@
 """What values were read: profiles of identities, as a result that is printed, tabulated, stored and drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +73,8 @@ class ValueProfiles:
         by: The level that is shown: `value`, `family` or `schwartz`; all are held.
         model: By which the answers were embedded.
         counts: What there was of answers.
-        by_question: How many values are readable by the rulers of their questions.
-        by_axis: How many along their axis.
-        values: How many there are.
+        carrying: By level, how many values or families are readable by this model, by rulers of questions and along
+            axes, and how many there are.
         seed: Of the test of the axes.
     """
 
@@ -83,9 +82,7 @@ class ValueProfiles:
     by: Level
     model: str
     counts: Counts
-    by_question: int
-    by_axis: int
-    values: int
+    carrying: Mapping[Level, tuple[int, int, int]]
     seed: int
 
     def __str__(self) -> str:
@@ -96,18 +93,19 @@ class ValueProfiles:
     def _sentence_of(self, profile: Profile) -> str:
         name, found = printable(str(profile.identity)), profile.readable(self.by)
         if not found:
+            n = sum(one.n for one in profile.readings[self.by])
             return (
-                f"{name}: none of {len(profile.readings[self.by]):,} {PLURAL[self.by]} is readable, n = {profile.n:,}"
+                f"{name}: none of {len(profile.readings[self.by]):,} {PLURAL[self.by]} is readable, n = {n:,} answers"
             )
         sure = [one for one in found if one.differs]
         towards = _named([one for one in sure if (one.stance or 0) > 0])
         against = _named([one for one in reversed(sure) if (one.stance or 0) < 0])
         sides = [f"{word} {names}" for word, names in (("for", towards), ("against", against)) if names]
         stands = f"stands {', '.join(sides)}" if sides else "shows no stance that differs from none"
-        of = self.values if self.by == "value" else len(profile.readings[self.by])
+        n, questions = profile.read[self.by]
         return (
-            f"{name} {stands}; {len(found):,} of {of:,} {PLURAL[self.by]} readable, n = {profile.n:,} answers to "
-            f"{profile.questions:,} questions"
+            f"{name} {stands}; {len(found):,} of {self.carrying[self.by][2]:,} {PLURAL[self.by]} readable, "
+            f"n = {n:,} answers to {questions:,} questions"
         )
 
     def profile(self, identity: Identity | str) -> Profile:
@@ -146,10 +144,14 @@ class ValueProfiles:
         return [
             f"{self.counts}.",
             f"{_UNIT}.",
-            f"{self.model} tells the poles of {self.by_question:,} of {self.values:,} values apart in unseen voices; "
-            f"the axes of {self.by_axis:,} carry to questions without poles (seed {self.seed}).",
+            f"In voices that no ruler was made of, {self.model} tells the poles apart of {self._carried(0)}; along "
+            f"axes, for questions without poles, of {self._carried(1)} (seed {self.seed}).",
             CAVEAT,
         ]
+
+    def _carried(self, kind: int) -> str:
+        """How many of each level are readable."""
+        return ", ".join(f"{one[kind]:,} of {one[2]:,} {PLURAL[level]}" for level, one in self.carrying.items())
 
     def not_readable(self, profile: Profile) -> list[str]:
         """Which readings of a profile there are none of, a sentence for each reason."""
@@ -178,8 +180,7 @@ class ValueProfiles:
         profiles = [
             {
                 **profile.identity._asdict(),
-                "n": profile.n,
-                "questions": profile.questions,
+                "read": {level: {"n": n, "questions": of} for level, (n, of) in profile.read.items()},
                 "readings": {
                     level: [_row(one) | {"telling": [asdict(t) for t in one.telling]} for one in readings]
                     for level, readings in profile.readings.items()
@@ -194,9 +195,10 @@ class ValueProfiles:
             "profiles": profiles,
             "counts": counts,
             "model": self.model,
-            "readable_by_question": self.by_question,
-            "readable_by_axis": self.by_axis,
-            "values": self.values,
+            "readable": {
+                level: {"by_question": own, "by_axis": along, "of": number}
+                for level, (own, along, number) in self.carrying.items()
+            },
             "seed": self.seed,
         }
 

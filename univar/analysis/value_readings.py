@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from univar.analysis.names import shortened
 from univar.analysis.rulers import FloatArray, IntArray, Rulers, Scale
-from univar.analysis.spread import Estimate, estimate, holm, steadied
+from univar.analysis.spread import estimate, holm, steadied
 from univar.analysis.statistics import Interval
 from univar.analysis.value_questions import Asked
 from univar.corpus.questions.taxonomy import reference_taxonomy
@@ -28,11 +28,12 @@ MOST_TELLING = 3
 """Answers kept on either side of a reading."""
 
 _LONGEST_ANSWER, _LONGEST_QUESTION = 400, 200
-_NEITHER = "not readable: neither its poles nor other questions are told apart in voices that they are not made of"
+_POLES = "not readable: its poles are not told apart in voices that no ruler was made of"
+_AXIS = "not readable: none of its questions has poles, and its axis does not carry to others"
 _ALONE = "not readable: one question, and nothing to say how far another would lie from it"
-_NONE_OF_THEM = "not readable: none of its values is"
 
 _BY_QUESTION, _BY_AXIS = 0, 1
+_LEAST = 1e-12
 _HOW = ("poles", "axis")
 _TEN = "schwartz: "
 
@@ -42,13 +43,11 @@ class Telling:
     """An answer that speaks for or against a value.
 
     Attributes:
-        value: Which.
         question: As it was asked; a long one is cut.
         answer: As it was given; a long one is cut.
         stance: Where between its poles it was read.
     """
 
-    value: str
     question: str
     answer: str
     stance: float
@@ -61,13 +60,14 @@ class Reading:
     Attributes:
         name: Id of the value or family, or the name of one of Schwartz's ten.
         title: As people would say it.
-        stance: 1 is where people are read who hold it dear, -1 people who do not; None if it is not readable.
+        stance: 1 is where people are read who hold it dear, -1 people who do not; None if it is not readable. Of a
+            family each value counts by how far its poles lie apart.
         interval: 95 %.
         p: How likely a stance as far from 0 is where there is none.
         p_holm: The same, raised for how many readings there are at this level.
-        n: Answers that were read.
-        questions: That they answer.
-        values: That were read: 1 of a value, and of a family how many of its own.
+        n: Answers that were read, or of what is not readable those that there are.
+        questions: That were read.
+        values: That they are about: 1 of a value, and of a family how many of its own.
         how: `poles`, `axis`, `poles and axis`; empty if it is not readable.
         why: Why it is not readable; empty if it is.
         telling: The answers that speak most for it, the strongest first, then those that speak most against it.
@@ -98,15 +98,13 @@ class Profile:
 
     Attributes:
         identity: Who answered.
-        n: Answers that were read.
-        questions: That they answer.
         readings: By level, in the order of the taxonomy; those without any answer are left out.
+        read: By level, how many answers were read, and to how many questions.
     """
 
     identity: Identity
-    n: int
-    questions: int
     readings: Mapping[Level, tuple[Reading, ...]]
+    read: Mapping[Level, tuple[int, int]]
 
     def readable(self, level: Level = "value") -> list[Reading]:
         """Those with a stance, the strongest for first."""
@@ -120,31 +118,38 @@ class Placed(NamedTuple):
     value: IntArray
     """(n,) the number of its value; -1 where it is none of the rulers'."""
     kind: IntArray
-    """(n,) by the ruler of its question, or by the axis of its value; -1 where neither reads."""
+    """(n,) by the ruler of its question (0), or by the axis of its value (1); -1 where there is neither."""
     stance: FloatArray
-    """(n,) where between the poles it lies; NaN where nothing reads it."""
+    """(n,) where between poles it lies, in units of half the way between them on average; NaN where there are none."""
+
+    def take(self, rows: Sequence[int] | IntArray) -> "Placed":
+        """Some of the answers."""
+        return Placed(self.value[rows], self.kind[rows], self.stance[rows])
 
 
-class _Mean(NamedTuple):
-    """The stance of one identity on one value, and what it may be off by."""
+class _Part(NamedTuple):
+    """What the answers of one identity to some questions of one value say; all in units."""
 
-    stance: float
-    parts: tuple[tuple[float, float], ...]
-    """Of each source of error its variance and its degrees of freedom."""
-    unit: tuple[float, float, float]
-    """Standard error of the unit, as a share of it, its degrees of freedom, and half its 95 % interval."""
-    manner: tuple[float, float, float]
-    """Variance that a voice adds, what of it all values share, and degrees of freedom."""
-    how: str
+    number: float
+    """The mean of the questions."""
+    half: float
+    """What it is to be divided by: that of a pole for."""
+    half_error: tuple[float, float]
+    """The variance by which that may be off, and its degrees of freedom."""
+    errors: tuple[tuple[float, float], ...]
+    """Of each source of error of the number its variance and its degrees of freedom."""
+    manner: tuple[float, float]
+    """Standard deviation that a voice adds, and what of it all values share."""
+    kinds: frozenset[int]
 
 
-class _Answered(NamedTuple):
-    """Which answers are about which value, and how many there are."""
+class _Asked(NamedTuple):
+    """What one identity was asked about one value."""
 
-    rows: Mapping[str, list[int]]
-    """By value, in the order of the taxonomy."""
-    counts: Mapping[str, tuple[int, int]]
-    """By value, of those that were read: answers, and questions that they answer."""
+    rows: Mapping[int, list[int]]
+    """Its answers by kind."""
+    parts: Mapping[int, _Part]
+    """What they say, by kind, where another question's distance can be told."""
 
 
 def placed(vectors: FloatArray, asked: Sequence[Asked], rulers: Rulers) -> Placed:
@@ -152,10 +157,7 @@ def placed(vectors: FloatArray, asked: Sequence[Asked], rulers: Rulers) -> Place
     numbers = {name: number for number, name in enumerate(rulers.values)}
     value = np.array([numbers.get(one.value or "", -1) for one in asked], dtype=np.intp)
     question = np.array([rulers.questions.get(one.question or "", -1) for one in asked], dtype=np.intp)
-    kind = np.full(len(value), -1, dtype=np.intp)
-    known = value >= 0
-    kind[known & rulers.readable_by_axis()[value]] = _BY_AXIS
-    kind[known & (question >= 0) & rulers.readable_by_question()[value]] = _BY_QUESTION
+    kind = np.where(value < 0, -1, np.where(question >= 0, _BY_QUESTION, _BY_AXIS))
     stance = np.full(len(value), np.nan)
     own, along = kind == _BY_QUESTION, kind == _BY_AXIS
     stance[own] = rulers.read_by_question(vectors[own], question[own])
@@ -179,17 +181,23 @@ def profile_of(
         rulers: By which they were read.
         only: Ids of the values that are told and tested, by default all; all tell how far answers lie apart.
     """
-    answered = _answered(records, found, rulers)
-    wanted = [value for value in answered.rows if only is None or value in only]
-    every = _means(answered.rows, records, found, rulers)
-    means = {value: every[value] for value in wanted if value in every}
-    single = [_of_value(value, means.get(value), answered, records, found) for value in wanted]
-    readings: dict[Level, tuple[Reading, ...]] = {"value": _corrected(single)}
-    for level in LEVELS[1:]:
-        groups = [_of_group(name, title, values, means, single) for name, title, values in members(level)]
-        readings[level] = _corrected([group for group in groups if group is not None])
-    counts = [answered.counts[value] for value in means]
-    return Profile(identity, sum(n for n, _ in counts), sum(questions for _, questions in counts), readings)
+    every = _asked(records, found, rulers)
+    asked = {value: one for value, one in every.items() if only is None or value in only}
+    readings: dict[Level, tuple[Reading, ...]] = {}
+    read: dict[Level, tuple[int, int]] = {}
+    for level in LEVELS:
+        groups = members(level)
+        carrying = zip(*rulers.carry([values for _, _, values in groups]), strict=True)
+        told, used = [], set[int]()
+        for (name, title, values), carries in zip(groups, carrying, strict=True):
+            if within := {value: asked[value] for value in values if value in asked}:
+                kinds = [kind for kind in (_BY_QUESTION, _BY_AXIS) if carries[kind]]
+                one, rows = _reading(name, title, within, kinds, records, found, rulers.by_question.voices)
+                told.append(one)
+                used.update(rows)
+        readings[level] = _corrected(told)
+        read[level] = len(used), len({records[row].question_key for row in used})
+    return Profile(identity, readings, read)
 
 
 def members(level: Level) -> list[tuple[str, str, list[str]]]:
@@ -210,35 +218,22 @@ def members(level: Level) -> list[tuple[str, str, list[str]]]:
     return [(name, name, values) for name, values in ten.items()]
 
 
-def _answered(records: Sequence[QARecord], found: Placed, rulers: Rulers) -> _Answered:
-    rows: dict[str, list[int]] = defaultdict(list)
-    for row, number in enumerate(found.value):
+def _asked(records: Sequence[QARecord], found: Placed, rulers: Rulers) -> dict[str, _Asked]:
+    """What one identity was asked about each value, in the order of the taxonomy."""
+    rows: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row, (number, kind) in enumerate(zip(found.value, found.kind, strict=True)):
         if number >= 0:
-            rows[rulers.values[number]].append(row)
-    ordered = {value: rows[value] for value, _, _ in members("value") if value in rows}
-    read = {value: [row for row in of if found.kind[row] >= 0] for value, of in ordered.items()}
-    counts = {value: (len(of), len({records[row].question_key for row in of})) for value, of in read.items()}
-    return _Answered(ordered, counts)
-
-
-def _means(
-    rows: Mapping[str, list[int]], records: Sequence[QARecord], found: Placed, rulers: Rulers
-) -> dict[str, _Mean]:
-    """The stance on each value of which there is one with an interval."""
-    by_kind: dict[str, list[_Mean]] = defaultdict(list)
-    for kind in (_BY_QUESTION, _BY_AXIS):
+            rows[rulers.values[number]][int(kind)].append(row)
+    parts: dict[str, dict[int, _Part]] = defaultdict(dict)
+    for kind, scale in ((_BY_QUESTION, rulers.by_question), (_BY_AXIS, rulers.by_axis)):
         # Answers to one question are one: what is drawn anew is the question.
-        of = {
-            value: _by_question([row for row in own if found.kind[row] == kind], records, found.stance)
-            for value, own in rows.items()
-        }
-        of = {value: numbers for value, numbers in of.items() if len(numbers)}
+        of = {value: _by_question(own[kind], records, found.stance) for value, own in rows.items() if kind in own}
         spread = steadied(list(of.values()))
-        scale = (rulers.by_question, rulers.by_axis)[kind]
         for (value, numbers), variance, freedom in zip(of.items(), *spread, strict=True):
-            if math.isfinite(variance):
-                by_kind[value].append(_mean(numbers, variance, freedom, scale, rulers.values.index(value), kind))
-    return {value: _together(by_kind[value]) for value in rows if value in by_kind}
+            part = _part(numbers, (float(variance), float(freedom)), scale, rulers.values.index(value), kind)
+            if math.isfinite(part.half) and math.isfinite(variance):
+                parts[value][kind] = part
+    return {value: _Asked(rows[value], parts[value]) for value, _, _ in members("value") if value in rows}
 
 
 def _by_question(rows: Sequence[int], records: Sequence[QARecord], stances: FloatArray) -> FloatArray:
@@ -249,84 +244,101 @@ def _by_question(rows: Sequence[int], records: Sequence[QARecord], stances: Floa
     return np.array([np.mean(numbers) for numbers in of.values()])
 
 
-def _mean(numbers: FloatArray, variance: float, freedom: float, scale: Scale, value: int, kind: int) -> _Mean:
-    sampled = (variance / len(numbers), freedom)
-    error, freedom_of_unit = float(scale.errors[value]), float(scale.freedom[value])
-    middle = (float(scale.zeros[value]), freedom_of_unit)
-    return _Mean(
-        stance=float(numbers.mean()),
-        parts=(sampled, middle) if middle[0] else (sampled,),
-        unit=(error, freedom_of_unit, error * float(student.ppf(0.975, freedom_of_unit))),
-        manner=(scale.manner, scale.manner_shared, float(scale.voices - 1)),
-        how=_HOW[kind],
+def _part(numbers: FloatArray, spread: tuple[float, float], scale: Scale, value: int, kind: int) -> _Part:
+    freedom = float(scale.freedom[value])
+    errors = ((spread[0] / len(numbers), spread[1]), (float(scale.zeros[value]), freedom))
+    return _Part(
+        number=float(numbers.mean()),
+        half=float(scale.halves[value]),
+        half_error=(float(scale.variances[value]), freedom),
+        errors=tuple(error for error in errors if error[0]),
+        manner=(math.sqrt(scale.manner), math.sqrt(scale.manner_shared)),
+        kinds=frozenset([kind]),
     )
 
 
-def _together(means: Sequence[_Mean]) -> _Mean:
-    """What the rulers of questions and the axis of the value say, each counting by how sure it is."""
-    if len(means) == 1:
-        return means[0]
-    sure = np.array([1 / max(sum(variance for variance, _ in mean.parts), 1e-12) for mean in means])
-    shares = sure / sure.sum()
-    pairs = list(zip(shares, means, strict=True))
-    return _Mean(
-        stance=float(sum(share * mean.stance for share, mean in pairs)),
-        parts=tuple((share**2 * variance, freedom) for share, mean in pairs for variance, freedom in mean.parts),
-        unit=(
-            math.hypot(*(share * mean.unit[0] for share, mean in pairs)),
-            min(mean.unit[1] for mean in means),
-            math.hypot(*(share * mean.unit[2] for share, mean in pairs)),
-        ),
+def _together(parts: Sequence[_Part]) -> _Part:
+    """What the rulers of questions and the axis of one value say, each counting by how sure it is."""
+    if len(parts) == 1:
+        return parts[0]
+    sure = [1 / max(sum(variance for variance, _ in part.errors), _LEAST) for part in parts]
+    pairs = [(weight / sum(sure), part) for weight, part in zip(sure, parts, strict=True)]
+    return _Part(
+        number=sum(share * part.number for share, part in pairs),
+        half=sum(share * part.half for share, part in pairs),
+        half_error=_sum([(share**2 * part.half_error[0], part.half_error[1]) for share, part in pairs]),
+        errors=tuple((share**2 * variance, freedom) for share, part in pairs for variance, freedom in part.errors),
         # A voice that moves one of them may well move the other alike.
         manner=(
-            sum(share * math.sqrt(mean.manner[0]) for share, mean in pairs) ** 2,
-            sum(share * math.sqrt(mean.manner[1]) for share, mean in pairs) ** 2,
-            means[0].manner[2],
+            sum(share * part.manner[0] for share, part in pairs),
+            sum(share * part.manner[1] for share, part in pairs),
         ),
-        how=" and ".join(mean.how for mean in means),
+        kinds=frozenset(kind for part in parts for kind in part.kinds),
     )
 
 
-def _of_value(
-    value: str, mean: _Mean | None, answered: _Answered, records: Sequence[QARecord], found: Placed
-) -> Reading:
-    n, questions = answered.counts[value]
-    title = reference_taxonomy().value(value).name
-    if mean is None:
-        return _unreadable(value, title, n, questions, _ALONE if n else _NEITHER)
-    manner, _, freedom = mean.manner
-    one = estimate(mean.stance, [*mean.parts, (manner, freedom)], scale_error=mean.unit[2])
-    telling = _telling(value, answered.rows[value], records, found.stance)
-    return _readable(value, title, one, (n, questions, 1), mean.how, telling)
+def _reading(
+    name: str,
+    title: str,
+    within: Mapping[str, _Asked],
+    kinds: Sequence[int],
+    records: Sequence[QARecord],
+    found: Placed,
+    voices: int,
+) -> tuple[Reading, list[int]]:
+    """The reading of one value or of several together, and the answers that it is of.
+
+    It is a quotient of two sums over values: of where the answers lie, and of where the poles for do. So a value counts
+    by how far its poles lie apart.
+    """
+    parts = {
+        value: _together(of)
+        for value, one in within.items()
+        if (of := [one.parts[kind] for kind in kinds if kind in one.parts])
+    }
+    half = sum(part.half for part in parts.values())
+    variance, freedom = _sum([part.half_error for part in parts.values()])
+    reach = math.sqrt(variance) * float(student.ppf(0.975, freedom)) / half if half > 0 else math.inf
+    if not reach < 1:
+        return _unreadable(name, title, within, _why(within, kinds, parts)), []
+    errors = [(variance / half**2, of) for part in parts.values() for variance, of in part.errors]
+    own, shared = (np.array([part.manner[place] for part in parts.values()]) for place in (0, 1))
+    errors.append((float(shared.sum() ** 2 + (own**2 - shared**2).sum()) / half**2, voices - 1.0))
+    one = estimate(sum(part.number for part in parts.values()) / half, errors, scale_error=reach)
+    rows = [row for value, part in parts.items() for kind in sorted(part.kinds) for row in within[value].rows[kind]]
+    reading = Reading(
+        name=name,
+        title=title,
+        stance=one.number,
+        interval=one.interval,
+        p=one.p,
+        p_holm=None,
+        n=len(rows),
+        questions=len({records[row].question_key for row in rows}),
+        values=len(parts),
+        how=" and ".join(_HOW[kind] for kind in sorted({kind for part in parts.values() for kind in part.kinds})),
+        why="",
+        telling=_telling(rows, records, found, len(parts) / half),
+    )
+    return reading, rows
 
 
-def _of_group(
-    name: str, title: str, values: Sequence[str], means: Mapping[str, _Mean], single: Sequence[Reading]
-) -> Reading | None:
-    """The mean of its values that can be read, each counting the same; None if none was asked about."""
-    asked = [one for one in single if one.name in values]
-    within = [one for one in asked if one.name in means]
-    if not within:
-        return _unreadable(name, title, 0, 0, _NONE_OF_THEM) if asked else None
-    k, of = len(within), [means[one.name] for one in within]
-    parts = [(variance / k**2, freedom) for mean in of for variance, freedom in mean.parts]
-    parts += [((mean.stance * mean.unit[0] / k) ** 2, mean.unit[1]) for mean in of]
-    manner, shared = (float(np.mean([mean.manner[part] for mean in of])) for part in (0, 1))
-    parts.append((shared + (manner - shared) / k, of[0].manner[2]))
-    one = estimate(float(np.mean([mean.stance for mean in of])), parts)
-    counts = sum(reading.n for reading in within), sum(reading.questions for reading in within), k
-    how = " and ".join(kind for kind in _HOW if any(kind in mean.how for mean in of))
-    return _readable(name, title, one, counts, how, _most(t for reading in within for t in reading.telling))
+def _sum(errors: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The variance of a sum of independent numbers and its degrees of freedom, as Satterthwaite has them."""
+    variance = sum(one for one, _ in errors)
+    pulled = sum(one**2 / freedom for one, freedom in errors if one)
+    return variance, variance**2 / pulled if pulled else math.inf
 
 
-def _readable(
-    name: str, title: str, one: Estimate, counts: tuple[int, int, int], how: str, telling: tuple[Telling, ...]
-) -> Reading:
-    return Reading(name, title, one.number, one.interval, one.p, None, *counts, how, "", telling)
+def _why(within: Mapping[str, _Asked], kinds: Sequence[int], parts: Mapping[str, _Part]) -> str:
+    if kinds and not parts:
+        return _ALONE
+    return _POLES if any(_BY_QUESTION in one.rows for one in within.values()) else _AXIS
 
 
-def _unreadable(name: str, title: str, n: int, questions: int, why: str) -> Reading:
-    return Reading(name, title, None, None, None, None, n, questions, 0, "", why, ())
+def _unreadable(name: str, title: str, within: Mapping[str, _Asked], why: str) -> Reading:
+    n = sum(len(rows) for one in within.values() for rows in one.rows.values())
+    return Reading(name, title, None, None, None, None, n, 0, len(within), "", why, ())
 
 
 def _corrected(readings: Sequence[Reading]) -> tuple[Reading, ...]:
@@ -335,24 +347,16 @@ def _corrected(readings: Sequence[Reading]) -> tuple[Reading, ...]:
     return tuple(one if one.p is None else replace(one, p_holm=next(raised)) for one in readings)
 
 
-def _telling(value: str, rows: Sequence[int], records: Sequence[QARecord], stances: FloatArray) -> tuple[Telling, ...]:
-    read = [row for row in rows if not math.isnan(stances[row])]
-    ordered = sorted(read, key=lambda row: -stances[row])
-    ends = dict.fromkeys([*ordered[:MOST_TELLING], *ordered[-MOST_TELLING:]])
-    return _most(
+def _telling(rows: Sequence[int], records: Sequence[QARecord], found: Placed, scale: float) -> tuple[Telling, ...]:
+    """The three answers that speak most for, the strongest first, then the three that speak most against."""
+    ordered = sorted(rows, key=lambda row: -found.stance[row])
+    towards = [row for row in ordered[:MOST_TELLING] if found.stance[row] > 0]
+    against = [row for row in reversed(ordered[-MOST_TELLING:]) if found.stance[row] < 0]
+    return tuple(
         Telling(
-            value,
             shortened(" ".join(records[row].question.split()), _LONGEST_QUESTION),
             shortened(" ".join(records[row].answer.split()), _LONGEST_ANSWER),
-            float(stances[row]),
+            float(found.stance[row]) * scale,
         )
-        for row in ends
+        for row in (*towards, *against)
     )
-
-
-def _most(telling: Iterable[Telling]) -> tuple[Telling, ...]:
-    """The three that speak most for, the strongest first, then the three that speak most against."""
-    ordered = sorted(telling, key=lambda one: -one.stance)
-    towards = [one for one in ordered if one.stance > 0][:MOST_TELLING]
-    against = [one for one in reversed(ordered) if one.stance < 0][:MOST_TELLING]
-    return (*towards, *against)

@@ -13,7 +13,9 @@ How an answer becomes a number:
 * **The interval** holds what other questions would have said, what the unit may be off by, and by how much a voice
   moves all readings of a value, whatever it says. Spreads are steadied over the values of the identity
   (`univar.analysis.spread`), since a bootstrap over two questions, or ten, covers too little.
-* **What does not carry is not read.** A value whose poles are not told apart in unseen voices is not readable.
+* **What does not carry is not read.** A value whose poles are not told apart in unseen voices is not readable. What one
+  value alone does not show several together may: families and Schwartz's ten are tested by themselves, and in their
+  mean each value counts by how far its poles lie apart.
 """
 
 import difflib
@@ -26,7 +28,7 @@ import numpy as np
 from univar.analysis.rulers import Rulers, rulers_of
 from univar.analysis.value_profiles import Counts, ValueProfiles
 from univar.analysis.value_questions import Asked, asked
-from univar.analysis.value_readings import Level, Placed, placed, profile_of
+from univar.analysis.value_readings import LEVELS, Level, Placed, members, placed, profile_of
 from univar.corpus.questions.poles import poles as written_poles
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.records import QARecord
@@ -95,16 +97,14 @@ def values(
     profiles = []
     for identity in sorted({record.identity for record in records}):
         rows = [row for row, record in enumerate(records) if record.identity == identity]
-        own = Placed(*(column[rows] for column in found.placed))
+        own = found.placed.take(rows)
         profiles.append(profile_of(identity, [records[row] for row in rows], own, found.rulers, wanted))
     return ValueProfiles(
         profiles=tuple(profiles),
         by=by,
         model=found.corpus.provenance.model,
-        counts=_counts(found),
-        by_question=int(found.rulers.readable_by_question().sum()),
-        by_axis=int(found.rulers.readable_by_axis().sum()),
-        values=len(found.rulers.values),
+        counts=_counts(found, sum(one.read[by][0] for one in profiles)),
+        carrying={level: _carrying(found.rulers, level) for level in LEVELS},
         seed=seed,
     )
 
@@ -169,7 +169,14 @@ def check_values(names: Iterable[str]) -> list[str]:
     return given
 
 
-def _counts(found: Prepared) -> Counts:
+def _carrying(rulers: Rulers, level: Level) -> tuple[int, int, int]:
+    """How many of a level are readable by the rulers of questions and along axes, and how many there are."""
+    groups = [values for _, _, values in members(level)]
+    own, along = rulers.carry(groups)
+    return int(own.sum()), int(along.sum()), len(groups)
+
+
+def _counts(found: Prepared, read: int) -> Counts:
     about, records = found.asked, found.corpus.records
     others = Counter(
         str(record.value)
@@ -178,7 +185,6 @@ def _counts(found: Prepared) -> Counts:
     )
     control = sum(one.control for one in about)
     known = sum(one.value is not None for one in about)
-    read = int((found.placed.kind >= 0).sum())
     return Counts(
         answers=len(about),
         read=read,

@@ -183,8 +183,10 @@ def plan_values(
     """
     if corpus is None:
         rulers = _rulers(model, poles, seed, advance)
+        _check_readable(rulers)
         return _plan(_of_poles(rulers), "poles", rulers.by_question.manner, len(written_poles()), seed)
     found = prepared(corpus, model, poles=poles, seed=seed, advance=advance, **options)
+    _check_readable(found.rulers)
     rows = _of_answers(found)
     if len(rows) < 2:
         return _plan(_of_poles(found.rulers), "poles", found.rulers.by_question.manner, len(written_poles()), seed)
@@ -201,22 +203,25 @@ def _rulers(
         from univar.model.modeling import load_model  # here, not above: torch takes seconds
 
         name = model if isinstance(model, str) else None
-        loaded = load_model(name or "univar") if model is None or name else model
+        loaded = load_model(name or "univar") if model is None or isinstance(model, str) else model
         poles = embedded_poles(Provenance.of(loaded, name or "univar", ()), loaded, advance=advance)
     return rulers_of(poles.embeddings, written_poles(), trained_on=poles.provenance.trained_on, seed=seed)
 
 
 def _of_poles(rulers: Rulers) -> FloatArray:
-    """`(values, 5)` as `_of_answers`, of the poles of each value that is readable; what samples add is not known."""
+    """`(values, 5)` as `_of_answers`, of the poles of each value; what samples add is not known."""
     scale = rulers.by_question
-    spreads = scale.spreads[~np.isnan(scale.spreads)]
-    if len(spreads) < 2:
-        raise ValuesError(
-            "this model tells the poles of fewer than two values apart in unseen voices, so nothing can be read nor "
-            "planned with it; give another as model=, in the terminal --model"
-        )
+    spreads = scale.spreads[np.isfinite(scale.halves)]
     own = np.maximum(spreads - scale.manner, 0)
     return np.stack([own, *(np.full(len(own), number) for number in (1.0, 1.0, 0.0, 0.0))], axis=1)
+
+
+def _check_readable(rulers: Rulers) -> None:
+    if not rulers.carry([list(rulers.values)])[0].any():
+        raise ValuesError(
+            "this model does not tell the poles of values apart in unseen voices, all values together, so nothing can "
+            "be read nor planned with it; give another as model=, in the terminal --model"
+        )
 
 
 def _of_answers(found: Prepared) -> FloatArray:

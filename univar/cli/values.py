@@ -31,6 +31,8 @@ from univar.cli.options import (
 from univar.cli.terminal import bar, out, printable, result, write_result
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from univar.analysis.value_profiles import ValueProfiles
     from univar.analysis.value_readings import Reading
     from univar.analysis.values_plan import ValuesPlan
@@ -155,18 +157,19 @@ def _poles(answers: "EmbeddedCorpus | None", model: str | None, backend: Backend
 
     if answers is None:
         loaded = load_named(model or "univar", backend)
+        encoder: SentenceTransformer | None = loaded
         made = Provenance.of(loaded, model or "univar", ())
     else:
         made = answers.provenance
         # By its own name it is loaded below, where a failure says what the poles have to do with it.
-        loaded = None if are_kept(made) or not (model or backend) else load_named(model or made.model, backend)
+        encoder = None if are_kept(made) or not (model or backend) else load_named(model or made.model, backend)
     if are_kept(made):
         return embedded_poles(made)
-    if loaded is None:
+    if encoder is None:
         with contextlib.suppress(typer.BadParameter):
             check_models(made.model)
     with bar(f"Encoding the poles with {made.model}, once", pole_count(), "poles") as advance:
-        return embedded_poles(made, loaded, advance=advance)
+        return embedded_poles(made, encoder, advance=advance)
 
 
 def _tell(found: Any, out_file: Path | None, rejected: dict[str, Any], as_json: bool, show: Any) -> None:
@@ -187,7 +190,8 @@ def _show(found: "ValueProfiles", show_all: bool, telling: bool) -> None:
     for profile in found.profiles:
         readings = profile.readable(found.by)
         unread = [one for one in profile.readings[found.by] if one.stance is None]
-        title = f"{profile.identity}: n = {profile.n:,} answers to {profile.questions:,} questions"
+        n, questions = profile.read[found.by]
+        title = f"{profile.identity}: n = {n:,} answers to {questions:,} questions"
         if len(found.profiles) > 1:
             out.print(Text(printable(title), style="bold"), soft_wrap=True)
         out.print(_table(readings, show_all))
