@@ -52,9 +52,10 @@ def test_the_advice_is_in_words():
     assert "± 0.5 takes 5 questions, and ± 0.3 or ± 0.2 is out of reach of 500 questions" in never
     assert (
         "75 % is from sample to sample of one question, the rest from question to question: asking"
-        in by_hand().notes()[1]
+        in by_hand().notes()[0]
     )
-    assert by_hand(None).notes()[1].startswith("What samples add is not known")
+    assert replace(by_hand(), manner=0.03).notes()[0].startswith("However many questions are asked, ± 0.34 stays")
+    assert by_hand(None).notes()[0].startswith("What samples add is not known")
 
 
 def test_the_plan_keeps_its_promise(made, known):
@@ -98,5 +99,7 @@ def test_it_is_a_result(known):
 
 def test_a_model_that_reads_nothing_plans_nothing():
     noise = np.ones((len(ALL_POLES), 2), dtype=np.float32)
-    with pytest.raises(ValuesError, match="tells the poles of fewer than two values apart in unseen voices"):
+    with pytest.raises(
+        ValuesError, match="does not tell the poles of values apart in unseen voices, all values together"
+    ):
         univar.plan_values(poles=EmbeddedCorpus(ALL_POLES, noise, MADE))

@@ -38,6 +38,7 @@ WANTED = (0.5, 0.3, 0.2)
 
 _Z = 1.96
 _MOST = 500
+_FLOOR = "However many questions are asked, ± {floor:.2f} stays: how a voice moves all readings of a value."
 _OF_POLES = (
     "Learned from the poles, for want of answers to two questions of one value: an LLM's stance varies besides "
     "from question to question, so answers of its own make a better plan."
@@ -108,7 +109,7 @@ class ValuesPlan:
         """What one must know to read the table, a sentence each."""
         floor = _Z * math.sqrt(self.manner)
         return [
-            f"However many questions are asked, ± {floor:.2f} stays: how a voice moves all readings of a value.",
+            *([_FLOOR.format(floor=floor)] if floor >= 0.005 else []),
             self._samples(),
             *([_OF_POLES] if self.basis == "poles" else []),
             "For many values together Holm's rule asks for more; families and Schwartz's ten are means of several "

@@ -194,7 +194,8 @@ def _show(found: "ValueProfiles", show_all: bool, telling: bool) -> None:
         title = f"{profile.identity}: n = {n:,} answers to {questions:,} questions"
         if len(found.profiles) > 1:
             out.print(Text(printable(title), style="bold"), soft_wrap=True)
-        out.print(_table(readings, show_all))
+        if readings:
+            out.print(_table(readings, show_all))
         if telling:
             for one in readings:
                 _show_telling(one)
