@@ -38,7 +38,8 @@ class Counts:
     Attributes:
         answers: All.
         read: Along a ruler or an axis.
-        not_readable: Of a value whose rulers and axis do not carry.
+        not_readable: Of a value or family whose poles are not told apart, and whose axis does not carry.
+        elsewhere: Of a value that belongs to nothing of the level that is shown.
         control: To control questions of the bank.
         no_value: To no known question, and naming no value.
         other_values: By name, those that are none of the reference values.
@@ -47,6 +48,7 @@ class Counts:
     answers: int
     read: int
     not_readable: int
+    elsewhere: int
     control: int
     no_value: int
     other_values: tuple[tuple[str, int], ...]
@@ -55,7 +57,8 @@ class Counts:
         others = sum(number for _, number in self.other_values)
         named = ", ".join(printable(name) for name, _ in self.other_values[:3])
         parts = [
-            (self.not_readable, "of values that are not readable"),
+            (self.not_readable, "of what is not readable"),
+            (self.elsewhere, "of values that belong to none of these"),
             (self.control, "to control questions"),
             (self.no_value, "to no known question and of no value"),
             (others, f"of other values than the 87 ({named}{', …' if len(self.other_values) > 3 else ''})"),

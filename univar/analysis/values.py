@@ -103,7 +103,7 @@ def values(
         profiles=tuple(profiles),
         by=by,
         model=found.corpus.provenance.model,
-        counts=_counts(found, sum(one.read[by][0] for one in profiles)),
+        counts=_counts(found, by, sum(one.read[by][0] for one in profiles)),
         carrying={level: _carrying(found.rulers, level) for level in LEVELS},
         seed=seed,
     )
@@ -176,7 +176,7 @@ def _carrying(rulers: Rulers, level: Level) -> tuple[int, int, int]:
     return int(own.sum()), int(along.sum()), len(groups)
 
 
-def _counts(found: Prepared, read: int) -> Counts:
+def _counts(found: Prepared, by: Level, read: int) -> Counts:
     about, records = found.asked, found.corpus.records
     others = Counter(
         str(record.value)
@@ -185,10 +185,13 @@ def _counts(found: Prepared, read: int) -> Counts:
     )
     control = sum(one.control for one in about)
     known = sum(one.value is not None for one in about)
+    within = {value for _, _, values in members(by) for value in values}
+    elsewhere = sum(one.value is not None and one.value not in within for one in about)
     return Counts(
         answers=len(about),
         read=read,
-        not_readable=known - read,
+        not_readable=known - elsewhere - read,
+        elsewhere=elsewhere,
         control=control,
         no_value=len(about) - known - control - others.total(),
         other_values=tuple(others.most_common()),

@@ -248,7 +248,7 @@ def _write_page(found: "ValueProfiles", file: Path) -> None:
     """The picture with its sentence and notes, in one file that needs no network; whole or not at all."""
     from univar.files import replacing
 
-    figure = found.plot().to_html(full_html=False, include_plotlyjs=True)
+    figure = found.plot().to_html(full_html=False, include_plotlyjs=True, config={"displayModeBar": False})
     notes = [*found.notes(), *(one for profile in found.profiles for one in found.not_readable(profile))]
     listed = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     page = _PAGE.format(title="Values", sentence=html.escape(str(found)), figure=figure, notes=listed)

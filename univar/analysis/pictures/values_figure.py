@@ -22,17 +22,17 @@ def profile_plot(profile: Profile, level: Level = "value") -> go.Figure:
     """One identity: a bar a reading, the strongest for on top, with its interval; grey where it may be none."""
     readings = profile.readable(level)
     figure = go.Figure(layout=_layout(height=110 + 24 * max(len(readings), 1)))
-    for name, colour, shown in (
-        ("for", _FOR, [one for one in readings if one.differs and _stance(one) > 0]),
-        ("against", _AGAINST, [one for one in readings if one.differs and _stance(one) <= 0]),
-        ("may be none", _UNSURE, [one for one in readings if not one.differs]),
+    for colour, shown in (
+        (_FOR, [one for one in readings if one.differs and _stance(one) > 0]),
+        (_AGAINST, [one for one in readings if one.differs and _stance(one) <= 0]),
+        (_UNSURE, [one for one in readings if not one.differs]),
     ):
         if shown:
-            figure.add_trace(_bars(name, colour, shown))
+            figure.add_trace(_bars(colour, shown))
     order = [one.title for one in readings]
-    figure.update_yaxes(categoryorder="array", categoryarray=[_escaped(title) for title in order], autorange="reversed")
+    figure.update_yaxes(categoryorder="array", categoryarray=[_label(title) for title in order], autorange="reversed")
     reach = max([1.0, *(abs(end) for one in readings for end in one.interval or ())])
-    title = f"against  ←  {_escaped(shortened(str(profile.identity)))}  →  for"
+    title = f"against ← {_escaped(shortened(str(profile.identity), 20))} → for<br>grey: may be none"
     figure.update_xaxes(title=title, range=[-1.05 * reach, 1.05 * reach], zeroline=True, zerolinecolor="#808080")
     return figure
 
@@ -52,7 +52,7 @@ def heat_map(found: ValueProfiles) -> go.Figure:
         zmin=-1,
         zmax=1,
         colorscale="RdBu",
-        colorbar={"title": "stance"},
+        colorbar={"orientation": "h", "y": 1, "yanchor": "bottom", "thickness": 10, "tickvals": [-1, 0, 1]},
         hoverinfo="text",
         hovertext=[[_hover(one, name) for one, name in zip(row, names, strict=True)] for row in table],
     )
@@ -61,7 +61,7 @@ def heat_map(found: ValueProfiles) -> go.Figure:
     )
     figure.update_yaxes(
         tickvals=list(range(len(rows))),
-        ticktext=[_escaped(shortened(title)) if name else f"<b>{_escaped(title)}</b>" for name, title in rows],
+        ticktext=[_label(title) if name else f"<b>{_label(title)}</b>" for name, title in rows],
         autorange="reversed",
     )
     return figure
@@ -81,13 +81,12 @@ def _rows(found: ValueProfiles) -> Iterator[tuple[str, str]]:
             yield from ((name, left.pop(name)) for name in own)
 
 
-def _bars(name: str, colour: str, shown: list[Reading]) -> go.Bar:
+def _bars(colour: str, shown: list[Reading]) -> go.Bar:
     ends = [one.interval or (_stance(one), _stance(one)) for one in shown]
     return go.Bar(
         x=[_stance(one) for one in shown],
-        y=[_escaped(one.title) for one in shown],
+        y=[_label(one.title) for one in shown],
         orientation="h",
-        name=name,
         marker={"color": colour},
         error_x={
             "array": [high - _stance(one) for one, (_, high) in zip(shown, ends, strict=True)],
@@ -115,6 +114,11 @@ def _stance(one: Reading) -> float:
     return one.stance or 0.0
 
 
+def _label(title: str) -> str:
+    """A title as narrow as a phone asks for; those of values stay apart."""
+    return _escaped(shortened(title, 28))
+
+
 def _escaped(text: str) -> str:
     """Text for plotly, which understands tags; names are other people's."""
     return html.escape(printable(text), quote=False)
@@ -127,7 +131,7 @@ def _layout(height: int) -> go.Layout:
         xaxis={"automargin": True, "title": {"font": {"size": 12}}},
         yaxis={"automargin": True},
         bargap=0.25,
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        showlegend=False,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
         dragmode=False,
     )
