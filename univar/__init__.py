@@ -8,6 +8,7 @@ A tour, from a corpus (a file or folder of answers with the columns question, an
     corpus = univar.embed("answers.parquet")  # or csv, jsonl, a data frame; offline: the weights come with the package
     corpus.save("vectors.parquet")  # stands in for the answers from now on, and nothing is encoded again
     print(univar.compare(corpus))  # how well can the LLMs be told apart by one answer?
+    print(univar.values(corpus))  # what does each LLM stand for, and how sure is that?
     print(univar.place(corpus).to_pandas())  # which known LLMs are they nearest to, and how sure is that?
     univar.value_map(corpus).plot().write_html("map.html")  # how far apart do they lie?
     model = SentenceTransformer("univar")  # the encoder by itself
@@ -31,6 +32,9 @@ if _typing.TYPE_CHECKING:
     from univar.analysis.placement import Placement, place
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
     from univar.analysis.value_map import ValueMap, value_map
+    from univar.analysis.value_profiles import ValueProfiles
+    from univar.analysis.values import values
+    from univar.analysis.values_plan import ValuesPlan, plan_values
     from univar.corpus.readers import CorpusError, Rejects, read_corpus
     from univar.corpus.records import Identity, QARecord, qa_text, split_of, write_corpus
     from univar.model.embedded import EmbeddedCorpus, embed
@@ -65,6 +69,10 @@ _HOMES = {
     "compare_stances": "univar.analysis.stance_comparison",
     "ValueMap": "univar.analysis.value_map",
     "value_map": "univar.analysis.value_map",
+    "ValueProfiles": "univar.analysis.value_profiles",
+    "values": "univar.analysis.values",
+    "ValuesPlan": "univar.analysis.values_plan",
+    "plan_values": "univar.analysis.values_plan",
 }
 
 __all__ = [
@@ -80,6 +88,8 @@ __all__ = [
     "StanceComparison",
     "UniVaR",
     "ValueMap",
+    "ValueProfiles",
+    "ValuesPlan",
     "ViewTransformer",
     "as_read",
     "compare",
@@ -87,10 +97,12 @@ __all__ = [
     "embed",
     "metric_path",
     "place",
+    "plan_values",
     "qa_text",
     "read_corpus",
     "split_of",
     "value_map",
+    "values",
     "write_corpus",
 ]
 

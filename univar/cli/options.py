@@ -274,11 +274,13 @@ def embedded(
     model: str | None,
     backend: Backend | None = None,
     *,
+    check: Callable[[Sequence["QARecord"]], object] | None = None,
     untranslated: bool = False,
 ) -> "EmbeddedCorpus":
     """A corpus with its vectors by the model of `--model`; one that is embedded already is read as it is.
 
-    By default that is `univar`, and for an embedded corpus the model that it is of, which is not loaded then.
+    By default that is `univar`, and for an embedded corpus the model that it is of, which is not loaded then. `check`
+    may raise at answers of which nothing can be made, before any is encoded.
 
     Raises:
         UntranslatedError: If answers are in languages that the model does not read, and `untranslated` is not said.
@@ -289,6 +291,8 @@ def embedded(
         own = None if model is None else load_named(model, backend)
         return embed(corpus, own, name=model, **reader.options)
     records = reader.read(corpus)
+    if check is not None:
+        check(records)
     name = model or "univar"
     encoder = load_named(name, backend)
     with bar(f"Encoding {corpus.name} with {name}", len(records)) as advance:

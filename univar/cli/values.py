@@ -1,0 +1,256 @@
+"""`univar values`: what each LLM stands for, and how many questions that takes."""
+
+import contextlib
+import html
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from univar.cli.options import (
+    Backend,
+    BackendName,
+    Columns,
+    Constants,
+    Json,
+    Languages,
+    ModelOrOwn,
+    RejectsFile,
+    Seed,
+    check_models,
+    corpus_reader,
+    embedded,
+    load_named,
+    output_file,
+    spare_corpora,
+)
+from univar.cli.terminal import bar, out, printable, result, write_result
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from univar.analysis.value_profiles import ValueProfiles
+    from univar.analysis.value_readings import Reading
+    from univar.analysis.values_plan import ValuesPlan
+    from univar.model.embedded import EmbeddedCorpus
+
+app = typer.Typer()
+
+_SHOWN = 10
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>body{{font-family:sans-serif;max-width:60rem;margin:1rem auto;padding:0 1rem;line-height:1.4}}</style></head>
+<body><p><strong>{sentence}</strong></p>{figure}<ul>{notes}</ul></body></html>
+"""
+
+
+class ValueLevel(StrEnum):
+    """What is read."""
+
+    value = "value"
+    family = "family"
+    schwartz = "schwartz"
+
+
+@app.command(epilog="Example:  univar values answers.parquet --by schwartz --out profile.html")
+def values(
+    corpus: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="CORPUS",
+            exists=True,
+            help="Answers to questions of the bank, or with a column value: a csv, tsv, jsonl, json or parquet file, a "
+            "folder of them, or what `univar encode` wrote. With --plan it may be left out.",
+            show_default=False,
+        ),
+    ] = None,
+    by: Annotated[ValueLevel, typer.Option(help="Read values, their families, or Schwartz's ten.")] = ValueLevel.value,
+    value: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Read this value alone, and show the answers that say it most; repeatable."),
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Show all readings, not the strongest ten on either side.")
+    ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Tell instead how many questions and samples a reading takes: learned from CORPUS, or without it from "
+            "the written poles, before anything is asked.",
+        ),
+    ] = False,
+    model: ModelOrOwn = None,
+    backend: BackendName = None,
+    seed: Seed = 0,
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            callback=output_file(".md", ".json", ".html"),
+            help="Also write what was read: .md, .json, or .html with the picture.",
+        ),
+    ] = None,
+    column: Columns = None,
+    constant: Constants = None,
+    lang: Languages = None,
+    rejects: RejectsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what each LLM stands for: its stance on every value, with an interval, or which cannot be read.
+
+    An answer is read by where it lies between two written poles of its question: 1 is where people are read who hold
+    the value dear, -1 people who do not.
+    """
+    _check_together(corpus, value, by, plan, out_file)
+    from univar.analysis.values import ValuesError, check_asked, check_values
+    from univar.analysis.values import values as read_values
+
+    if value:
+        try:
+            check_values(value)
+        except ValuesError as error:
+            raise typer.BadParameter(str(error), param_hint="--value") from None
+    spare_corpora([corpus], out_file, rejects)
+    answers = None
+    with corpus_reader(column, constant, lang, rejects) as reader:
+        if corpus is not None:
+            answers = embedded(reader, corpus, model, backend, check=check_asked)
+    poles = _poles(answers, model, backend)
+    rejected = {"rejected": reader.rejected}
+    if plan:
+        from univar.analysis.values_plan import plan_values
+
+        planned = plan_values(answers, poles=poles, seed=seed)
+        _tell(planned, out_file, rejected, as_json, lambda: _show_plan(planned))
+        return
+    assert answers is not None
+    found = read_values(answers, by=by.value, only=value, poles=poles, seed=seed)
+    _tell(found, out_file, rejected, as_json, lambda: _show(found, show_all, bool(value)))
+
+
+def _check_together(
+    corpus: Path | None, value: list[str] | None, by: ValueLevel, plan: bool, out_file: Path | None
+) -> None:
+    """Refuses options that say nothing beside each other."""
+    if corpus is None and not plan:
+        message = "name the answers; only --plan has something to say without them"
+        raise typer.BadParameter(message, param_hint="CORPUS")
+    if plan and (value or by != ValueLevel.value):
+        option = "--value" if value else "--by"
+        raise typer.BadParameter("is of readings, and --plan makes none; leave it out", param_hint=option)
+    if plan and out_file is not None and out_file.suffix.lower() == ".html":
+        raise typer.BadParameter("a plan is written as .md or .json", param_hint="--out")
+    if value and by != ValueLevel.value:
+        raise typer.BadParameter("names values; leave --by out", param_hint="--value")
+
+
+def _poles(answers: "EmbeddedCorpus | None", model: str | None, backend: Backend | None) -> "EmbeddedCorpus":
+    """The poles by the model of the answers, or else of `--model`: from the cache, or encoded with a bar."""
+    from univar.model.encoding import Provenance
+    from univar.model.pole_vectors import are_kept, embedded_poles, pole_count
+
+    if answers is None:
+        loaded = load_named(model or "univar", backend)
+        encoder: SentenceTransformer | None = loaded
+        made = Provenance.of(loaded, model or "univar", ())
+    else:
+        made = answers.provenance
+        # By its own name it is loaded below, where a failure says what the poles have to do with it.
+        encoder = None if are_kept(made) or not (model or backend) else load_named(model or made.model, backend)
+    if are_kept(made):
+        return embedded_poles(made)
+    if encoder is None:
+        with contextlib.suppress(typer.BadParameter):
+            check_models(made.model)
+    with bar(f"Encoding the poles with {made.model}, once", pole_count(), "poles") as advance:
+        return embedded_poles(made, encoder, advance=advance)
+
+
+def _tell(found: Any, out_file: Path | None, rejected: dict[str, Any], as_json: bool, show: Any) -> None:
+    """Writes and shows what was found: the sentence first, then the table, then what one must know."""
+    if out_file is not None:
+        if out_file.suffix.lower() == ".html":
+            _write_page(found, out_file)
+        else:
+            write_result(found, out_file)
+    if not as_json:
+        out.print(printable(str(found)), style="bold", highlight=False, markup=False, soft_wrap=True)
+        show()
+    written = [f"Written: {out_file}"] if out_file else []
+    result({**found.to_dict(), **rejected}, *found.notes(), *written, as_json=as_json)
+
+
+def _show(found: "ValueProfiles", show_all: bool, telling: bool) -> None:
+    for profile in found.profiles:
+        readings = profile.readable(found.by)
+        unread = [one for one in profile.readings[found.by] if one.stance is None]
+        n, questions = profile.read[found.by]
+        title = f"{profile.identity}: n = {n:,} answers to {questions:,} questions"
+        if len(found.profiles) > 1:
+            out.print(Text(printable(title), style="bold"), soft_wrap=True)
+        if readings:
+            out.print(_table(readings, show_all))
+        if telling:
+            for one in readings:
+                _show_telling(one)
+        if unread and not show_all:
+            out.print(f"Not readable: {len(unread):,} (--all names them)", highlight=False, markup=False)
+        elif unread:
+            for sentence in found.not_readable(profile):
+                out.print(printable(sentence), highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(readings: "list[Reading]", show_all: bool) -> Table:
+    """Narrow enough for a phone; a star marks what differs from none by Holm's rule."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("stance on", overflow="fold", max_width=30)
+    for column in ("", "95 %", "*"):
+        table.add_column(column, justify="right", no_wrap=True)
+    towards = [one for one in readings if (one.stance or 0.0) > 0]
+    against = [one for one in readings if (one.stance or 0.0) <= 0]
+    if not show_all:
+        towards, against = towards[:_SHOWN], against[-_SHOWN:]
+    between = len(readings) - len(towards) - len(against)
+    for side in (towards, against):
+        for one in side:
+            assert one.interval is not None
+            ends = f"{one.interval.low:+.2f} {one.interval.high:+.2f}"
+            table.add_row(Text(printable(one.title)), f"{one.stance:+.2f}", ends, "*" if one.differs else "")
+        if side is towards and between:
+            table.add_row(Text(f"{between:,} between (--all)", style="dim"), "", "", "")
+    return table
+
+
+def _show_telling(one: "Reading") -> None:
+    for said in one.telling:
+        text = f"{said.stance:+.2f}  {said.question}  -  {said.answer}"
+        out.print(Text(printable(text)), soft_wrap=True)
+
+
+def _show_plan(planned: "ValuesPlan") -> None:
+    from univar.analysis.values_plan import cells
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("questions a value", "samples", "error, ±", "95 %"):
+        table.add_column(column, justify="right")
+    for row in planned.rows:
+        table.add_row(*cells(row))
+    out.print(table)
+
+
+def _write_page(found: "ValueProfiles", file: Path) -> None:
+    """The picture with its sentence and notes, in one file that needs no network; whole or not at all."""
+    from univar.files import replacing
+
+    figure = found.plot().to_html(full_html=False, include_plotlyjs=True, config={"displayModeBar": False})
+    notes = [*found.notes(), *(one for profile in found.profiles for one in found.not_readable(profile))]
+    listed = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    page = _PAGE.format(title="Values", sentence=html.escape(str(found)), figure=figure, notes=listed)
+    with replacing(file) as temporary:
+        temporary.write_text(page, encoding="utf-8")
