@@ -2,11 +2,11 @@
 
 Plain percentiles of a bootstrap do not serve here. Near 0 a squared distance varies by the products of noise with
 noise, which a bootstrap counts three times over, and its intervals of 95 % hold the truth in 99 to 100 %
-(`benchmarks/calibration_distances.py`). So the variance has two parts. One is there where nothing differs: what swapping
-the two authors' answers shows. The other grows with the distance: what a bootstrap over questions with endlessly many
-draws would give for the linear part of the distance. The interval holds every distance from which that found is not too
-far for the variance that it would have then (a score interval, as Wilson's of a share), so it excludes 0 about where
-the swap does.
+(`benchmarks/calibration_distances.py`). So the variance has two parts. One is there where nothing differs: what
+swapping the two authors' answers shows. The other grows with the distance: what a bootstrap over questions with
+endlessly many draws would give for the linear part of the distance. The interval holds every distance from which that
+found is not too far for the variance that it would have then (a score interval, as Wilson's of a share), so it excludes
+0 about where the swap does.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,12 @@ FloatArray = npt.NDArray[np.float64]
 SWAPS = 1999
 """Random swaps behind a p, beside the answers as they are; all there are where these are no more."""
 
-_FEW_SWAPS = 10
-"""As far out as fewer swaps than this, p is read off a curve that is fitted to all of them."""
 _ALL_SWAPS = 12
-"""Questions from which on all swaps are too many to try each, and enough for a curve."""
+"""Questions from which on all swaps are too many to try each."""
+_FEW_SWAPS = 10
+"""As far out as only so many different swaps are, p is read off a curve that is fitted to all of them."""
+_FEWEST_FOR_CURVE = 8
+"""Questions from which on there are enough swaps for it."""
 _SAME = 1e-5
 """Of their spread: what single precision leaves of two equal sums of products."""
 _FEWEST = 4
@@ -141,7 +143,7 @@ def excess(values: Estimates, control: Estimates) -> tuple[FloatArray, FloatArra
     for _ in range(_STEPS):
         middle = (near + far) / 2
         lower, upper = _difference_limits(values, control, middle)
-        holds = (lower <= 0) & (0 <= upper)
+        holds = (lower <= 0) & (upper >= 0)
         near, far = np.where(holds, near, middle), np.where(holds, middle, far)
     return more, low, high, np.where(np.isnan(more), np.nan, np.minimum(2 * norm.sf(near), 1))
 
@@ -217,8 +219,8 @@ def _random(swapped: FloatArray) -> FloatArray:
 def _slope(squared: FloatArray, raw: FloatArray, linear: FloatArray, alike: FloatArray) -> FloatArray:
     """How the variance grows with the distance.
 
-    Far from 0 the whole variance is to be that of the linear part, which the jackknife gives too and which is rather too
-    large than too small. Near 0, linear part and distance are lost in noise, and that of the one over the other, noise
+    Far from 0 the whole variance is to be that of the linear part, which the jackknife gives too and which is too large
+    rather than too small. Near 0, linear part and distance are lost in noise, and that of the one over the other, noise
     and all, says how much varies along the difference that is seen.
     """
     above = np.maximum(squared, 0)
@@ -239,7 +241,9 @@ def _share_as_large(swapped: FloatArray, questions: FloatArray) -> FloatArray:
     scale = np.sqrt((swapped**2).mean(axis=0))
     larger = (swapped >= swapped[0] - _SAME * scale).sum(axis=0)
     p = larger / len(swapped)
-    far = (larger <= _FEW_SWAPS) & (questions >= _ALL_SWAPS)
+    # Of few questions the same swap is drawn again and again.
+    different = larger / np.maximum(len(swapped) / 2.0 ** np.minimum(questions - 1, 60), 1)
+    far = (different <= _FEW_SWAPS) & (questions >= _FEWEST_FOR_CURVE)
     if far.any():
         random = _random(swapped[:, far]) / scale[far]
         spread = random.std(axis=0)
@@ -249,9 +253,7 @@ def _share_as_large(swapped: FloatArray, questions: FloatArray) -> FloatArray:
     return np.asarray(p, dtype=np.float64)
 
 
-def _difference_limits(
-    one: Estimates, other: Estimates, reach: float | FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _difference_limits(one: Estimates, other: Estimates, reach: float | FloatArray) -> tuple[FloatArray, FloatArray]:
     (low, high), (other_low, other_high) = limits(one, reach), limits(other, reach)
     more = one.squared - other.squared
     below = np.hypot(one.squared - low, other_high - other.squared)

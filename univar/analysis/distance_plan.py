@@ -9,6 +9,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from univar.analysis.distance_estimates import Estimates
+from univar.analysis.pairwise import FEWEST_OF_VALUE
 from univar.analysis.results import markdown_table
 
 if TYPE_CHECKING:
@@ -178,11 +179,12 @@ def plan(noise: Noise, pairs: int) -> DistancePlan:
     Raises:
         ValueError: If the noise is not known, as where no pair shares four questions.
     """
-    if not np.isfinite([noise.squared, noise.alike, noise.slope]).all() or noise.questions < 2 * noise.values:
+    if not np.isfinite([noise.squared, noise.alike, noise.slope]).all() or noise.questions < FEWEST_OF_VALUE:
         raise ValueError(
-            f"a plan is made from a pair that shares questions, two or more of a value, got {noise.questions} questions"
+            f"a plan is made from pairs that share {FEWEST_OF_VALUE} questions or more, and a typical one here shares "
+            f"{noise.questions}; ask a few more first"
         )
-    least = 2 * noise.values + 1
+    least = FEWEST_OF_VALUE * noise.values
     numbers = sorted({max(least, round(noise.questions * times)) for times in _TIMES})
     samples = (round(noise.samples),) if np.isnan(noise.sampling) else _SAMPLES
     return DistancePlan(tuple(_planned(noise, q, s) for q in numbers for s in samples), noise, pairs)
@@ -206,7 +208,7 @@ def smallest(noise: Noise, questions: float, samples: float) -> float:
 
 def questions_for(noise: Noise, width: float) -> int | None:
     """The fewest questions whose interval is at most so wide; None above ten million."""
-    low, high = 2 * noise.values, _MOST_QUESTIONS
+    low, high = FEWEST_OF_VALUE * noise.values - 1, _MOST_QUESTIONS
     if width_of(noise, high, noise.samples) > width:
         return None
     while high - low > 1:

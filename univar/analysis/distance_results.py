@@ -20,8 +20,6 @@ Table = Literal["pairs", "values", "nearest", "told"]
 LEVEL = 0.05
 """Of every test; over pairs and over values after Holm's correction."""
 
-_SHOWN_VALUES = 5
-
 HEADER = (
     "between",
     "and",
@@ -266,7 +264,8 @@ class Distances:
         who = f"{self.rows[0].first} and {self.rows[0].second}" if len(self.rows) == 1 else self._all()
         counts = f"n = {self.n:,} answers to {self.questions:,} questions"
         mean = "mean squared distance" if one.pairs > 1 else "squared distance"
-        size = f"the {mean} is {figure(one.squared)} (95 % interval {span(one.interval)}, {counts}, {_p(one)})"
+        ends = "too few for an interval" if math.isnan(one.interval.low) else f"95 % interval {span(one.interval)}"
+        size = f"the {mean} is {figure(one.squared)} ({ends}, {counts}, {_p(one)})"
         if one.finding == "no difference seen":
             return f"No difference between {who} is seen: {size}{self._pairs()}."
         if one.control is None:
@@ -276,8 +275,8 @@ class Distances:
         if one.finding == "values":
             return f"{_capital(who)} differ in values: {size}, more than {beside} by {more}{self._pairs()}."
         return (
-            f"{_capital(who)} give different answers, and to value questions not beyond doubt more so than to others: "
-            f"{size}, {beside}, the difference {more}{self._pairs()}."
+            f"{_capital(who)} give different answers, to value questions not beyond doubt more so than to others: "
+            f"{size}, {more} more than {beside}{self._pairs()}."
         )
 
     def notes(self) -> list[str]:
@@ -315,7 +314,7 @@ class Distances:
         """Whom each lies nearest to, a line each."""
         return [
             f"{one.name}: nearest is {one.nearest}, {with_interval(one.squared, one.interval)}, first of "
-            f"{one.others:,} in {one.first:.0%} of the draws of questions"
+            f"{one.others:,} in {percent(one.first)} % of the draws of questions"
             for one in self.nearest
         ]
 
@@ -392,10 +391,18 @@ class Distances:
         if self.reliability is None:
             return []
         one = self.reliability
+        found = (
+            f"reliability {one.r:.2f}, 95 % interval {span(one.interval, '.2f')} over {self.between}, n = "
+            f"{one.pairs:,} distances, {one.halvings:,} halvings"
+        )
+        if one.r <= 0:
+            return [
+                "Which lie further apart than others cannot be said from these questions: the distances by one half "
+                f"of them do not follow those by the other ({found})."
+            ]
         return [
-            f"The distances by one half of the questions follow those by the other: reliability {one.r:.2f} (95 % "
-            f"interval {span(one.interval, '.2f')} over {self.between}, n = {one.pairs:,} distances, {one.halvings:,} "
-            f"halvings); no correlation of theirs with anything else is to be expected above {max(one.r, 0) ** 0.5:.2f}."
+            f"The distances by one half of the questions follow those by the other ({found}); no correlation of theirs "
+            f"with anything else is to be expected above {one.r**0.5:.2f}."
         ]
 
 
@@ -455,4 +462,3 @@ def _p(one: Distance) -> str:
 
 def _capital(words: str) -> str:
     return words[:1].upper() + words[1:] if words.startswith("the ") else words
-

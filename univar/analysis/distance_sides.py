@@ -34,6 +34,8 @@ class Compared(NamedTuple):
     """(p, 2) numbers of identities."""
     columns: FloatArray
     """(p, c + 1) whether a distance is a mean of a pair: one for each two names, then one for all pairs."""
+    apart: str
+    """Why there may be no pair of identities for two names."""
 
     @property
     def labels(self) -> list[tuple[str, str]]:
@@ -47,26 +49,27 @@ def compared(identities: Sequence[Identity], between: str) -> Compared:
     Raises:
         ValueError: If there are no two.
     """
-    if between == "identities":
-        return _compared(identities, list(map(str, identities)), [""] * len(identities))
-    langs, models = ([getattr(who, field) for who in identities] for field in ("lang", "model"))
-    return _compared(identities, langs, models) if between == "languages" else _compared(identities, models, langs)
-
-
-def _compared(identities: Sequence[Identity], own: Sequence[str], within: Sequence[str]) -> Compared:
-    """Pairs of identities that differ in their own name, and agree in that within which they are compared."""
+    langs, models = [who.lang for who in identities], [who.model for who in identities]
+    own, within, apart = {
+        "identities": (list(map(str, identities)), [""] * len(identities), "nobody answers"),
+        "languages": (langs, models, "no LLM answers in both"),
+        "models": (models, langs, "they answer in no common language"),
+    }[between]
     names = sorted(set(own))
-    pairs = [
-        (a, b)
-        for a, b in combinations(range(len(own)), 2)
-        if own[a] != own[b] and within[a] == within[b]
-    ]
+    pairs = [(a, b) for a, b in combinations(range(len(own)), 2) if own[a] != own[b] and within[a] == within[b]]
+    if not pairs:
+        found = f"{len(names)} ({', '.join(names[:5])}{' …' if len(names) > 5 else ''})" if names else "none"
+        why = f"; {apart}" if len(names) > 1 else ""
+        raise ValueError(
+            f"distances between {between} need two or more that can be compared, got {found}{why}; add answers by "
+            "another LLM, or by the same one in another language"
+        )
     number = {label: place for place, label in enumerate(combinations(names, 2))}
     columns = np.zeros((len(pairs), len(number) + 1))
     for place, (a, b) in enumerate(pairs):
         first, second = sorted((own[a], own[b]))
         columns[place, [number[first, second], -1]] = 1
-    return Compared(list(identities), names, np.array(pairs, dtype=np.intp).reshape(-1, 2), columns)
+    return Compared(list(identities), names, np.array(pairs, dtype=np.intp), columns, apart)
 
 
 class Side:
@@ -163,7 +166,7 @@ class Side:
         """Why a distance could not be computed."""
         pairs = np.flatnonzero(self.what.columns[:, column])
         if not len(pairs):
-            return "no LLM answers in both" if "(" not in self.what.names[0] else "no pair"
+            return self.what.apart
         silent = sorted({str(self.what.identities[a]) for a in self.what.pairs[pairs].ravel() if not self.answers[a]})
         if silent:
             return f"no usable answer by {' and '.join(silent)}"

@@ -12,8 +12,8 @@ from univar.analysis.cross_naming import cross_named
 from univar.analysis.distance_estimates import Estimates, excess, holm
 from univar.analysis.distance_plan import Noise, noise_of
 from univar.analysis.distance_results import (
-    Between,
     BesideControl,
+    Between,
     Distance,
     Distances,
     Nearest,
@@ -36,6 +36,7 @@ HALVINGS = 30
 """Ways of halving the questions that the reliability rests on."""
 
 _NONE = Interval(math.nan, math.nan)
+_FEWEST_TO_TELL = 6  # one swap in 32 is the answers as they are
 _FEWEST_NEIGHBOURS = 3  # of two, each is the other's nearest
 
 
@@ -128,8 +129,7 @@ def distances_of(
     found, by_value = side.found()
     distances = _rows(side, found, controls)
     told, untold = _told([(given, rows), *([(own, vectors_of)] if controls else [])], between, seed)
-    reliability, why = _reliability(side, seed)
-    equal = [] if side.cells.means.any() else ["All answers to each question are equal: nothing lies apart."]
+    reliability, why = _reliability(side)
     return Distances(
         between=between,
         names=tuple(what.names),
@@ -144,7 +144,7 @@ def distances_of(
         questions=distances[-1].questions,
         n=distances[-1].n,
         controlled=control is not None,
-        remarks=(*remarks, *equal, *why, *untold),
+        remarks=(*remarks, *_little(side, distances[-1]), *why, *untold),
         seed=seed,
     )
 
@@ -189,11 +189,24 @@ def _nothing_shared(what: Compared, side: Side, remarks: Sequence[str]) -> str:
     """Why no two can be compared."""
     reasons = Counter(side.missing(column) for column in range(len(what.labels)))
     why = "; ".join(reason for reason, _ in reasons.most_common(3))
+    names = f"{', '.join(what.names[:5])}{' …' if len(what.names) > 5 else ''}"
     return (
-        f"no two of {', '.join(what.names[:5])}{' …' if len(what.names) > 5 else ''} can be compared ({why}); ask them "
-        f"the same questions, two or more (of one in two languages question_id or question_eng is the same)"
-        f"{''.join(f'. {remark}' for remark in remarks).rstrip('.')}"
+        f"no two of {names} can be compared ({why}): ask all of them the same questions, two or more; question_id or "
+        f"question_eng says which are the same in two languages{''.join(f'. {remark[:-1]}' for remark in remarks)}"
     )
+
+
+def _little(side: Side, overall: Distance) -> list[str]:
+    """What answers to so few questions, or all alike, cannot show."""
+    remarks = [] if side.cells.means.any() else ["All answers to each question are equal: nothing lies apart."]
+    if overall.questions >= _FEWEST_TO_TELL:
+        return remarks
+    least = 0.5 ** (overall.questions - 1)
+    return [
+        *remarks,
+        f"{overall.questions} questions cannot show a difference: by swapping p is never below {least:.2g}. Ask "
+        f"{_FEWEST_TO_TELL} or more.",
+    ]
 
 
 def _rows(side: Side, found: Estimates, controls: Side | None) -> tuple[Distance, ...]:
@@ -273,9 +286,7 @@ def _nearest(side: Side, rows: Sequence[Distance]) -> tuple[Nearest, ...]:
     found = []
     for name in side.what.names:
         own = [
-            column
-            for column, row in enumerate(rows)
-            if name in (row.first, row.second) and math.isfinite(row.squared)
+            column for column, row in enumerate(rows) if name in (row.first, row.second) and math.isfinite(row.squared)
         ]
         if len(own) < _FEWEST_NEIGHBOURS - 1:
             continue
@@ -288,7 +299,7 @@ def _nearest(side: Side, rows: Sequence[Distance]) -> tuple[Nearest, ...]:
     return tuple(found)
 
 
-def _reliability(side: Side, seed: int) -> tuple[Reliability | None, list[str]]:
+def _reliability(side: Side) -> tuple[Reliability | None, list[str]]:
     """The reliability of all distances together, or why there is none."""
     things, least = len(side.what.names), min(map(len, side.cells.groups))
     if things < FEWEST or least < FEWEST:

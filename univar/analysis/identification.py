@@ -167,9 +167,7 @@ def identify_knn(
     return _scored(task, ranking, "knn", k, seed)
 
 
-def names_by_knn(
-    gallery: Matrix, gallery_labels: Strings, query: Matrix, *, k: int = 50
-) -> npt.NDArray[np.object_]:
+def names_by_knn(gallery: Matrix, gallery_labels: Strings, query: Matrix, *, k: int = 50) -> npt.NDArray[np.object_]:
     """`(q,)` the name that `identify_knn` gives each query row, whoever it is by.
 
     Args:
@@ -190,9 +188,7 @@ def names_by_knn(
     return found
 
 
-def _ranking(
-    gallery: Matrix, codes: npt.NDArray[np.int64], query: Matrix, k: int
-) -> npt.NDArray[np.int64]:
+def _ranking(gallery: Matrix, codes: npt.NDArray[np.int64], query: Matrix, k: int) -> npt.NDArray[np.int64]:
     """`(q, identities)` codes of identities, those with more of the k votes first; one without a vote is not named."""
     identities = int(codes.max()) + 1
     neighbours = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(gallery)

@@ -7,6 +7,7 @@ over values: to be for one value and against another would else look like the re
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -125,7 +126,7 @@ def cells_of(
         means -= np.divide(means.sum(axis=0), np.maximum(there.sum(axis=0), 1)[:, None])
         means[~there] = 0
     ends = np.cumsum([0, *map(len, groups)])
-    numbered = tuple(np.arange(low, high) for low, high in zip(ends, ends[1:], strict=False))
+    numbered = tuple(np.arange(low, high) for low, high in pairwise(ends))
     return Cells(means, counts[:, kept], numbered, found, squares / freedom if freedom else float("nan"))
 
 

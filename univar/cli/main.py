@@ -31,6 +31,7 @@ COMMANDS = {
     "encode": "Turn every QA into a vector; the corpus may be larger than memory.",
     "evaluate": "Tell how well LLMs can be told apart by one answer, beside chance, baselines and control answers.",
     "map": "Draw the value map: every QA a faint dot, every LLM (in one language) a large mark.",
+    "distances": "Tell how far LLMs, or their languages, lie apart, how sure that is, and whether it is values.",
     "place": "Name the known LLMs that each LLM is nearest to, and say how sure that is.",
     "train": "Train a multi-view encoder, and measure it on questions kept out of the training.",
     "export": "Write a model for other software, and tell how near its embeddings are to the model's own.",
