@@ -145,7 +145,9 @@ def excess(values: Estimates, control: Estimates) -> tuple[FloatArray, FloatArra
         lower, upper = _difference_limits(values, control, middle)
         holds = (lower <= 0) & (upper >= 0)
         near, far = np.where(holds, near, middle), np.where(holds, middle, far)
-    return more, low, high, np.where(np.isnan(more), np.nan, np.minimum(2 * norm.sf(near), 1))
+    # A side without an interval leaves all of this unknown.
+    p = np.where(np.isnan(low) | np.isnan(high), np.nan, np.minimum(2 * norm.sf(near), 1))
+    return more, low, high, p
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -113,9 +113,10 @@ class Side:
         for place in range(len(self.groups)) if group is None else (group,):
             shared = self.groups[place].shared[pairs]
             shared = shared & (shared.sum(axis=1) >= FEWEST_QUESTIONS)[:, None]
-            numbers = self.cells.groups[place]
-            for pair, own in zip(pairs, shared, strict=True):
-                present[np.ix_(self.what.pairs[pair], numbers)] |= own
+            own = np.zeros((len(present), shared.shape[1]), dtype=bool)
+            for side in self.what.pairs[pairs].T:
+                np.logical_or.at(own, side, shared)
+            present[:, self.cells.groups[place]] = own
         return int(present.any(axis=0).sum()), int(self.cells.counts[present].sum())
 
     def averaged(self, lengths: FloatArray) -> FloatArray:

@@ -213,13 +213,18 @@ def _rows(side: Side, found: Estimates, controls: Side | None) -> tuple[Distance
     """A distance for each two, and the mean over all pairs of identities."""
     labels = [*side.what.labels, ("all pairs", "")]
     adjusted = [*holm(found.p[:-1]), float(found.p[-1])]
-    beside = [None] * len(labels) if controls is None else _beside(side, found, controls)
+    beside: list[BesideControl | None] = [None] * len(labels)
+    if controls is not None:
+        beside = _beside(side, found, controls)
     rows = []
     for column, (first, second) in enumerate(labels):
         readable = math.isfinite(found.squared[column])
         reason = "" if readable else side.missing(column)
-        if readable and controls is not None and beside[column] is None:
-            reason = "no control questions in common"
+        control = beside[column]
+        if readable and controls is not None and (control is None or math.isnan(control.excess_p)):
+            reason = (
+                "no control questions in common" if control is None else "too few questions to compare with controls"
+            )
         questions, n = side.counts(column)
         rows.append(
             Distance(
@@ -232,7 +237,7 @@ def _rows(side: Side, found: Estimates, controls: Side | None) -> tuple[Distance
                 questions=questions,
                 n=n,
                 pairs=int((side.what.columns[:, column] * side.readable).sum()),
-                control=beside[column],
+                control=control,
                 reason=reason,
             )
         )
