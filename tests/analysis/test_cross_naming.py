@@ -35,14 +35,14 @@ def test_what_is_held_is_told_and_what_is_not_is_not():
 
 
 def test_nobody_is_named_by_their_own_answers():
-    # Each model has a place of its own in each language: named by its own answers, a language would be told at once.
+    # Each model has a place of its own in each language. By its own answers it would be told; others say nothing.
     generator = np.random.default_rng(1)
-    records, rows, questions = corpus(models=2, langs=2, questions=40)
-    places = {identity: 20 * generator.normal(size=16) for identity in {record.identity for record in records}}
-    told, _ = cross_named(records, rows + [places[record.identity] for record in records], questions, "values")
-    assert all(one.accuracy in (0, 0.25, 0.5, 0.75, 1) for one in told)  # every answer of an identity falls alike
-    assert {one.n for one in told} == {told[0].n}
-    assert all(one.questions < 40 for one in told)
+    records, rows, questions = corpus(models=12, langs=2)
+    places = {identity: 20 * generator.normal(size=16) for identity in sorted({record.identity for record in records})}
+    of_language, _ = cross_named(records, rows + [places[r.identity] for r in records], questions, "values")[0]
+    assert 0.2 < of_language.accuracy < 0.8
+    assert of_language.chance == 0.5
+    assert of_language.questions < 20
 
 
 def test_what_cannot_be_told_is_said():

@@ -24,7 +24,7 @@ def estimate_of(apart: np.ndarray, seed: int = 0) -> Estimates:
 
 def noisy(seed: int, *, questions: int, squared: float = 0, width: int = 24) -> tuple[np.ndarray, float]:
     """Differences with noise of length 1, whose mean has this squared length."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng([seed, 1])  # a stream that no swap is drawn from
     scales = np.sqrt(1 / np.arange(1, width + 1))
     scales /= np.linalg.norm(scales)
     mean = generator.normal(size=width) * scales
