@@ -1,7 +1,7 @@
 """Languages named by answers of LLMs that were not seen, and LLMs by answers in languages that were not seen."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ from univar.analysis.distance_results import Told
 from univar.analysis.identification import gallery_query_masks, names_by_knn
 from univar.analysis.statistics import cluster_bootstrap
 from univar.corpus.records import QARecord, question_fraction
+
+Labels: TypeAlias = npt.NDArray[np.object_]
 
 K = 50
 """Neighbours at most."""
@@ -48,10 +50,11 @@ def cross_named(
     if len(rows) > _MOST_ANSWERS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_ANSWERS, replace=False))
         remarks.append(f"Languages and LLMs were named for {_MOST_ANSWERS:,} of the {len(records):,} {corpus} answers.")
-    langs = np.array([records[row].lang for row in rows], dtype=object)
-    models = np.array([records[row].model for row in rows], dtype=object)
-    asked = np.array([questions[row] for row in rows], dtype=object)
-    sides: tuple[tuple[Literal["language", "model"], Literal["model", "language"], object, object], ...] = (
+    langs, models, asked = (
+        np.asarray(column, dtype=object)[rows]
+        for column in ([r.lang for r in records], [r.model for r in records], questions)
+    )
+    sides: tuple[tuple[Literal["language", "model"], Literal["model", "language"], Labels, Labels], ...] = (
         ("language", "model", langs, models),
         ("model", "language", models, langs),
     )
@@ -61,7 +64,7 @@ def cross_named(
         return [], [*remarks, f"Neither languages nor LLMs could be named: {error}."]
     told = []
     for what, held_out, labels, held in sides:
-        found = _told(vectors[rows], asked, np.asarray(labels), np.asarray(held), gallery, query)
+        found = _told(vectors[rows], asked, labels, held, gallery, query)
         if found is None:
             remarks.append(
                 f"No {what} of {corpus} answers could be named with the {held_out} held out: it takes two {what}s that "
@@ -88,9 +91,9 @@ def cross_named(
 
 def _told(
     vectors: npt.NDArray[np.float64],
-    questions: npt.NDArray[np.object_],
-    labels: npt.NDArray[np.object_],
-    held: npt.NDArray[np.object_],
+    questions: Labels,
+    labels: Labels,
+    held: Labels,
     gallery: npt.NDArray[np.bool_],
     query: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], int, int, list[str]] | None:

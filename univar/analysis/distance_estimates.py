@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.stats import norm, pearson3
 from scipy.stats import t as student
 
-from univar.analysis.pairwise import FEWEST_QUESTIONS, Group, Pairs
+from univar.analysis.pairwise import FEWEST_QUESTIONS, Group, Pairs, quotient
 from univar.analysis.statistics import Interval
 
 FloatArray = npt.NDArray[np.float64]
@@ -150,7 +150,7 @@ def excess(values: Estimates, control: Estimates) -> tuple[FloatArray, FloatArra
     return more, low, high, p
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def holm(p: Sequence[float] | FloatArray) -> list[float]:
     """Each p raised so that, of all where there is nothing, any falls below a level no more often than that level.
 
     NaN, a test that could not be made, stays so and counts for none.
@@ -165,8 +165,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def _shares(chosen: FloatArray) -> FloatArray:
-    total = chosen.sum(axis=0)
-    return np.divide(chosen, total, out=np.zeros_like(chosen, dtype=np.float64), where=total > 0)
+    return quotient(chosen, np.broadcast_to(chosen.sum(axis=0), chosen.shape), 0)
 
 
 def _part(pairs: Pairs, swapped: FloatArray, shares: FloatArray) -> _Part:
@@ -175,7 +174,7 @@ def _part(pairs: Pairs, swapped: FloatArray, shares: FloatArray) -> _Part:
     # A question that a pair does not share moves nothing; those that it shares move it the more.
     influence = (pairs.influence * number / np.maximum(pairs.shared, 1)) @ shares
     weight = shares.sum(axis=0)
-    questions = np.divide(pairs.shared @ shares, weight, out=np.zeros_like(weight), where=weight > 0)
+    questions = quotient(pairs.shared @ shares, weight, 0)
     return _Part(
         squared=np.nan_to_num(pairs.squared) @ shares,
         raw=np.nan_to_num(pairs.raw) @ shares,
@@ -210,7 +209,7 @@ def _alike(part: _Part) -> FloatArray:
     many = n > 3
     n = np.where(many, n, 4)
     less = 2 * part.squared**2 / (n * (n - 1)) + part.linear / (n - 1)
-    return np.where(many, (spread - less) * (n - 1) / (n - 3), spread)
+    return np.asarray(np.where(many, (spread - less) * (n - 1) / (n - 3), spread))
 
 
 def _random(swapped: FloatArray) -> FloatArray:
@@ -226,10 +225,10 @@ def _slope(squared: FloatArray, raw: FloatArray, linear: FloatArray, alike: Floa
     and all, says how much varies along the difference that is seen.
     """
     above = np.maximum(squared, 0)
-    near = np.divide(4 * alike, 4 * alike + above**2, out=np.ones_like(alike), where=alike + above > 0)
+    near = quotient(4 * alike, 4 * alike + above**2, 1)
     rise = np.maximum(linear - alike * (1 - near), 0)
     run = above + (raw - above) * near
-    return np.divide(rise, run, out=np.zeros_like(rise), where=run > 0)
+    return quotient(rise, run, 0)
 
 
 def _share_as_large(swapped: FloatArray, questions: FloatArray) -> FloatArray:

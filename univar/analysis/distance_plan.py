@@ -1,5 +1,6 @@
 """How many questions and samples tell two identities apart: what a distance's interval would be, from data at hand."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -218,8 +219,14 @@ def questions_for(noise: Noise, width: float) -> int | None:
 
 
 def _planned(noise: Noise, questions: int, samples: int) -> Planned:
-    widths = (width_of(noise, questions, samples, alike=alike) for alike in (False, True))
-    return Planned(questions, samples, 2 * questions * samples, *widths, smallest(noise, questions, samples))
+    return Planned(
+        questions=questions,
+        samples=samples,
+        n=2 * questions * samples,
+        width=width_of(noise, questions, samples),
+        width_alike=width_of(noise, questions, samples, alike=True),
+        smallest=smallest(noise, questions, samples),
+    )
 
 
 def noise_of(
@@ -237,7 +244,7 @@ def noise_of(
     """
     readable = np.isfinite(found.squared)
     if not readable.any():
-        return Noise(*[float("nan")] * 3, 0, values, samples, sampling)
+        return Noise(math.nan, math.nan, math.nan, 0, values, samples, sampling)
 
     def median(numbers: object) -> float:
         return float(np.median(np.asarray(numbers, dtype=np.float64)[readable]))

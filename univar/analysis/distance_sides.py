@@ -19,6 +19,7 @@ from univar.analysis.pairwise import (
     cells_of,
     groups_of,
     mean_lengths,
+    quotient,
     shared_questions,
 )
 from univar.corpus.records import Identity, QARecord
@@ -123,7 +124,7 @@ class Side:
         """`(r, c + 1)` distances from those of `(r, p)` pairs, of which some may be NaN."""
         known = np.isfinite(lengths).astype(np.float64) @ self.what.columns
         total = np.nan_to_num(lengths) @ self.what.columns
-        return np.divide(total, known, out=np.full(known.shape, np.nan), where=known > 0)
+        return quotient(total, known)
 
     def drawn(self, draws: int) -> FloatArray:
         """`(r, c + 1)` distances by questions drawn anew, of each value as many as it has."""
@@ -148,7 +149,7 @@ class Side:
         known = numbers >= FEWEST_QUESTIONS
         shares = known / np.maximum(known.sum(axis=0), 1)
         inverse = (shares**2 / np.where(known, numbers * (numbers - 1), 1)).sum(axis=0)
-        return np.divide(1, inverse, out=np.zeros_like(inverse), where=inverse > 0)
+        return quotient(np.ones_like(inverse), inverse, 0)
 
     def sampling(self) -> tuple[float, float]:
         """Answers of an identity to a question, and the share of the variation that comes with the sample.

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -156,7 +156,7 @@ def _finite(
     rows = np.asarray(vectors, dtype=np.float64)
     if rows.ndim != 2 or len(rows) != len(records):
         raise ValueError(f"give one vector a record, got {rows.shape} for {len(records):,} {kind}records")
-    finite = np.isfinite(rows).all(axis=1)
+    finite: BoolArray = np.asarray(np.isfinite(rows).all(axis=1))
     lost = Counter(str(record.identity) for record, fine in zip(records, finite, strict=True) if not fine)
     remarks = [
         f"{number:,} {kind}{'answer' if number == 1 else 'answers'} of {who} left out: the vectors are not finite."
@@ -328,7 +328,8 @@ def _told(
     remarks: list[str] = []
     if between == "identities":
         return told, remarks
-    for corpus, (records, vectors) in zip(("values", "control"), sides, strict=False):
+    corpora: tuple[Literal["values", "control"], ...] = ("values", "control")
+    for corpus, (records, vectors) in zip(corpora, sides, strict=False):
         found, more = cross_named(records, vectors, shared_questions(records), corpus, seed=seed)
         told += found
         remarks += more

@@ -182,8 +182,8 @@ def names_by_knn(gallery: Matrix, gallery_labels: Strings, query: Matrix, *, k: 
     names, codes = np.unique(np.asarray(gallery_labels, dtype=object), return_inverse=True)
     if not is_whole(k, 1) or k > len(codes):
         raise ValueError(f"k must be a whole number of at least 1, and at most the {len(codes)} of the gallery: {k!r}")
-    rows = _unit_rows("gallery", gallery, gallery_labels)
-    named = _ranking(rows, codes, _unit_rows("query", query, range(query.shape[0])), k)[:, 0]
+    rows, asked = _unit_rows("gallery", gallery, gallery_labels), _unit_rows("query", query, [""] * query.shape[0])
+    named = _ranking(rows, codes, asked, k)[:, 0]
     found: npt.NDArray[np.object_] = names[named]
     return found
 

@@ -181,7 +181,7 @@ class Group:
         """`(r, p)` the squared distances where questions count as in each row of `(r, n)` weights; NaN for none."""
         sides = self.shared.T.astype(np.float64)
         ordered = (weights @ sides) ** 2 - weights**2 @ sides
-        return np.divide(self.crossed(weights), ordered, out=np.full(ordered.shape, np.nan), where=ordered > 0)
+        return quotient(self.crossed(weights), ordered)
 
     def crossed(self, weights: FloatArray) -> FloatArray:
         """`(r, p)` sums of products of the differences at any two shared questions, in single precision.
@@ -213,13 +213,13 @@ class Group:
         for some, apart in self._differences():
             squares[:, some] = np.einsum("pnd,pnd->pn", apart, apart).T
         flat = self.means.transpose(1, 0, 2).reshape(n, -1).astype(np.float32)
-        found = -(weights**2 @ squares)
+        found: FloatArray = -(weights**2 @ squares)
         for some in _batches(len(weights), authors * d):
             part = weights[some].astype(np.float32)
             sums = (part @ flat).reshape(len(part), authors, d)
             for pair, (one, other) in enumerate(self.pairs):
-                apart = self._shared_sum(sums, part, one, other) - self._shared_sum(sums, part, other, one)
-                found[some, pair] += np.einsum("rd,rd->r", apart, apart)
+                both = self._shared_sum(sums, part, one, other) - self._shared_sum(sums, part, other, one)
+                found[some, pair] += np.einsum("rd,rd->r", both, both)
         return found
 
     def _shared_sum(
@@ -254,7 +254,12 @@ def mean_lengths(groups: Sequence[Group], weights: Sequence[FloatArray]) -> Floa
         found = group.lengths(own)
         number += np.isfinite(found)
         total += np.nan_to_num(found)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return quotient(total, number)
+
+
+def quotient(over: FloatArray, under: FloatArray, otherwise: float = np.nan) -> FloatArray:
+    """One over the other, both of one shape, and another number where the other is not above 0."""
+    return np.asarray(np.divide(over, under, out=np.full(under.shape, float(otherwise)), where=under > 0))
 
 
 def _batches(number: int, width: int) -> Iterator[slice]:
