@@ -286,6 +286,9 @@ def test_control_answers_of_others_are_left_out_and_too_few_say_nothing():
     found = distances_of(*corpus(models=2, style=0.3), controls)
     assert "40 control answers left out: they are of nobody who is compared." in found.remarks
     assert found.rows[0].control.n == 80
+    some = distances_of(*corpus(models=3, style=0.3), of(controls, lambda r: r.model != "m2"))
+    assert (some.overall.pairs, some.overall.control.pairs) == (3, 1)
+    assert " over the 1 of 3 pairs that have control answers; 3 of 3 pairs differ" in str(some)
     (row,) = distances_of(*corpus(models=2, style=0.3), of(controls, lambda r: r.question_id in ("c0", "c1"))).rows
     assert (row.finding, row.reason) == ("different answers", "too few questions to compare with controls")
     (row,) = distances_of(*corpus(models=2, style=0.3), of(controls, lambda r: r.model == "m2")).rows

@@ -47,6 +47,7 @@ class BesideControl:
         excess_adjusted: The same after Holm's correction.
         questions: Control questions that are shared.
         n: Answers to them.
+        pairs: Pairs of identities that have both; the excess is theirs alone.
     """
 
     squared: float
@@ -57,6 +58,7 @@ class BesideControl:
     excess_adjusted: float
     questions: int
     n: int
+    pairs: int
 
     @property
     def exceeded(self) -> bool:
@@ -272,11 +274,13 @@ class Distances:
             return f"{_capital(who)} give different answers: {size}{self._pairs()}."
         beside = f"the {figure(one.control.squared)} ({span(one.control.interval)}) on control questions"
         more = with_interval(one.control.excess, one.control.excess_interval)
+        if one.control.pairs < one.pairs:
+            more += f" over the {one.control.pairs:,} of {one.pairs:,} pairs that have control answers"
         if one.finding == "values":
             return f"{_capital(who)} differ in values: {size}, more than {beside} by {more}{self._pairs()}."
         return (
             f"{_capital(who)} give different answers, to value questions not beyond doubt more so than to others: "
-            f"{size}, {more} more than {beside}{self._pairs()}."
+            f"{size}, against {beside}, a difference of {more}{self._pairs()}."
         )
 
     def notes(self) -> list[str]:

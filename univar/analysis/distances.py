@@ -261,6 +261,7 @@ def _beside(side: Side, found: Estimates, controls: Side) -> list[BesideControl 
             excess_p=float(p[column]),
             excess_adjusted=float(adjusted[column]),
             **dict(zip(("questions", "n"), controls.counts(column), strict=True)),
+            pairs=int((side.what.columns[:, column] * both).sum()),
         )
         if math.isfinite(more[column])
         else None

@@ -34,6 +34,7 @@ app = typer.Typer()
 
 _SHOWN_PAIRS = 20
 _SHOWN_VALUES = 8
+_NAME = 13  # of a terminal of 80 columns
 
 
 class Between(StrEnum):
@@ -130,15 +131,16 @@ def _write(found: "Distances", file: Path) -> None:
 
 def _show(found: "Distances") -> None:
     """Pairs, nearest neighbours and values, narrow enough for a terminal of 80 columns."""
-    from univar.analysis.distance_results import figure, share, span, with_interval
+    from univar.analysis.distance_results import share, with_interval
+    from univar.analysis.names import shortened
+    from univar.analysis.results import percent
 
-    short = dict(zip(found.names, found.short, strict=True))
+    short = {name: shortened(drawn, _NAME) for name, drawn in zip(found.names, found.short, strict=True)}
     rows = sorted(found.rows, key=lambda row: (math.isnan(row.squared), -row.squared))
-    table = _table(("apart", True), ("squared, 95 %", False), ("p (Holm)", False), ("finding", True))
+    table = _table(("between", True), ("and", True), ("squared, 95 %", False), ("finding", True))
     for row in rows[:_SHOWN_PAIRS]:
         finding = f"- {row.reason}" if row.finding == "-" else row.finding
-        names = f"{short[row.first]} | {short[row.second]}"
-        _add(table, names, f"{figure(row.squared)} ({span(row.interval)})", share(row.adjusted), finding)
+        _add(table, short[row.first], short[row.second], with_interval(row.squared, row.interval), finding)
     out.print(table)
     if len(rows) > _SHOWN_PAIRS:
         more = f"The {_SHOWN_PAIRS} largest of {len(rows):,} distances; --out FILE.md writes all."
@@ -146,9 +148,8 @@ def _show(found: "Distances") -> None:
     if found.nearest:
         table = _table(("of", True), ("nearest", True), ("squared, 95 %", False), ("came first", False))
         for one in found.nearest:
-            _add(
-                table, short[one.name], short[one.nearest], with_interval(one.squared, one.interval), f"{one.first:.0%}"
-            )
+            ends, first = with_interval(one.squared, one.interval), f"{percent(one.first)} %"
+            _add(table, short[one.name], short[one.nearest], ends, first)
         out.print(table)
     if found.values:
         title = f"value (largest of {len(found.values):,})" if len(found.values) > _SHOWN_VALUES else "value"

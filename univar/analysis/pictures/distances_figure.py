@@ -65,7 +65,9 @@ def write_distances_html(found: Distances, path: str | os.PathLike[str]) -> None
     """Writes the picture, the finding above and the notes below as one page that loads nothing; whole or not at all."""
     page = _PAGE.format(
         sentence=_escaped(str(found)),
-        drawn=found.plot().to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False}),
+        drawn=found.plot().to_html(
+            full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
+        ),
         notes="".join(f"<li>{_escaped(note)}</li>" for note in (*found.nearest_lines(), *found.notes())),
     )
     with replacing(Path(path)) as temporary:
