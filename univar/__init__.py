@@ -9,8 +9,9 @@ A tour, from a corpus (a file or folder of answers with the columns question, an
     corpus.save("vectors.parquet")  # stands in for the answers from now on, and nothing is encoded again
     print(univar.compare(corpus))  # how well can the LLMs be told apart by one answer?
     print(univar.values(corpus))  # what does each LLM stand for, and how sure is that?
+    print(univar.distances(corpus))  # how far do they lie apart, and how sure is that?
     print(univar.place(corpus).to_pandas())  # which known LLMs are they nearest to, and how sure is that?
-    univar.value_map(corpus).plot().write_html("map.html")  # how far apart do they lie?
+    univar.value_map(corpus).plot().write_html("map.html")  # where do they lie?
     model = SentenceTransformer("univar")  # the encoder by itself
     print(model.encode(["Q: Is thrift a virtue? A: Yes, waste harms everyone."]).shape)
 
@@ -29,6 +30,9 @@ from univar.registration import register as _register
 
 if _typing.TYPE_CHECKING:
     from univar.analysis.comparison import Comparison, compare
+    from univar.analysis.distance_plan import DistancePlan
+    from univar.analysis.distance_results import Distances
+    from univar.analysis.distances import distances
     from univar.analysis.placement import Placement, place
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
     from univar.analysis.value_map import ValueMap, value_map
@@ -63,6 +67,9 @@ _HOMES = {
     "ViewTransformer": "univar.model.modules",
     "Comparison": "univar.analysis.comparison",
     "compare": "univar.analysis.comparison",
+    "DistancePlan": "univar.analysis.distance_plan",
+    "Distances": "univar.analysis.distance_results",
+    "distances": "univar.analysis.distances",
     "Placement": "univar.analysis.placement",
     "place": "univar.analysis.placement",
     "StanceComparison": "univar.analysis.stance_comparison",
@@ -78,6 +85,8 @@ _HOMES = {
 __all__ = [
     "Comparison",
     "CorpusError",
+    "DistancePlan",
+    "Distances",
     "EmbeddedCorpus",
     "Identity",
     "MultiViewInfoNCELoss",
@@ -94,6 +103,7 @@ __all__ = [
     "as_read",
     "compare",
     "compare_stances",
+    "distances",
     "embed",
     "metric_path",
     "place",

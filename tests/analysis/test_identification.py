@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from univar.analysis.identification import Identification, gallery_query_masks, identify_knn, identify_linear
+from univar.analysis.identification import (
+    Identification,
+    gallery_query_masks,
+    identify_knn,
+    identify_linear,
+    names_by_knn,
+)
 
 METHODS = [identify_knn, identify_linear]
 
@@ -59,6 +65,14 @@ def test_equal_votes_go_to_the_nearer_identity() -> None:
     result = identify_knn(gallery, labels, directions(14, 11), list("ba"), list("12"))
     assert result.k == 2
     assert result.accuracy == 1.0
+
+
+def test_names_are_those_of_the_identification() -> None:
+    # The gallery of the first test: 5 and 30 are named a, 75 and 48 b.
+    gallery, labels = directions(0, 10, 20, 60, 70, 80), list("aaabbb")
+    assert names_by_knn(gallery, labels, directions(5, 75, 30, 48), k=3).tolist() == list("abab")
+    with pytest.raises(ValueError, match="at most the 6 of the gallery: 7"):
+        names_by_knn(gallery, labels, directions(5), k=7)
 
 
 def test_an_identity_without_a_vote_is_no_hit_at_five() -> None:

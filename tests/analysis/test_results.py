@@ -18,7 +18,7 @@ from univar.analysis.results import Result, markdown_table, percent
 from univar.analysis.shift_ratio import ShiftRatio, shift_ratio
 from univar.corpus.simulation import simulate
 
-DRAWN = (univar.Comparison, univar.StanceComparison, univar.ValueMap, Placement)
+DRAWN = (univar.Comparison, univar.Distances, univar.DistancePlan, univar.StanceComparison, univar.ValueMap, Placement)
 
 
 def sided(corpus: univar.EmbeddedCorpus) -> univar.EmbeddedCorpus:
@@ -53,6 +53,8 @@ def results() -> list[Result]:
         univar.place(corpus, reference=reference),
         geometry_agreement(vectors, owners, values, simulation),
         shift_ratio(vectors, [record.question_id for record in simulation.records], *_crossed(owners)),
+        univar.distances(corpus, corpus),
+        univar.distances(corpus).plan(),
     ]
 
 
@@ -70,6 +72,8 @@ def test_all_are_frozen_results(results):
         Placement,
         GeometryAgreement,
         ShiftRatio,
+        univar.Distances,
+        univar.DistancePlan,
     ]
     for one in results:
         assert isinstance(one, Result)

@@ -163,16 +163,44 @@ def identify_knn(
         raise ValueError(f"k must be at least 1 and a whole number, got {k!r}")
     task = _task(gallery, gallery_labels, query, query_labels, questions)
     k = min(k, int(np.bincount(task.gallery_codes).min()))
-    neighbours = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(task.gallery)
-    distances, indices = neighbours.kneighbors(task.query)
-    shape = (len(task.query_codes), task.identities)
+    ranking = _ranking(task.gallery, task.gallery_codes, task.query, k)
+    return _scored(task, ranking, "knn", k, seed)
+
+
+def names_by_knn(gallery: Matrix, gallery_labels: Strings, query: Matrix, *, k: int = 50) -> npt.NDArray[np.object_]:
+    """`(q,)` the name that `identify_knn` gives each query row, whoever it is by.
+
+    Args:
+        gallery: `(g, d)` embeddings, dense or sparse.
+        gallery_labels: `(g,)` the name of each.
+        query: `(q, d)` embeddings.
+        k: Neighbours that vote; at most g.
+
+    Raises:
+        ValueError: If lengths differ, an embedding is not finite, or k is out of range.
+    """
+    names, codes = np.unique(np.asarray(gallery_labels, dtype=object), return_inverse=True)
+    if not is_whole(k, 1) or k > len(codes):
+        raise ValueError(f"k must be a whole number of at least 1, and at most the {len(codes)} of the gallery: {k!r}")
+    rows, asked = _unit_rows("gallery", gallery, gallery_labels), _unit_rows("query", query, [""] * query.shape[0])
+    named = _ranking(rows, codes, asked, k)[:, 0]
+    found: npt.NDArray[np.object_] = names[named]
+    return found
+
+
+def _ranking(gallery: Matrix, codes: npt.NDArray[np.int64], query: Matrix, k: int) -> npt.NDArray[np.int64]:
+    """`(q, identities)` codes of identities, those with more of the k votes first; one without a vote is not named."""
+    identities = int(codes.max()) + 1
+    neighbours = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(gallery)
+    distances, indices = neighbours.kneighbors(query)
+    shape = (query.shape[0], identities)
     votes, similarity = np.zeros(shape, dtype=np.int64), np.zeros(shape)
-    cells = np.arange(len(indices))[:, np.newaxis], task.gallery_codes[indices]
+    cells = np.arange(len(indices))[:, np.newaxis], codes[indices]
     np.add.at(votes, cells, 1)
     np.add.at(similarity, cells, 1 - distances)
     order = np.lexsort((-similarity, -votes), axis=-1)
-    ranking = np.where(np.take_along_axis(votes, order, axis=1) > 0, order, _NOT_NAMED)
-    return _scored(task, ranking, "knn", k, seed)
+    ranked: npt.NDArray[np.int64] = np.where(np.take_along_axis(votes, order, axis=1) > 0, order, _NOT_NAMED)
+    return ranked
 
 
 def identify_linear(
