@@ -28,6 +28,8 @@ from univar.registration import register as _register
 
 if _typing.TYPE_CHECKING:
     from univar.analysis.comparison import Comparison, compare
+    from univar.analysis.people import people
+    from univar.analysis.people_comparison import PeopleComparison
     from univar.analysis.placement import Placement, place
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
     from univar.analysis.value_map import ValueMap, value_map
@@ -59,6 +61,8 @@ _HOMES = {
     "ViewTransformer": "univar.model.modules",
     "Comparison": "univar.analysis.comparison",
     "compare": "univar.analysis.comparison",
+    "PeopleComparison": "univar.analysis.people_comparison",
+    "people": "univar.analysis.people",
     "Placement": "univar.analysis.placement",
     "place": "univar.analysis.placement",
     "StanceComparison": "univar.analysis.stance_comparison",
@@ -74,6 +78,7 @@ __all__ = [
     "Identity",
     "MultiViewInfoNCELoss",
     "MultiViewPooling",
+    "PeopleComparison",
     "Placement",
     "QARecord",
     "Rejects",
@@ -86,6 +91,7 @@ __all__ = [
     "compare_stances",
     "embed",
     "metric_path",
+    "people",
     "place",
     "qa_text",
     "read_corpus",
