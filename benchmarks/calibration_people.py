@@ -59,7 +59,10 @@ def uniform(simulations: int) -> None:
         generator = np.random.default_rng(count)
         for seed in range(simulations):
             made = world(generator, count, 0)
-            held = [pdist(generator.normal(size=(count, 2))), rankdata(generator.integers(3, size=count * (count - 1) // 2))]
+            held = [
+                pdist(generator.normal(size=(count, 2))),
+                rankdata(generator.integers(3, size=count * (count - 1) // 2)),
+            ]
             sides = squared(generator, made.answers), pdist(made.societies)
             found["Mantel"].append(mantel(*sides, orders=ORDERS, seed=seed).p)
             found["partial Mantel"].append(mantel(*sides, held, orders=ORDERS, seed=seed).p)
@@ -67,7 +70,9 @@ def uniform(simulations: int) -> None:
             found["Procrustes"].append(fit.p)
         for name, p in found.items():
             test = kstest(p, "uniform")
-            print(f"| {count} | {name} | {test.statistic:.3f} | {test.pvalue:.2f} | {np.mean(np.array(p) <= 0.05):.3f} |")
+            print(
+                f"| {count} | {name} | {test.statistic:.3f} | {test.pvalue:.2f} | {np.mean(np.array(p) <= 0.05):.3f} |"
+            )
 
 
 def power(simulations: int) -> None:
@@ -112,7 +117,7 @@ def geography(simulations: int) -> None:
 def coverage(simulations: int) -> None:
     """How often intervals hold the correlation that infinitely many languages would have."""
     print("\nShare of the 95 % intervals that hold the r of 400 languages\n")
-    print("| languages | shared variance | true r | held | partial, nothing to hold | held |\n|---:|---:|---:|---:|---:|---:|")
+    print("| languages | shared variance | true r | held | held, partial |\n|---:|---:|---:|---:|---:|")
     for share in (0, 0.5, 0.75):
         many = np.random.default_rng(1)
         made = world(many, 400, share)
@@ -126,7 +131,7 @@ def coverage(simulations: int) -> None:
                 ends = mantel(*sides, orders=1).interval, mantel(*sides, beside, orders=1).interval
                 held.append([low <= truth <= high for low, high in ends])
             one, other = np.mean(held, axis=0)
-            print(f"| {count} | {share:.2f} | {truth:.2f} | {one:.3f} | {truth:.2f} | {other:.3f} |")
+            print(f"| {count} | {share:.2f} | {truth:.2f} | {one:.3f} | {other:.3f} |")
 
 
 def answers(
@@ -146,7 +151,9 @@ def answers(
 
 def noise(simulations: int) -> None:
     """The ceiling, from halves of the questions, against the correlation of the distances found with the true ones."""
-    print("\nThe ceiling that halves of the questions give, and the correlation with the true distances that it is of\n")
+    print(
+        "\nThe ceiling that halves of the questions give, and the correlation with the true distances that it is of\n"
+    )
     print("| questions | noise | ceiling | true | interval holds it |\n|---:|---:|---:|---:|---:|")
     for questions in (32, 96):
         for strength in (1, 3, 6):
@@ -165,7 +172,9 @@ def noise(simulations: int) -> None:
 def paper() -> None:
     """What the distances between seven languages that the paper prints say."""
     words = PAPER.split()
-    apart = {frozenset(pair.split("-")): float(distance) for pair, distance in zip(words[::2], words[1::2], strict=True)}
+    apart = {
+        frozenset(pair.split("-")): float(distance) for pair, distance in zip(words[::2], words[1::2], strict=True)
+    }
     known = tuple(sorted({lang for pair in apart for lang in pair}))
     made = LanguageDistances(known, np.array([apart[frozenset(pair)] ** 2 for pair in combinations(known, 2)]))
     print("\nThe paper's table 2 (v1), seven languages\n")

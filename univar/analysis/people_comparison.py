@@ -135,11 +135,13 @@ class PeopleComparison:
                 f"Of {self.others:,} identities in other languages than English {self.others - self.translated:,} have "
                 "answers without an English version: their own words tell the language, whatever they say."
             )
+        if self.translated and "eng" in made.languages:
+            notes.append("English alone was never translated, and may lie apart for that.")
         notes += [
             f"r is the {self.coefficient.title()} Mantel correlation over pairs of languages; p is one-sided, by "
             f"permuting the languages ({self._orders()}), and Holm counts all research together. "
-            "Neighbours and kin are alike in much, so that answers which follow the map alone follow societies too, and "
-            "the p of r is then too small; beside it both are held fixed, which mends most of that and not all.",
+            "Neighbours and kin are alike in much, so that answers which follow the map alone follow societies too, "
+            "and the p of r is then too small; beside it both are held fixed, which mends most of that and not all.",
             "The ceiling counts the noise of the questions asked, not that of the scores, whose own is not known here: "
             "with it, less would be left.",
             CAVEAT,
@@ -147,7 +149,7 @@ class PeopleComparison:
         return notes
 
     def to_pandas(self) -> "pd.DataFrame":
-        """A row a relation: r, its 95 % interval, p and Holm's; the partial one; r and p of Procrustes; languages."""
+        """A row a relation of `n` languages: r, its 95 % interval, p and Holm's; the partial one; Procrustes."""
         import pandas as pd
 
         return pd.DataFrame(self._rows())
@@ -258,7 +260,7 @@ class PeopleComparison:
             {
                 "people": one.people,
                 "dimension": one.dimension,
-                "n_languages": one.mantel.things,
+                "n": one.mantel.things,
                 "r": one.mantel.r,
                 **one.mantel.interval._asdict(),
                 "p": one.mantel.p,

@@ -5,6 +5,7 @@ Scores are of `univar/assets/societies.csv`, which names their sources, or of a 
 
 import csv
 import functools
+import io
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from scipy.spatial.distance import pdist
 
 from univar.analysis.names import printable
 from univar.corpus.formats.delimited import read_header, read_rows
+from univar.corpus.formats.rejects import CorpusError
 from univar.corpus.languages import language_code, languages
 
 FloatArray = npt.NDArray[np.float64]
@@ -92,10 +94,12 @@ def read_scores(path: str | os.PathLike[str]) -> Scores:
     """
     file = Path(path)
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+        lines = list(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline=""))
+        header = read_header(str(file), lines, "," if file.suffix.lower() != ".tsv" else "\t")
     except UnicodeDecodeError as error:
         raise ScoresError(f"{file} is no text in UTF-8; save it as csv in UTF-8") from error
-    header = read_header(str(file), lines, "," if file.suffix.lower() != ".tsv" else "\t")
+    except CorpusError as error:
+        raise ScoresError(str(error)) from error
     names = header.names if header else ()
     key = next((name for name in names if name.casefold() in _KEYS), None)
     dimensions = tuple(name for name in names if name != key)
