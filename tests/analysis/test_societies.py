@@ -119,7 +119,7 @@ def test_scores_by_language_need_no_society(tmp_path):
         ("society,trust\nFRA,high\n", "line 2: 'trust' is 'high'; give a number, with a point, or leave it empty"),
         ("society,trust\nFRA,inf\n", "line 2: 'trust' is 'inf'"),
         ("society,trust\nFRA,1,5\n", "line 2: more fields than columns; mend the row"),
-        ('society,"trust\nFRA,1\n', "its quotes do not pair"),
+        ('"society,trust\nFRA,1\n', "its quotes do not pair"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_named(tmp_path, text, message):

@@ -1,13 +1,13 @@
 """Whether two sets of distances between the same things follow each other: Mantel, partial Mantel, Procrustes.
 
 Distances that share an end are not independent of each other, so no ordinary test of a correlation holds. Here things
-are what is permuted and what is left out: a distance matrix keeps its shape and only its names change places.
+are what is permuted and what is left out: a distance matrix keeps its shape, and only its names change places.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Literal, get_args
 
 import numpy as np
@@ -42,7 +42,7 @@ class Mantel:
     Attributes:
         r: The correlation over all pairs of things, in [-1, 1], with what is held fixed taken out of both sides. NaN
             where one side is constant, or nothing of it is left.
-        interval: Its 95 % interval over things, by leaving out one after the other; NaN where that leaves too little.
+        interval: Its 95 % interval over things, by leaving out one and two of them; NaN where that leaves too little.
         p: Share of the orders of the things, the one that is there among them, in which the correlation is as high.
         threshold: The correlation had to be higher than this to have a p of at most the level that was asked for; NaN
             where there are too few orders for that.
@@ -212,35 +212,50 @@ def ceiling(one: FloatArray, other: FloatArray, coefficient: Coefficient = "spea
         other: Those by the other half.
         coefficient: As for `mantel`.
     """
+    things = things_of(one[0])
+    numbers = squareform(np.arange(one.shape[1]), checks=False)
 
     def agreement(kept: IntArray) -> float:
-        halves = zip(one, other, strict=True)
-        found = [_cosine(*_apart([subset(side, kept) for side in pair], coefficient)) for pair in halves]
-        return float(np.mean(np.nan_to_num(found)))
+        pairs = numbers[np.ix_(kept, kept)][np.triu_indices(len(kept), k=1)]
+        halves = [side[:, pairs] for side in (one, other)]
+        ranked = [rankdata(half, axis=1) if coefficient == "spearman" else half for half in halves]
+        a, b = (half - half.mean(axis=1, keepdims=True) for half in ranked)
+        scales = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        return float(np.mean(np.divide((a * b).sum(axis=1), scales, out=np.zeros(len(a)), where=scales > 0)))
 
-    things = things_of(one[0])
     whole, interval = agreement(np.arange(things)), jackknifed(agreement, things)
     return _highest(whole), Interval(*map(_highest, interval))
 
 
 def jackknifed(statistic: Callable[[IntArray], float], things: int) -> Interval:
-    """The 95 % interval of a correlation over things, by leaving out one after the other.
+    """The 95 % interval of a correlation over things, by leaving out one and two of them.
 
-    On Fisher's scale, with Student's t: distances are no sample, things are one.
+    On Fisher's scale, with Student's t: distances are no sample, things are one. Leaving out one counts twice what two
+    things make together, as the noise of their distance; leaving out two tells how much that is, and half of all at
+    most is taken away for it.
 
     Args:
         statistic: From the numbers of the things that are kept to the correlation among them.
         things: How many there are.
 
-    Source: Arvesen, Jackknifing U-statistics (1969).
+    Source: Arvesen, Jackknifing U-statistics (1969); Efron & Stein, The jackknife estimate of variance (1981).
     """
     everything = np.arange(things)
-    found = np.array([statistic(kept) for kept in (everything, *(np.delete(everything, k) for k in everything))])
-    if np.isnan(found).any():
+
+    def without(left: Iterable[tuple[int, ...]]) -> FloatArray:
+        found = np.array([statistic(np.delete(everything, np.array(out, dtype=np.intp))) for out in left])
+        return np.arctanh(np.clip(found, -_NEARLY_ONE, _NEARLY_ONE))
+
+    whole, ones = without([()])[0], without(combinations(range(things), 1))
+    if not np.isfinite([whole, *ones]).all():
         return Interval(math.nan, math.nan)
-    whole, *parts = np.arctanh(np.clip(found, -_NEARLY_ONE, _NEARLY_ONE))
-    error = math.sqrt((things - 1) * np.var(parts))
-    reach = float(student.ppf(0.975, things - 1)) * error
+    variance = (things - 1) * float(np.var(ones))
+    i, j = np.triu_indices(things, k=1)
+    together = things * whole - (things - 1) * (ones[i] + ones[j])
+    together += (things - 2) * without(combinations(range(things), 2))
+    if np.isfinite(together).all():
+        variance = max(variance - float(np.var(together)) / 2, variance / 2)
+    reach = float(student.ppf(0.975, things - 1)) * math.sqrt(variance)
     return Interval(math.tanh(whole - reach), math.tanh(whole + reach))
 
 
@@ -292,7 +307,8 @@ def _apart(sides: Sequence[FloatArray], coefficient: Coefficient) -> tuple[Float
     # One that is constant holds nothing fixed; the others count alike, whatever their unit.
     columns = [side / scale for side, scale in zip(centred[2:], scales[2:], strict=True) if scale > _NOTHING]
     basis = np.column_stack([np.full(len(scored[0]), len(scored[0]) ** -0.5), *columns])
-    basis = orth(basis, rcond=_NOTHING)
+    if columns:
+        basis = orth(basis, rcond=_NOTHING)
     one, other = (
         _unit(side - basis @ (basis.T @ side), scale) for side, scale in zip(centred[:2], scales, strict=False)
     )
