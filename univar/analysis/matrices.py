@@ -5,14 +5,13 @@ are what is permuted and what is left out: a distance matrix keeps its shape, an
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import orth
 from scipy.spatial import procrustes
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
@@ -121,17 +120,23 @@ def mantel(
     if not 0 < level < 1 or orders < 1:
         raise ValueError(f"level must be in (0, 1) and orders at least 1, got {level} and {orders}")
     things = things_of(sides[0])
-    one, other, basis = _apart(sides, coefficient)
-    r = _cosine(one, other)
+    one, other, basis = _apart([side[None] for side in sides], coefficient)
+    r = float(_cosines(one, other)[0])
     if math.isnan(r):
         nothing = Interval(math.nan, math.nan)
         return Mantel(math.nan, nothing, math.nan, math.nan, things, 0, False)
+
+    def among(kept: IntArray) -> FloatArray:
+        pairs = _pairs_among(kept, things)
+        return _cosines(*_apart([side[pairs] for side in sides], coefficient)[:2])
+
     tried, exact = _orders(things, orders, seed)
-    found = np.concatenate([_permuted(one, other, basis, batch) for batch in _batches(tried, len(one))])
+    batches = _batches(tried, one.size)
+    found = np.concatenate([_permuted(one[0], other[0], [column[0] for column in basis], batch) for batch in batches])
     allowed = int(level * len(found) + _NOTHING)
     return Mantel(
         r=r,
-        interval=jackknifed(lambda kept: _cosine(*_apart([subset(side, kept) for side in sides], coefficient)), things),
+        interval=jackknifed(among, things),
         p=float(np.mean(found >= found[0] - _NOTHING)),
         threshold=float(np.sort(found)[-1 - allowed]) if allowed else math.nan,
         things=things,
@@ -213,21 +218,17 @@ def ceiling(one: FloatArray, other: FloatArray, coefficient: Coefficient = "spea
         coefficient: As for `mantel`.
     """
     things = things_of(one[0])
-    numbers = squareform(np.arange(one.shape[1]), checks=False)
 
-    def agreement(kept: IntArray) -> float:
-        pairs = numbers[np.ix_(kept, kept)][np.triu_indices(len(kept), k=1)]
-        halves = [side[:, pairs] for side in (one, other)]
-        ranked = [rankdata(half, axis=1) if coefficient == "spearman" else half for half in halves]
-        a, b = (half - half.mean(axis=1, keepdims=True) for half in ranked)
-        scales = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-        return float(np.mean(np.divide((a * b).sum(axis=1), scales, out=np.zeros(len(a)), where=scales > 0)))
+    def agreement(kept: IntArray) -> FloatArray:
+        pairs = _pairs_among(kept, things)
+        halvings = [_cosines(*_apart([a[pairs], b[pairs]], coefficient)[:2]) for a, b in zip(one, other, strict=True)]
+        return np.asarray(np.mean(np.nan_to_num(halvings), axis=0))
 
-    whole, interval = agreement(np.arange(things)), jackknifed(agreement, things)
+    whole, interval = float(agreement(np.arange(things)[None])[0]), jackknifed(agreement, things)
     return _highest(whole), Interval(*map(_highest, interval))
 
 
-def jackknifed(statistic: Callable[[IntArray], float], things: int) -> Interval:
+def jackknifed(statistic: Callable[[IntArray], FloatArray], things: int) -> Interval:
     """The 95 % interval of a correlation over things, by leaving out one and two of them.
 
     On Fisher's scale, with Student's t: distances are no sample, things are one. Leaving out one counts twice what two
@@ -235,24 +236,23 @@ def jackknifed(statistic: Callable[[IntArray], float], things: int) -> Interval:
     most is taken away for it.
 
     Args:
-        statistic: From the numbers of the things that are kept to the correlation among them.
+        statistic: From `(m, k)` numbers of the things that are kept, a row a time, to the `(m,)` correlations.
         things: How many there are.
 
     Source: Arvesen, Jackknifing U-statistics (1969); Efron & Stein, The jackknife estimate of variance (1981).
     """
-    everything = np.arange(things)
 
-    def without(left: Iterable[tuple[int, ...]]) -> FloatArray:
-        found = np.array([statistic(np.delete(everything, np.array(out, dtype=np.intp))) for out in left])
-        return np.arctanh(np.clip(found, -_NEARLY_ONE, _NEARLY_ONE))
+    def without(left_out: int) -> FloatArray:
+        kept = [[k for k in range(things) if k not in out] for out in combinations(range(things), left_out)]
+        return np.arctanh(np.clip(statistic(np.array(kept)), -_NEARLY_ONE, _NEARLY_ONE))
 
-    whole, ones = without([()])[0], without(combinations(range(things), 1))
+    whole, ones = without(0)[0], without(1)
     if not np.isfinite([whole, *ones]).all():
         return Interval(math.nan, math.nan)
     variance = (things - 1) * float(np.var(ones))
     i, j = np.triu_indices(things, k=1)
     together = things * whole - (things - 1) * (ones[i] + ones[j])
-    together += (things - 2) * without(combinations(range(things), 2))
+    together += (things - 2) * without(2)
     if np.isfinite(together).all():
         variance = max(variance - float(np.var(together)) / 2, variance / 2)
     reach = float(student.ppf(0.975, things - 1)) * math.sqrt(variance)
@@ -299,31 +299,36 @@ def _checked(given: Sequence[npt.ArrayLike]) -> list[FloatArray]:
     return sides
 
 
-def _apart(sides: Sequence[FloatArray], coefficient: Coefficient) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The first two sides without what the others and a constant explain, and an orthonormal basis of that."""
-    scored = [rankdata(side) if coefficient == "spearman" else side for side in sides]
-    centred = [side - side.mean() for side in scored]
-    scales = [float(np.linalg.norm(side)) for side in centred]
-    # One that is constant holds nothing fixed; the others count alike, whatever their unit.
-    columns = [side / scale for side, scale in zip(centred[2:], scales[2:], strict=True) if scale > _NOTHING]
-    basis = np.column_stack([np.full(len(scored[0]), len(scored[0]) ** -0.5), *columns])
-    if columns:
-        basis = orth(basis, rcond=_NOTHING)
-    one, other = (
-        _unit(side - basis @ (basis.T @ side), scale) for side, scale in zip(centred[:2], scales, strict=False)
-    )
-    return one, other, basis
+def _pairs_among(kept: IntArray, things: int) -> IntArray:
+    """`(m, pairs)` where the distances between the things kept `(m, k)` stand among those between all."""
+    number = squareform(np.arange(things * (things - 1) // 2), checks=False)
+    rows, columns = np.triu_indices(kept.shape[1], k=1)
+    return np.asarray(number[kept[:, rows], kept[:, columns]])
 
 
-def _unit(side: FloatArray, scale: float) -> FloatArray:
-    """What is left of a side, at length 1, or zeros where that is nothing but rounding."""
-    length = float(np.linalg.norm(side))
-    return side / length if length > _NOTHING * max(scale, _NOTHING) and length > 0 else np.zeros_like(side)
+def _apart(sides: Sequence[FloatArray], coefficient: Coefficient) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
+    """The first two sides `(m, pairs)` without a constant and what the others explain, and what of them was taken out."""
+    scored = [rankdata(side, axis=1) if coefficient == "spearman" else side for side in sides]
+    basis: list[FloatArray] = []
+    for side in scored[2:]:
+        basis.append(_rest(side, basis))
+    return _rest(scored[0], basis), _rest(scored[1], basis), basis
 
 
-def _cosine(one: FloatArray, other: FloatArray, _basis: FloatArray | None = None) -> float:
-    """The correlation of what is left of two sides; NaN where that is nothing."""
-    return float(np.clip(one @ other, -1, 1)) if one.any() and other.any() else math.nan
+def _rest(side: FloatArray, basis: Sequence[FloatArray]) -> FloatArray:
+    """What is left of each row without its mean and its part along the basis, at length 1; zeros for mere rounding."""
+    left = side - side.mean(axis=1, keepdims=True)
+    for column in basis:
+        left = left - (left * column).sum(axis=1, keepdims=True) * column
+    lengths = np.linalg.norm(left, axis=1, keepdims=True)
+    there = lengths > _NOTHING * np.linalg.norm(side, axis=1, keepdims=True)
+    return np.divide(left, lengths, out=np.zeros_like(left), where=there)
+
+
+def _cosines(one: FloatArray, other: FloatArray) -> FloatArray:
+    """`(m,)` the correlations of what is left of two sides; NaN where that is nothing."""
+    there = one.any(axis=1) & other.any(axis=1)
+    return np.where(there, np.clip((one * other).sum(axis=1), -1, 1), np.nan)
 
 
 def _orders(things: int, most: int, seed: int) -> tuple[IntArray, bool]:
@@ -341,11 +346,11 @@ def _batches(tried: IntArray, width: int) -> Iterator[IntArray]:
         yield tried[start : start + size]
 
 
-def _permuted(one: FloatArray, other: FloatArray, basis: FloatArray, tried: IntArray) -> FloatArray:
+def _permuted(one: FloatArray, other: FloatArray, basis: Sequence[FloatArray], tried: IntArray) -> FloatArray:
     """The correlation in each of the orders `(m, things)` of the second side, the basis taken out of it again."""
     rows, columns = np.triu_indices(tried.shape[1], k=1)
     moved = squareform(other, checks=False)[tried[:, rows], tried[:, columns]]
-    left = 1 - ((moved @ basis) ** 2).sum(axis=1)
+    left = 1 - sum((moved @ column) ** 2 for column in basis)
     return np.asarray((moved @ one) / np.sqrt(np.maximum(left, _NOTHING)))
 
 
