@@ -210,7 +210,7 @@ def _squared(apart: FloatArray, groups: Sequence[IntArray], weights: FloatArray)
     readable = np.isfinite(lengths) if lengths else np.zeros((0, len(weights)), dtype=bool)
     total = np.where(readable, lengths, 0).sum(axis=0) if lengths else np.zeros(len(weights))
     counts = readable.sum(axis=0)
-    return np.divide(total, counts, out=np.full(len(weights), np.nan), where=counts > 0)
+    return np.asarray(np.divide(total, counts, out=np.full(len(weights), np.nan), where=counts > 0))
 
 
 def _connected(langs: Sequence[str], compared: Mapping[tuple[str, str], object]) -> tuple[list[str], dict[str, str]]:

@@ -307,7 +307,7 @@ def _pairs_among(kept: IntArray, things: int) -> IntArray:
 
 
 def _apart(sides: Sequence[FloatArray], coefficient: Coefficient) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
-    """The first two sides `(m, pairs)` without a constant and what the others explain, and what of them was taken out."""
+    """The first two sides `(m, pairs)` without what a constant and the others explain, and what that is."""
     scored = [rankdata(side, axis=1) if coefficient == "spearman" else side for side in sides]
     basis: list[FloatArray] = []
     for side in scored[2:]:
@@ -322,7 +322,7 @@ def _rest(side: FloatArray, basis: Sequence[FloatArray]) -> FloatArray:
         left = left - (left * column).sum(axis=1, keepdims=True) * column
     lengths = np.linalg.norm(left, axis=1, keepdims=True)
     there = lengths > _NOTHING * np.linalg.norm(side, axis=1, keepdims=True)
-    return np.divide(left, lengths, out=np.zeros_like(left), where=there)
+    return np.asarray(np.divide(left, lengths, out=np.zeros_like(left), where=there))
 
 
 def _cosines(one: FloatArray, other: FloatArray) -> FloatArray:

@@ -116,7 +116,8 @@ def compare_with_people(
             dimensions += _holm([_relation(own, one, name, pdist(side[:, None]), options) for name, side in sides])
     highest = interval = None
     if distances.halves.size:
-        highest, interval = ceiling(*_comparable(distances.halves, coefficient), coefficient)
+        one_half, other_half = _comparable(distances.halves, coefficient)
+        highest, interval = ceiling(one_half, other_half, coefficient)
     return PeopleComparison(
         distances=distances,
         relations=tuple(_holm(relations)),

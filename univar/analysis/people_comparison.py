@@ -157,7 +157,7 @@ class PeopleComparison:
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values: relations, distances and configurations; what is not a number is None."""
         made = self.distances
-        return _plain(
+        described: dict[str, Any] = _plain(
             {
                 "relations": [
                     row
@@ -184,6 +184,7 @@ class PeopleComparison:
                 "notes": self.notes(),
             }
         )
+        return described
 
     def to_markdown(self) -> str:
         """A row a relation, the sentence and what one must know below."""
