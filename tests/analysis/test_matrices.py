@@ -166,9 +166,9 @@ def test_places_have_the_distances_that_they_are_made_of():
 
 def test_the_ceiling_by_hand():
     # Ranks 1 2 3 4 5 6 and 2 1 4 3 6 5: Spearman's r = 1 - 6 * 6 / (6 * 35) = 29 / 35, so that all of the data have a
-    # reliability of 2 r / (1 + r) = 29 / 32, and the ceiling is its root.
+    # reliability of 4 r / (1 + 3 r) = 116 / 122 at most, and the ceiling is its root.
     highest, (low, high) = ceiling(SIX[None], np.array([[2.0, 1, 4, 3, 6, 5]]))
-    assert highest == pytest.approx((29 / 32) ** 0.5)
+    assert highest == pytest.approx((116 / 122) ** 0.5)
     assert 0 <= low <= highest <= high <= 1
     assert ceiling(SIX[None], -SIX[None])[0] == 0
 

@@ -26,6 +26,8 @@ LEVEL = 0.05
 MAP, KIN = "distance on the map", "kinship of languages"
 """What is held fixed."""
 
+_SMALL = 0.001
+
 HEADER = ("apart as in", "languages", "r (95 %)", "p", "Holm", "held fixed (95 %)", "p", "Procrustes", "p")
 """Of the table of relations."""
 
@@ -97,9 +99,8 @@ class PeopleComparison:
         made = self.distances
         seen, unseen = ([one for one in self.relations if one.seen is wanted] for wanted in (True, False))
         if seen:
-            found = "The languages lie apart as the societies that speak them do in " + " and ".join(
-                map(self._figures, seen)
-            )
+            named = ", in ".join(map(self._figures, seen))
+            found = f"The languages lie apart as the societies that speak them do in {named}"
             found += "".join(f"; not seen in {self._figures(one)}" for one in unseen)
         else:
             found = (
@@ -141,7 +142,9 @@ class PeopleComparison:
             f"r is the {self.coefficient.title()} Mantel correlation over pairs of languages; p is one-sided, by "
             f"permuting the languages ({self._orders()}), and Holm counts all research together. "
             "Neighbours and kin are alike in much, so that answers which follow the map alone follow societies too, "
-            "and the p of r is then too small; beside it both are held fixed, which mends most of that and not all.",
+            "and the p of r is then too small; beside it both are held fixed, which mends most of that and not all. "
+            "Simulated, with 10 to 25 languages whose places on the map make half of both sides and nothing else is "
+            "shared, p of r is at most .05 in 31 to 49 % of cases, and in 11 to 12 % with the map held fixed.",
             "The ceiling counts the noise of the questions asked, not that of the scores, whose own is not known here: "
             "with it, less would be left.",
             CAVEAT,
@@ -227,9 +230,9 @@ class PeopleComparison:
         held = ""
         if one.partial is not None and not math.isnan(one.partial.r):
             what = f"with {MAP} and {KIN} held fixed" if first else "so held"
-            held = f"; {what} {one.partial.r:.2f}, p = {_p(one.partial.p)}"
+            held = f"; {what} {one.partial.r:.2f}, {p_words(one.partial.p)}"
         return (
-            f"{one.people} ({kind} = {one.mantel.r:.2f}{ends}, p = {_p(one.corrected)}{by}, "
+            f"{one.people} ({kind} = {one.mantel.r:.2f}{ends}, {p_words(one.corrected)}{by}, "
             f"{one.mantel.things} languages{held})"
         )
 
@@ -309,7 +312,14 @@ def _span(interval: Interval) -> str:
 
 
 def _p(p: float) -> str:
-    return "-" if math.isnan(p) else f"{p:.2g}"
+    if math.isnan(p):
+        return "-"
+    return f"{p:.2g}" if p >= _SMALL else f"<{_SMALL}"
+
+
+def p_words(p: float) -> str:
+    """A p with its sign, as it stands in a sentence."""
+    return f"p = {p:.2g}" if p >= _SMALL else f"p < {_SMALL}"
 
 
 def _counted(number: int, one: str, many: str) -> str:

@@ -110,12 +110,24 @@ def _write(found: "PeopleComparison", file: Path) -> None:
 
 
 def _show(found: "PeopleComparison") -> None:
-    """A row a relation, narrow enough for a terminal of 80 columns."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("apart as in", overflow="fold")
-    for name in ("n", "r (95 %)", "Holm", "held fixed", "p", "Procrustes", "p"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for one in (*found.relations, *found.near, *found.dimensions):
+    """All research, then its dimensions: a row a relation, narrow enough for a terminal of 80 columns."""
+    whole = _table("n", "r (95 %)", "Holm", "held", "p", "fit", "p")
+    for one in (*found.relations, *found.near):
         name, languages, r, _, corrected, held, held_p, fit, fit_p = map(printable, found.cells(one))
-        table.add_row(*map(Text, (name, languages, r, corrected, held.partition(" ")[0], held_p, fit, fit_p)))
-    out.print(table)
+        whole.add_row(*map(Text, (name, languages, r, corrected, held.partition(" ")[0], held_p, fit, fit_p)))
+    out.print(whole)
+    out.print(Text("held: r with the map and kinship held fixed; fit: r of Procrustes", style="dim"), soft_wrap=True)
+    if found.dimensions:
+        each = _table("r (95 %)", "p", "Holm")
+        for one in found.dimensions:
+            name, _, r, p, corrected, *_ = map(printable, found.cells(one))
+            each.add_row(*map(Text, (name, r, p, corrected)))
+        out.print(each)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("apart as in", overflow="fold")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from univar.analysis.names import printable
-from univar.analysis.people_comparison import PeopleComparison, Relation
+from univar.analysis.people_comparison import PeopleComparison, Relation, p_words
 from univar.corpus.languages import languages
 from univar.files import replacing
 
@@ -51,8 +51,10 @@ def write_people_html(comparison: PeopleComparison, path: str | os.PathLike[str]
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Languages and societies</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        "<style>body{font:16px/1.5 sans-serif;max-width:70rem;margin:1rem auto;padding:0 1rem}</style></head><body>"
-        f"<p><strong>{html.escape(printable(str(comparison)))}</strong></p>{figure}<ul>{notes}</ul></body></html>"
+        "<style>body{font:16px/1.5 sans-serif;max-width:70rem;margin:1rem auto;padding:0 1rem}"
+        ".plot{overflow-x:auto}.plot>div{min-width:46rem}</style></head><body>"
+        f"<p><strong>{html.escape(printable(str(comparison)))}</strong></p>"
+        f'<div class="plot">{figure}</div><ul>{notes}</ul></body></html>'
     )
     with replacing(Path(path)) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -63,9 +65,9 @@ def _titles(one: Relation) -> tuple[str, str]:
     left = (
         f"{name}: no configuration"
         if one.fit is None
-        else f"{name}: Procrustes r = {one.fit.r:.2f}, p = {one.fit.p:.2g}"
+        else f"{name}: Procrustes r = {one.fit.r:.2f}, {p_words(one.fit.p)}"
     )
-    return left, f"{name}: Mantel r = {one.mantel.r:.2f}, p = {one.mantel.p:.2g}"
+    return left, f"{name}: Mantel r = {one.mantel.r:.2f}, {p_words(one.mantel.p)}"
 
 
 def _add_overlay(figure: go.Figure, one: Relation, row: int) -> None:
