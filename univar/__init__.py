@@ -33,6 +33,8 @@ if _typing.TYPE_CHECKING:
     from univar.analysis.distance_plan import DistancePlan
     from univar.analysis.distance_results import Distances
     from univar.analysis.distances import distances
+    from univar.analysis.people import people
+    from univar.analysis.people_comparison import PeopleComparison
     from univar.analysis.placement import Placement, place
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
     from univar.analysis.value_map import ValueMap, value_map
@@ -70,6 +72,8 @@ _HOMES = {
     "DistancePlan": "univar.analysis.distance_plan",
     "Distances": "univar.analysis.distance_results",
     "distances": "univar.analysis.distances",
+    "PeopleComparison": "univar.analysis.people_comparison",
+    "people": "univar.analysis.people",
     "Placement": "univar.analysis.placement",
     "place": "univar.analysis.placement",
     "StanceComparison": "univar.analysis.stance_comparison",
@@ -91,6 +95,7 @@ __all__ = [
     "Identity",
     "MultiViewInfoNCELoss",
     "MultiViewPooling",
+    "PeopleComparison",
     "Placement",
     "QARecord",
     "Rejects",
@@ -106,6 +111,7 @@ __all__ = [
     "distances",
     "embed",
     "metric_path",
+    "people",
     "place",
     "plan_values",
     "qa_text",

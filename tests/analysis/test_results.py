@@ -19,6 +19,7 @@ from univar.analysis.shift_ratio import ShiftRatio, shift_ratio
 from univar.corpus.simulation import simulate
 
 DRAWN = (univar.Comparison, univar.Distances, univar.DistancePlan, univar.StanceComparison, univar.ValueMap, Placement)
+DRAWN = (univar.Comparison, univar.StanceComparison, univar.ValueMap, univar.PeopleComparison, Placement)
 
 
 def sided(corpus: univar.EmbeddedCorpus) -> univar.EmbeddedCorpus:
@@ -50,12 +51,21 @@ def results() -> list[Result]:
         comparison.rows[0].knn,
         univar.compare_stances(sided(corpus)),
         univar.value_map(corpus),
+        univar.people(spoken(corpus)),
         univar.place(corpus, reference=reference),
         geometry_agreement(vectors, owners, values, simulation),
         shift_ratio(vectors, [record.question_id for record in simulation.records], *_crossed(owners)),
         univar.distances(corpus, corpus),
         univar.distances(corpus).plan(),
     ]
+
+
+def spoken(corpus: univar.EmbeddedCorpus) -> univar.EmbeddedCorpus:
+    """The same QAs by one LLM, each identity in a language of its own."""
+    owners = sorted({record.identity for record in corpus.records})
+    langs = dict(zip(owners, ("deu", "eng", "jpn", "swe"), strict=True))
+    records = [dataclasses.replace(one, model="one", lang=langs[one.identity]) for one in corpus.records]
+    return dataclasses.replace(corpus, records=tuple(records))
 
 
 def _crossed(owners: list[int]) -> tuple[list[str], list[str]]:
@@ -69,6 +79,7 @@ def test_all_are_frozen_results(results):
         Identification,
         univar.StanceComparison,
         univar.ValueMap,
+        univar.PeopleComparison,
         Placement,
         GeometryAgreement,
         ShiftRatio,

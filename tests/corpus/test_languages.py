@@ -100,3 +100,15 @@ def test_the_weights_of_societies_sum_to_1():
         assert sum(language.societies.values()) == pytest.approx(1)
         assert all(re.fullmatch("[A-Z]{3}", society) for society in language.societies)
         assert all(0 < weight <= 1 for weight in language.societies.values())
+
+
+def test_every_language_has_a_family_a_branch_and_a_group():
+    families = {code: language.family for code, language in languages().items()}
+    assert all(len(family) == 3 and all(family) for family in families.values())
+    # A branch lies in one family, and a group in one branch.
+    for upper, lower in ((0, 1), (1, 2)):
+        above = {(family[upper], family[lower]) for family in families.values()}
+        assert len({lower for _, lower in above}) == len(above)
+    assert families["zsm"] == families["ind"]
+    assert families["eng"] == families["deu"] != families["swe"]
+    assert families["kor"][0] != families["jpn"][0]

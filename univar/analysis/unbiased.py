@@ -48,10 +48,13 @@ def squared_lengths(apart: Any, weights: FloatArray) -> FloatArray:
     Returns:
         `(r,)` float64; NaN where fewer than two questions are drawn.
     """
-    products = apart @ apart.T
-    products = products.toarray() if sparse.issparse(products) else np.array(products, dtype=np.float64)
-    np.fill_diagonal(products, 0)
     ordered = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
-    total = ((weights @ products) * weights).sum(axis=1)
+    if sparse.issparse(apart) or len(weights) > apart.shape[0]:
+        products = apart @ apart.T
+        products = products.toarray() if sparse.issparse(products) else np.array(products, dtype=np.float64)
+        np.fill_diagonal(products, 0)
+        total = ((weights @ products) * weights).sum(axis=1)
+    else:  # the same, without the products of all pairs of questions: that of the sum with itself, less each one's own
+        total = ((weights @ apart) ** 2).sum(axis=1) - weights**2 @ (apart**2).sum(axis=1)
     found: FloatArray = np.divide(total, ordered, out=np.full(len(weights), np.nan), where=ordered > 0)
     return found

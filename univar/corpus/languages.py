@@ -78,6 +78,7 @@ class Language:
         own_name: In the language itself.
         script: ISO 15924.
         direction: Of its writing.
+        family: Family, branch and group, as Indo-European, Germanic, West Germanic.
         societies: Weights, which sum to 1, by ISO 3166-1 alpha-3 code of the societies that it stands for: those in
             which it is the first official language, by their share of its speakers (Unicode CLDR).
     """
@@ -88,6 +89,7 @@ class Language:
     own_name: str
     script: str
     direction: Literal["ltr", "rtl"]
+    family: tuple[str, str, str]
     societies: dict[str, float]
 
 
@@ -95,4 +97,4 @@ class Language:
 def languages() -> dict[str, Language]:
     """The 25 languages of the corpus by code, English first (paper, page 13)."""
     table = (files("univar") / "assets" / "languages.yaml").read_text("utf-8")
-    return {row["code"]: Language(**row) for row in yaml.safe_load(table)}
+    return {row["code"]: Language(**row | {"family": tuple(row["family"])}) for row in yaml.safe_load(table)}
