@@ -29,6 +29,9 @@ from univar.registration import register as _register
 if _typing.TYPE_CHECKING:
     from univar.analysis.comparison import Comparison, compare
     from univar.analysis.placement import Placement, place
+    from univar.analysis.shift import shift
+    from univar.analysis.shift_plan import ShiftPlan, shift_plan
+    from univar.analysis.shift_results import Shifts
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
     from univar.analysis.value_map import ValueMap, value_map
     from univar.corpus.readers import CorpusError, Rejects, read_corpus
@@ -38,6 +41,7 @@ if _typing.TYPE_CHECKING:
     from univar.model.losses import MultiViewInfoNCELoss
     from univar.model.modeling import UniVaR
     from univar.model.modules import MultiViewPooling, ViewTransformer
+    from univar.workflows.shift_callback import ShiftCallback
 
 __version__ = "0.1.0"
 
@@ -61,10 +65,15 @@ _HOMES = {
     "compare": "univar.analysis.comparison",
     "Placement": "univar.analysis.placement",
     "place": "univar.analysis.placement",
+    "shift": "univar.analysis.shift",
+    "ShiftPlan": "univar.analysis.shift_plan",
+    "shift_plan": "univar.analysis.shift_plan",
+    "Shifts": "univar.analysis.shift_results",
     "StanceComparison": "univar.analysis.stance_comparison",
     "compare_stances": "univar.analysis.stance_comparison",
     "ValueMap": "univar.analysis.value_map",
     "value_map": "univar.analysis.value_map",
+    "ShiftCallback": "univar.workflows.shift_callback",
 }
 
 __all__ = [
@@ -77,6 +86,9 @@ __all__ = [
     "Placement",
     "QARecord",
     "Rejects",
+    "ShiftCallback",
+    "ShiftPlan",
+    "Shifts",
     "StanceComparison",
     "UniVaR",
     "ValueMap",
@@ -89,6 +101,8 @@ __all__ = [
     "place",
     "qa_text",
     "read_corpus",
+    "shift",
+    "shift_plan",
     "split_of",
     "value_map",
     "write_corpus",

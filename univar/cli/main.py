@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": "Tell how well LLMs can be told apart by one answer, beside chance, baselines and control answers.",
     "map": "Draw the value map: every QA a faint dot, every LLM (in one language) a large mark.",
     "place": "Name the known LLMs that each LLM is nearest to, and say how sure that is.",
+    "shift": "Tell how far the answers of one LLM moved between two sets, which values did, and whether it is style.",
     "train": "Train a multi-view encoder, and measure it on questions kept out of the training.",
     "export": "Write a model for other software, and tell how near its embeddings are to the model's own.",
 }
