@@ -207,13 +207,14 @@ class _Draws(NamedTuple):
 
     def around_length(self, squared: float) -> FloatArray:
         """(r,) by how much the squared length that is found differs from a true one."""
-        return np.sqrt(max(squared, 0.0)) * self.along + self.around
+        return np.asarray(np.sqrt(max(squared, 0.0)) * self.along + self.around, dtype=np.float64)
 
 
 def _drawn(rows: FloatArray, lengths: FloatArray, resamples: int, seed: int) -> _Draws:
     number = len(rows)
     mean, rest = rows.mean(axis=0), _around_mean(rows)
-    more = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=resamples) - 1.0
+    counts = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=resamples)
+    more = counts.astype(np.float64) - 1
     length = float(np.linalg.norm(mean))
     direction = mean / length if length else mean
     # Of few questions the variance along one direction is not well known: as in Student's test.
@@ -241,7 +242,8 @@ def _interval(squared: float, drawn: _Draws, unit: float) -> Interval:
         far = 2 * (abs(squared) + float(np.abs(drawn.around).max() + np.abs(by_unit).max())) + 1e-300
         # The spread grows with the root of a length, the length itself outgrows it.
         far += 4 * float(np.abs(drawn.along).max()) ** 2
-        ends.append(float(brentq(beside, -far, far, args=(share,))) / unit)
+        span = (-far, 0.0) if beside(0.0, share) >= 0 else (0.0, far)
+        ends.append(float(brentq(beside, *span, args=(share,))) / unit)
     return Interval(*ends)
 
 
@@ -254,12 +256,12 @@ def _signs(number: int, seed: int) -> Iterator[FloatArray]:
     if number <= _EXACT:
         # Turning all signs changes nothing, so the first question is never swapped.
         patterns = (np.arange(2 ** (number - 1))[:, None] >> np.arange(number - 1)) & 1
-        yield np.hstack([np.ones((len(patterns), 1)), 1.0 - 2 * patterns])
+        yield np.hstack([np.ones((len(patterns), 1)), 1 - 2 * patterns.astype(np.float64)])
         return
     generator = np.random.default_rng(seed)
     batch = max(1, _NUMBERS_AT_ONCE // number)
     for start in range(0, _SWAPS, batch):
-        yield 1.0 - 2 * generator.integers(0, 2, size=(min(batch, _SWAPS - start), number))
+        yield 1 - 2 * generator.integers(0, 2, size=(min(batch, _SWAPS - start), number)).astype(np.float64)
 
 
 def _crossed(rows: FloatArray, weights: FloatArray) -> FloatArray:
