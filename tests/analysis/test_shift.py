@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import univar
+from tests.conftest import WORDS
 from univar.analysis.answer_pairs import ShiftError, paired
 from univar.analysis.results import Result
 from univar.analysis.shift import shifts_between
@@ -261,7 +262,9 @@ def test_samples_are_averaged_and_measure_the_unit():
 
 def test_files_are_read_encoded_once_and_named(tmp_path, tiny_model, records, pole_vectors):
     mine = [record for record in records if record.model == "aya"]
-    other = [dataclasses.replace(record, answer="no never save", model="aya") for record in mine]
+    words = WORDS.split()
+    mine = [dataclasses.replace(record, answer=f"yes {words[at % 20]}") for at, record in enumerate(mine)]
+    other = [dataclasses.replace(record, answer=f"no never {words[at % 19]}") for at, record in enumerate(mine)]
     write_corpus(mine, tmp_path / "base.parquet")
     write_corpus(other, tmp_path / "tuned.parquet")
     found = univar.shift(tmp_path / "base.parquet", str(tmp_path / "tuned.parquet"), model=tiny_model)
@@ -324,6 +327,17 @@ def test_equal_answers_are_no_shift():
     assert found.shifts[0].pairs == ()
     assert found.to_dict()["shifts"][0]["movement"]["size"] is None
     assert found.plot().data
+
+
+def test_answers_that_differ_in_the_same_way_everywhere_have_no_size():
+    same = answers(seed=1)
+    moved = dataclasses.replace(same, embeddings=same.embeddings + np.float32(0.25))
+    found = shifts_between(same, {"later": moved})
+    assert str(found) == (
+        "Its answers moved from before to later: answers to all of 174 questions differ in the same way, so nothing "
+        "tells how far (n = 348, p = 0.0002, no interval)."
+    )
+    assert found.to_dict()["shifts"][0]["movement"]["interval"] == {"low": None, "high": None}
 
 
 def test_vectors_of_two_models_and_answers_of_two_llms_are_refused():

@@ -17,6 +17,9 @@ FloatArray = npt.NDArray[np.float64]
 UnitOf = Literal["samples", "questions"]
 Key = tuple[str, str]
 
+_ROUNDING = 1e-9
+"""Of squared differences: what single precision leaves between differences that are the same."""
+
 
 class ShiftError(ValueError):
     """Answers whose shift cannot be measured; the message says why and what to give."""
@@ -106,6 +109,8 @@ def paired(before: EmbeddedCorpus, after: EmbeddedCorpus) -> Paired:
         number, mean = len(apart), apart.mean(axis=0)
         unit_of, sampling = "questions", float("nan")
         units = np.array([np.mean(np.sum((of - mean) ** 2, axis=1)) for of in differences]) * number / (number - 1)
+        if units.mean() <= _ROUNDING * np.mean(np.sum(apart**2, axis=1)):
+            units[:] = 0.0
     values = [_value_of(before, after, pairs) for pairs in rows]
     return Paired(apart, units, unit_of, sampling, values, rows)
 

@@ -186,7 +186,11 @@ def _sentence(before: str, one: Shifted) -> str:
     way = f"from {_name(before)} to {_name(one.name)}"
     found, count = one.movement, f"{one.movement.questions:,} questions"
     if not one.unit > 0:
-        return f"no shift is seen {way}: all answers to {count} are the same (n = {one.n:,}, p = 1, no interval)"
+        told = f"(n = {one.n:,}, {p_words(one.adjusted)}, no interval)"
+        if found.squared == 0:
+            return f"no shift is seen {way}: all answers to {count} are the same {told}"
+        moved = "its answers moved" if one.seen else "no shift is seen"
+        return f"{moved} {way}: answers to all of {count} differ in the same way, so nothing tells how far {told}"
     size = (
         f"{found.size:.2f} (95 % interval {_span(found.interval)} by bootstrap over {count}, n = {one.n:,}, "
         f"{p_words(one.adjusted)}) of {UNITS[one.unit_of]}"
