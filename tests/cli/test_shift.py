@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import failed
+from tests.conftest import WORDS, failed
 from univar.corpus.records import QARecord, write_corpus
 from univar.model.embedded import EmbeddedCorpus
 from univar.model.encoding import Provenance
@@ -16,9 +16,12 @@ from univar.model.encoding import Provenance
 @pytest.fixture
 def moved(tmp_path: Path, records: list[QARecord]) -> None:
     """Files of one LLM before and after, and their vectors."""
+    words = WORDS.split()
     mine = [record for record in records if record.model == "aya"]
+    mine = [dataclasses.replace(one, answer=f"yes {words[at % 20]}") for at, one in enumerate(mine)]
     write_corpus(mine, tmp_path / "base.parquet")
-    tuned = [dataclasses.replace(one, answer="no <b>never\x1b[31m save") for one in mine]
+    said = [f"no <b>never\x1b[31m {words[at % 19]}" for at in range(len(mine))]
+    tuned = [dataclasses.replace(one, answer=answer) for one, answer in zip(mine, said, strict=True)]
     write_corpus(tuned, tmp_path / "tuned.parquet")
     vectors = np.random.default_rng(0).normal(size=(3, len(mine), 8)).astype(np.float32)
     made = Provenance("mine", "0" * 64, None)
