@@ -30,12 +30,13 @@ ASKED = [
     Question(f"q{number}", f"is it right to {verb}", None, "eng", "honesty", None, None)
     for number, verb in enumerate(["lie", "save", "help", "think", "lie always", "save never", "help one", "think no"])
 ]
+VOCABULARY = ["[PAD]", "[UNK]", "[END]", "Q", "A", ":", *WORDS.split()]
 SAID = "yes always honest law"
 TEMPLATE = "{% for one in messages %}{{ one['content'] }} {% endfor %}{% if add_generation_prompt %}a {% endif %}"
 
 
 def tokenizer(*, template: str | None = None) -> PreTrainedTokenizerFast:
-    vocabulary = {word: index for index, word in enumerate(["[PAD]", "[UNK]", "[END]", *WORDS.split()])}
+    vocabulary = {word: index for index, word in enumerate(VOCABULARY)}
     inner = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     inner.pre_tokenizer = Whitespace()
     fast = PreTrainedTokenizerFast(
@@ -49,7 +50,7 @@ def tokenizer(*, template: str | None = None) -> PreTrainedTokenizerFast:
 def llama(seed: int = 0) -> LlamaForCausalLM:
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=3 + len(WORDS.split()), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+        vocab_size=len(VOCABULARY), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
         num_attention_heads=2, max_position_embeddings=64, attention_dropout=0.1, pad_token_id=0, eos_token_id=2,
         bos_token_id=None,
     )  # fmt: skip
@@ -70,9 +71,11 @@ class Reporter(TrainerCallback):
         return [(step, logs) for step, logs in self.logs if "shift" in logs]
 
 
-def trainer(folder: Path, *, template: str | None = None, seed: int = 0, **arguments: object) -> Trainer:
+def trainer(
+    folder: Path, *, template: str | None = None, seed: int = 0, end: bool = False, **arguments: object
+) -> Trainer:
     words = tokenizer(template=template)
-    rows = [words(f"q {question.question} a {SAID}") for question in ASKED]
+    rows = [words(f"Q: {question.question}\nA: {SAID}")["input_ids"] for question in ASKED]
     options = {
         "max_steps": 4, "save_steps": 2, "logging_steps": 1, "learning_rate": 0.05, "report_to": [], "use_cpu": True,
         "per_device_train_batch_size": 8, "disable_tqdm": True, "seed": 1, "save_only_model": False,
@@ -80,7 +83,7 @@ def trainer(folder: Path, *, template: str | None = None, seed: int = 0, **argum
     return Trainer(
         llama(seed),
         TrainingArguments(str(folder), **(options | arguments)),
-        train_dataset=Dataset.from_list([{"input_ids": row["input_ids"]} for row in rows]),
+        train_dataset=Dataset.from_list([{"input_ids": row + [words.eos_token_id] * end} for row in rows]),
         data_collator=DataCollatorForLanguageModeling(words, mlm=False),
         processing_class=words,
         callbacks=[Reporter()],
@@ -112,7 +115,15 @@ def test_every_checkpoint_is_logged_and_leaves_answers_that_shift_reads(asking, 
     assert [file.name for file in files] == [f"step-{step:07d}.parquet" for step in (0, 2, 4)]
     shifts = reporter(to).shifts
     assert [step for step, _ in shifts] == [2, 4]
-    assert set(shifts[0][1]) == {"shift", "shift_low", "shift_high", "shift_p", "shift_would_show", "epoch"}
+    assert set(shifts[0][1]) == {
+        "shift",
+        "shift_low",
+        "shift_high",
+        "shift_p",
+        "shift_would_show",
+        "shift_questions",
+        "epoch",
+    }
     # What a reporter is given is what is kept with the checkpoint, and what the command finds in the folder.
     state = json.loads((tmp_path / "run/checkpoint-4/trainer_state.json").read_text())
     assert [row["step"] for row in state["log_history"] if "shift" in row] == [2]
@@ -122,25 +133,26 @@ def test_every_checkpoint_is_logged_and_leaves_answers_that_shift_reads(asking, 
 
 
 def test_what_it_learns_is_a_shift(asking, tmp_path):
-    to = trainer(tmp_path, max_steps=30, save_strategy="no", learning_rate=0.02)
+    to = trainer(tmp_path, max_steps=40, save_strategy="no", learning_rate=0.02, end=True)
     callback = asking(to)
     to.train()
     ((step, logs),) = reporter(to).shifts  # without checkpoints it is asked at the end
-    assert step == 30
+    assert step == 40
     assert logs["shift_p"] < 0.05
     assert 0 < logs["shift_low"] < logs["shift"] < logs["shift_high"]
-    after = list(read_corpus(callback.folder / "step-0000030.parquet"))
+    after = list(read_corpus(callback.folder / "step-0000040.parquet"))
     assert {record.answer for record in after} == {SAID}
     assert {(record.model, record.lang, record.value) for record in after} == {
-        ("LlamaForCausalLM step 30", "eng", "honesty")
+        ("LlamaForCausalLM step 40", "eng", "honesty")
     }
 
 
 def test_the_training_is_the_same_with_it_and_without(asking, tmp_path):
-    without, beside = (trainer(tmp_path / name) for name in ("without", "beside"))
+    without = trainer(tmp_path / "without")
+    without.train()
+    beside = trainer(tmp_path / "beside")
     asking(beside, temperature=1.0, samples=2)
-    for one in (without, beside):
-        one.train()
+    beside.train()
     losses = [
         [(step, logs["loss"]) for step, logs in reporter(one).logs if "loss" in logs] for one in (without, beside)
     ]
@@ -156,11 +168,8 @@ def test_modules_get_their_own_mode_back(asking, tmp_path):
     seen = []
 
     class Frozen(TrainerCallback):
-        def on_step_begin(self, args, state, control, **kwargs):
-            frozen.eval()
-
-        def on_step_end(self, args, state, control, model=None, **kwargs):
-            seen.append((model.training, frozen.training))
+        def on_step_end(self, args, state, control, **kwargs):
+            frozen.eval()  # a checkpoint follows
 
         def on_train_end(self, args, state, control, model=None, **kwargs):
             seen.append((model.training, frozen.training))
@@ -171,20 +180,20 @@ def test_modules_get_their_own_mode_back(asking, tmp_path):
     to.model.generate = lambda **given: modes.append((to.model.training, torch.is_grad_enabled())) or generate(**given)
     to.add_callback(Frozen())
     to.train()
-    assert seen == [(True, False), (True, False)]
+    assert seen == [(True, False)]
     assert set(modes) == {(False, False)}
     assert len(list(callback.folder.iterdir())) == 2
 
 
 def test_a_resumed_training_compares_with_its_first_answers(asking, tmp_path):
-    whole = trainer(tmp_path / "whole")
+    whole = trainer(tmp_path / "whole", lr_scheduler_type="constant")
     asking(whole)
     whole.train()
-    first = trainer(tmp_path / "parts", max_steps=2)
+    first = trainer(tmp_path / "parts", max_steps=2, lr_scheduler_type="constant")
     asking(first)
     first.train()
     kept = (tmp_path / "parts/univar-answers/step-0000000.parquet").read_bytes()
-    then = trainer(tmp_path / "parts", seed=5)
+    then = trainer(tmp_path / "parts", seed=5, lr_scheduler_type="constant")
     asking(then)
     then.train(resume_from_checkpoint=True)
     assert (tmp_path / "parts/univar-answers/step-0000000.parquet").read_bytes() == kept
@@ -199,6 +208,19 @@ def test_answers_of_another_training_are_not_written_over(asking, tmp_path):
     asking(again)
     with pytest.raises(FileExistsError, match=r"holds the answers of another training \(step-0000000\.parquet"):
         again.train()
+
+
+def test_an_llm_that_says_nothing_any_more_goes_on_training(asking, tmp_path, caplog):
+    to = trainer(tmp_path, max_steps=2, save_steps=1)
+    callback = asking(to)
+    callback._answers = lambda *_: [""] * 8 if to.state.global_step else ["yes", "no"] * 4
+    to.train()
+    assert [(step, logs["shift_questions"]) for step, logs in reporter(to).logs if "shift_questions" in logs] == [
+        (1, 0.0),
+        (2, 0.0),
+    ]
+    assert "step 1: no shift can be measured: the LLM answered nothing now" in caplog.text
+    assert [file.name for file in callback.folder.iterdir()] == ["step-0000000.parquet"]
 
 
 def test_a_wrapped_model_is_unwrapped(asking, tmp_path):
@@ -220,7 +242,7 @@ def test_padding_and_batches_change_no_answer(asking, tmp_path):
 def test_the_chat_template_is_used_where_there_is_one(asking, tmp_path):
     plain, chat = (asking(trainer(tmp_path / str(at), template=at)) for at in (None, TEMPLATE))
     words = plain._tokenizer
-    assert words.decode(plain._tokens("is it")).lower() == "[unk] [unk] is it [unk] [unk]"
+    assert words.decode(plain._tokens("is it")) == "Q : is it A :"
     assert words.decode(chat._tokens("is it")) == "is it a"
 
 

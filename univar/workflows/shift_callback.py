@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.integrations import is_deepspeed_zero3_enabled
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
+from univar.analysis.answer_pairs import ShiftError
 from univar.analysis.paired import Movement
 from univar.analysis.shift import shifts_between
 from univar.corpus.questions.bank import Question, bank_ids, core_questions
@@ -37,7 +38,7 @@ class ShiftCallback(TrainerCallback):
 
     * `shift`: how far the answers have moved from the first ones, in units of the distance between two answers to one
       question, with `shift_low` and `shift_high`, the ends of its 95 % interval; `shift_p`, how often chance moves them
-      as far; and `shift_would_show`, the smallest shift that so many questions show.
+      as far; `shift_would_show`, the smallest shift that so many questions show; and `shift_questions`, how many.
     * the same of `shift_control`, where control questions are among those asked: what style moves as well.
 
     The answers lie in a folder, a file a checkpoint, which `univar shift FOLDER/step-*.parquet` reads in full. A
@@ -84,7 +85,7 @@ class ShiftCallback(TrainerCallback):
                 raise ValueError(f"{name} must be at least 1, got {number}")
         if temperature < 0 or (samples > 1 and not temperature):
             raise ValueError(f"temperature {temperature} for {samples} samples; give one above 0, or 1 sample")
-        tokenizer = getattr(trainer.processing_class, "tokenizer", trainer.processing_class)
+        tokenizer: Any = getattr(trainer.processing_class, "tokenizer", trainer.processing_class)
         if not hasattr(tokenizer, "decode"):
             raise ValueError(
                 f"the trainer's processing_class is {type(tokenizer).__name__}; give it the tokenizer of the LLM, as "
@@ -140,14 +141,22 @@ class ShiftCallback(TrainerCallback):
     def _compare(self, state: TrainerState) -> None:
         self._last_step = state.global_step
         answers = self._ask(state.global_step)
-        if not answers or self._first is None:
+        if not state.is_world_process_zero:
             return
-        name = f"step {state.global_step}"
-        (found,) = shifts_between(self._first, {name: self._embedded(answers)}, seed=self._seed).shifts
-        logs = _logged("shift", found.movement)
-        if found.control is not None:
-            logs |= _logged("shift_control", found.control)
+        try:
+            logs = self._moved(answers, state.global_step)
+        except ShiftError as error:  # as of an LLM that says nothing any more, which is no reason to end its training
+            logger.warning("step %d: no shift can be measured: %s", state.global_step, error)
+            logs = {"shift_questions": 0.0}
         self._trainer.log(logs)
+
+    def _moved(self, answers: list[QARecord], step: int) -> dict[str, float]:
+        """How far answers have moved from the first ones, as it is logged."""
+        if self._first is None or not answers:
+            raise ShiftError(f"the LLM answered nothing {'at first' if self._first is None else 'now'}")
+        (found,) = shifts_between(self._first, {f"step {step}": self._embedded(answers)}, seed=self._seed).shifts
+        controls = {} if found.control is None else _logged("shift_control", found.control)
+        return _logged("shift", found.movement) | controls
 
     def _embedded(self, answers: list[QARecord]) -> EmbeddedCorpus:
         if isinstance(self._encoder, str):
@@ -163,7 +172,7 @@ class ShiftCallback(TrainerCallback):
         Empty answers are left out, for they have no place.
         """
         trainer = self._trainer
-        together = trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
+        together = trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()  # type: ignore[no-untyped-call]
         main = trainer.accelerator.is_main_process
         said: list[str] = []
         if main or together:
@@ -275,6 +284,7 @@ def _logged(name: str, found: Movement) -> dict[str, float]:
         f"{name}_high": found.interval.high,
         f"{name}_p": found.p,
         f"{name}_would_show": found.smallest,
+        f"{name}_questions": float(found.questions),
     }
     # Where no answer differs there is no unit, and no interval; the size is then 0.
     numbers[name] = 0.0 if found.squared == 0 else found.size
