@@ -36,6 +36,9 @@ if _typing.TYPE_CHECKING:
     from univar.analysis.people import people
     from univar.analysis.people_comparison import PeopleComparison
     from univar.analysis.placement import Placement, place
+    from univar.analysis.shift import shift
+    from univar.analysis.shift_plan import ShiftPlan, shift_plan
+    from univar.analysis.shift_results import Shifts
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
     from univar.analysis.value_map import ValueMap, value_map
     from univar.analysis.value_profiles import ValueProfiles
@@ -48,6 +51,7 @@ if _typing.TYPE_CHECKING:
     from univar.model.losses import MultiViewInfoNCELoss
     from univar.model.modeling import UniVaR
     from univar.model.modules import MultiViewPooling, ViewTransformer
+    from univar.workflows.shift_callback import ShiftCallback
 
 __version__ = "0.1.0"
 
@@ -76,6 +80,10 @@ _HOMES = {
     "people": "univar.analysis.people",
     "Placement": "univar.analysis.placement",
     "place": "univar.analysis.placement",
+    "shift": "univar.analysis.shift",
+    "ShiftPlan": "univar.analysis.shift_plan",
+    "shift_plan": "univar.analysis.shift_plan",
+    "Shifts": "univar.analysis.shift_results",
     "StanceComparison": "univar.analysis.stance_comparison",
     "compare_stances": "univar.analysis.stance_comparison",
     "ValueMap": "univar.analysis.value_map",
@@ -84,6 +92,7 @@ _HOMES = {
     "values": "univar.analysis.values",
     "ValuesPlan": "univar.analysis.values_plan",
     "plan_values": "univar.analysis.values_plan",
+    "ShiftCallback": "univar.workflows.shift_callback",
 }
 
 __all__ = [
@@ -99,6 +108,9 @@ __all__ = [
     "Placement",
     "QARecord",
     "Rejects",
+    "ShiftCallback",
+    "ShiftPlan",
+    "Shifts",
     "StanceComparison",
     "UniVaR",
     "ValueMap",
@@ -116,6 +128,8 @@ __all__ = [
     "plan_values",
     "qa_text",
     "read_corpus",
+    "shift",
+    "shift_plan",
     "split_of",
     "value_map",
     "values",
