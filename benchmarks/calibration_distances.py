@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from univar.analysis.distance_estimates import estimates, holm, limits
-from univar.analysis.distance_plan import smallest, width_of
-from univar.analysis.distances import distances_of
-from univar.analysis.pairwise import Cells, cells_of, groups_of
-from univar.analysis.reliability import split_half
+from univar.analysis.distances.estimates import estimates, holm, limits
+from univar.analysis.distances.pairwise import Cells, cells_of, groups_of
+from univar.analysis.distances.plan import smallest, width_of
+from univar.analysis.distances.reading import distances_of
+from univar.analysis.distances.reliability import split_half
 from univar.corpus.records import QARecord
 
 DIMENSIONS = 48

@@ -15,10 +15,10 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from scipy.stats import kstest, rankdata, spearmanr
 
-from univar.analysis.language_distances import LanguageDistances, language_distances
-from univar.analysis.matrices import ceiling, mantel, procrustes_test
-from univar.analysis.people import compare_with_people
-from univar.analysis.societies import geographic_distances
+from univar.analysis.people.languages import LanguageDistances, language_distances
+from univar.analysis.people.matrices import ceiling, mantel, procrustes_test
+from univar.analysis.people.reading import compare_with_people
+from univar.analysis.people.societies import geographic_distances
 from univar.corpus.languages import languages
 from univar.corpus.records import QARecord
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from univar.analysis.answer_pairs import paired
-from univar.analysis.paired import LEVEL
-from univar.analysis.shift import shifts_between
-from univar.analysis.shift_plan import plan_between
-from univar.analysis.value_shifts import axes_of, holm, value_shifts
+from univar.analysis.shift.moved_values import axes_of, holm, value_shifts
+from univar.analysis.shift.paired import LEVEL
+from univar.analysis.shift.pairs import paired
+from univar.analysis.shift.plan import plan_between
+from univar.analysis.shift.reading import shifts_between
 from univar.corpus.questions.bank import Question, control_questions, core_questions
 from univar.corpus.questions.poles import poles
 from univar.corpus.records import QARecord

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from univar.analysis.rulers import Rulers, rulers_of
 from univar.analysis.statistics import cluster_bootstrap
-from univar.analysis.value_questions import Asked
-from univar.analysis.value_readings import Placed, Profile, members, placed, profile_of
+from univar.analysis.values.profile import Placed, Profile, members, placed, profile_of
+from univar.analysis.values.questions import Asked
+from univar.analysis.values.rulers import Rulers, rulers_of
 from univar.corpus.questions.poles import Pole, poles
 from univar.corpus.records import Identity, QARecord
 

@@ -30,20 +30,20 @@ from univar.registration import register as _register
 
 if _typing.TYPE_CHECKING:
     from univar.analysis.comparison import Comparison, compare
-    from univar.analysis.distance_plan import DistancePlan
-    from univar.analysis.distance_results import Distances
-    from univar.analysis.distances import distances
-    from univar.analysis.people import people
-    from univar.analysis.people_comparison import PeopleComparison
+    from univar.analysis.distances.plan import DistancePlan
+    from univar.analysis.distances.reading import distances
+    from univar.analysis.distances.results import Distances
+    from univar.analysis.people.reading import people
+    from univar.analysis.people.results import PeopleComparison
     from univar.analysis.placement import Placement, place
-    from univar.analysis.shift import shift
-    from univar.analysis.shift_plan import ShiftPlan, shift_plan
-    from univar.analysis.shift_results import Shifts
+    from univar.analysis.shift.plan import ShiftPlan, shift_plan
+    from univar.analysis.shift.reading import shift
+    from univar.analysis.shift.results import Shifts
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
     from univar.analysis.value_map import ValueMap, value_map
-    from univar.analysis.value_profiles import ValueProfiles
-    from univar.analysis.values import values
-    from univar.analysis.values_plan import ValuesPlan, plan_values
+    from univar.analysis.values.plan import ValuesPlan, plan_values
+    from univar.analysis.values.reading import values
+    from univar.analysis.values.results import ValueProfiles
     from univar.corpus.readers import CorpusError, Rejects, read_corpus
     from univar.corpus.records import Identity, QARecord, qa_text, split_of, write_corpus
     from univar.model.embedded import EmbeddedCorpus, embed
@@ -73,25 +73,25 @@ _HOMES = {
     "ViewTransformer": "univar.model.modules",
     "Comparison": "univar.analysis.comparison",
     "compare": "univar.analysis.comparison",
-    "DistancePlan": "univar.analysis.distance_plan",
-    "Distances": "univar.analysis.distance_results",
-    "distances": "univar.analysis.distances",
-    "PeopleComparison": "univar.analysis.people_comparison",
-    "people": "univar.analysis.people",
+    "DistancePlan": "univar.analysis.distances.plan",
+    "Distances": "univar.analysis.distances.results",
+    "distances": "univar.analysis.distances.reading",
+    "PeopleComparison": "univar.analysis.people.results",
+    "people": "univar.analysis.people.reading",
     "Placement": "univar.analysis.placement",
     "place": "univar.analysis.placement",
-    "shift": "univar.analysis.shift",
-    "ShiftPlan": "univar.analysis.shift_plan",
-    "shift_plan": "univar.analysis.shift_plan",
-    "Shifts": "univar.analysis.shift_results",
+    "shift": "univar.analysis.shift.reading",
+    "ShiftPlan": "univar.analysis.shift.plan",
+    "shift_plan": "univar.analysis.shift.plan",
+    "Shifts": "univar.analysis.shift.results",
     "StanceComparison": "univar.analysis.stance_comparison",
     "compare_stances": "univar.analysis.stance_comparison",
     "ValueMap": "univar.analysis.value_map",
     "value_map": "univar.analysis.value_map",
-    "ValueProfiles": "univar.analysis.value_profiles",
-    "values": "univar.analysis.values",
-    "ValuesPlan": "univar.analysis.values_plan",
-    "plan_values": "univar.analysis.values_plan",
+    "ValueProfiles": "univar.analysis.values.results",
+    "values": "univar.analysis.values.reading",
+    "ValuesPlan": "univar.analysis.values.plan",
+    "plan_values": "univar.analysis.values.plan",
     "ShiftCallback": "univar.workflows.shift_callback",
 }
 

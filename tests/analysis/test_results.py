@@ -18,8 +18,15 @@ from univar.analysis.results import Result, markdown_table, percent
 from univar.analysis.shift_ratio import ShiftRatio, shift_ratio
 from univar.corpus.simulation import simulate
 
-DRAWN = (univar.Comparison, univar.Distances, univar.DistancePlan, univar.StanceComparison, univar.ValueMap, Placement)
-DRAWN = (univar.Comparison, univar.StanceComparison, univar.ValueMap, univar.PeopleComparison, Placement)
+DRAWN = (
+    univar.Comparison,
+    univar.Distances,
+    univar.DistancePlan,
+    univar.PeopleComparison,
+    univar.StanceComparison,
+    univar.ValueMap,
+    Placement,
+)
 
 
 def sided(corpus: univar.EmbeddedCorpus) -> univar.EmbeddedCorpus:

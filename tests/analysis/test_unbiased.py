@@ -33,12 +33,6 @@ def test_answers_to_one_question_are_averaged(kind):
     dense = means.toarray() if sparse.issparse(means) else means
     assert dense.tolist() == [[3.0], [0.0], [5.0]]
     assert answered.tolist() == [True, False, True]
-"""Squared lengths without noise: one way of adding them up is as good as the other."""
-
-import numpy as np
-from scipy import sparse
-
-from univar.analysis.unbiased import squared_lengths
 
 
 def test_few_weightings_and_many_are_added_up_in_two_ways_that_agree():

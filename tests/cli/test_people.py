@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests.analysis.test_people import corpus
+
 from tests.conftest import failed
 
 

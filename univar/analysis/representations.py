@@ -169,7 +169,9 @@ def chosen(
         return model
 
     encoders, trained_on = representations(made, load=loaded, show_progress_bar=show_progress_bar)
-    langs = text_languages(record for corpus in corpora for record in getattr(corpus, "records", corpus))
+    langs = text_languages(
+        record for corpus in corpora for record in (corpus.records if isinstance(corpus, EmbeddedCorpus) else corpus)
+    )
     check_read(langs, {name: reads[name] for name in reads if name not in stored}, untranslated=untranslated)
     unread = unread_notes(langs, reads)
     for name in names:

@@ -27,8 +27,8 @@ from univar.cli.options import (
 from univar.cli.terminal import out, printable, result, working, write_result
 
 if TYPE_CHECKING:
-    from univar.analysis.distance_plan import DistancePlan
-    from univar.analysis.distance_results import Distances
+    from univar.analysis.distances.plan import DistancePlan
+    from univar.analysis.distances.results import Distances
 
 app = typer.Typer()
 
@@ -99,7 +99,7 @@ def distances(
     with corpus_reader(column, constant, lang, rejects) as reader:
         answers = embedded(reader, corpus, model)
         controls = None if control is None else embedded(reader, control, model)
-    from univar.analysis.distances import distances as measure
+    from univar.analysis.distances.reading import distances as measure
 
     with working("Comparing"):
         found = measure(answers, controls, between=between.value, seed=seed)
@@ -131,7 +131,7 @@ def _write(found: "Distances", file: Path) -> None:
 
 def _show(found: "Distances") -> None:
     """Pairs, nearest neighbours and values, narrow enough for a terminal of 80 columns."""
-    from univar.analysis.distance_results import share, with_interval
+    from univar.analysis.distances.results import share, with_interval
     from univar.analysis.names import shortened
     from univar.analysis.results import percent
 
@@ -161,7 +161,7 @@ def _show(found: "Distances") -> None:
 
 
 def _show_plan(planned: "DistancePlan") -> None:
-    from univar.analysis.distance_plan import HEADER, cells
+    from univar.analysis.distances.plan import HEADER, cells
 
     table = _table(*((name, False) for name in HEADER))
     for row in planned.rows:

@@ -27,7 +27,7 @@ from univar.cli.options import (
 from univar.cli.terminal import out, printable, result, working, write_result
 
 if TYPE_CHECKING:
-    from univar.analysis.people_comparison import PeopleComparison
+    from univar.analysis.people.results import PeopleComparison
 
 app = typer.Typer()
 
@@ -82,12 +82,12 @@ def people(
     spare_corpora([corpus], out_file, rejects)
     spare_inputs([scores], out_file, rejects)
     if scores is not None:
-        from univar.analysis.societies import read_scores
+        from univar.analysis.people.societies import read_scores
 
         read_scores(scores)  # before the long work
     with corpus_reader(column, constant, lang, rejects) as reader:
         answers = embedded(reader, corpus, model)
-    from univar.analysis.people import people as compare_people
+    from univar.analysis.people.reading import people as compare_people
 
     with working("Permuting the languages"):
         found = compare_people(answers, scores=scores, coefficient=coefficient.value, seed=seed)

@@ -28,8 +28,8 @@ from univar.cli.options import (
 from univar.cli.terminal import CorpusReader, bar, out, printable, result, working, write_result
 
 if TYPE_CHECKING:
-    from univar.analysis.shift_plan import ShiftPlan
-    from univar.analysis.shift_results import Shifted, Shifts
+    from univar.analysis.shift.plan import ShiftPlan
+    from univar.analysis.shift.results import Shifted, Shifts
     from univar.model.embedded import EmbeddedCorpus
 
 app = typer.Typer()
@@ -101,7 +101,7 @@ def shift(
     first, rest = corpora[0], corpora[1:]
     written = [f"Written: {out_file}"] if out_file else []
     if plan:
-        from univar.analysis.shift_plan import plan_between
+        from univar.analysis.shift.plan import plan_between
 
         planned = plan_between(first, rest[0] if rest else None, seed=seed)
         if out_file is not None:
@@ -112,7 +112,7 @@ def shift(
         return
     from dataclasses import replace
 
-    from univar.analysis.shift import shift as shift_of
+    from univar.analysis.shift.reading import shift as shift_of
 
     names = corpus_names([before, *afters])
     later = dict(zip(names[1:], rest, strict=False))
@@ -193,7 +193,7 @@ def _show(found: "Shifts") -> None:
 
 
 def _show_values(one: "Shifted") -> None:
-    from univar.analysis.shift_results import shown_values
+    from univar.analysis.shift.results import shown_values
 
     if not one.values:
         return
@@ -217,7 +217,7 @@ def _show_pairs(one: "Shifted") -> None:
 
 
 def _show_plan(plan: "ShiftPlan") -> None:
-    from univar.analysis.shift_plan import row_cells
+    from univar.analysis.shift.plan import row_cells
 
     out.print(printable(str(plan)), highlight=False, markup=False, soft_wrap=True)
     table = _table("questions", "answers to each", "QAs in all", "smallest shift", "95 % interval")

@@ -33,9 +33,9 @@ from univar.cli.terminal import bar, out, printable, result, write_result
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from univar.analysis.value_profiles import ValueProfiles
-    from univar.analysis.value_readings import Reading
-    from univar.analysis.values_plan import ValuesPlan
+    from univar.analysis.values.plan import ValuesPlan
+    from univar.analysis.values.profile import Reading
+    from univar.analysis.values.results import ValueProfiles
     from univar.model.embedded import EmbeddedCorpus
 
 app = typer.Typer()
@@ -108,8 +108,8 @@ def values(
     the value dear, -1 people who do not.
     """
     _check_together(corpus, value, by, plan, out_file)
-    from univar.analysis.values import ValuesError, check_asked, check_values
-    from univar.analysis.values import values as read_values
+    from univar.analysis.values.reading import ValuesError, check_asked, check_values
+    from univar.analysis.values.reading import values as read_values
 
     if value:
         try:
@@ -124,7 +124,7 @@ def values(
     poles = _poles(answers, model, backend)
     rejected = {"rejected": reader.rejected}
     if plan:
-        from univar.analysis.values_plan import plan_values
+        from univar.analysis.values.plan import plan_values
 
         planned = plan_values(answers, poles=poles, seed=seed)
         _tell(planned, out_file, rejected, as_json, lambda: _show_plan(planned))
@@ -234,7 +234,7 @@ def _show_telling(one: "Reading") -> None:
 
 
 def _show_plan(planned: "ValuesPlan") -> None:
-    from univar.analysis.values_plan import cells
+    from univar.analysis.values.plan import cells
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("questions a value", "samples", "error, ±", "95 %"):

@@ -12,9 +12,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
-from univar.analysis.answer_pairs import ShiftError
-from univar.analysis.paired import Movement
-from univar.analysis.shift import shifts_between
+from univar.analysis.shift.paired import Movement
+from univar.analysis.shift.pairs import ShiftError
+from univar.analysis.shift.reading import shifts_between
 from univar.corpus.questions.bank import Question, bank_ids, core_questions
 from univar.corpus.readers import read_corpus
 from univar.corpus.reasoning import split_reasoning

@@ -13,8 +13,8 @@ from plotly.subplots import make_subplots
 from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 
-from univar.analysis.distance_plan import DistancePlan
-from univar.analysis.distance_results import Distance, Distances, figure, share, span, with_interval
+from univar.analysis.distances.plan import DistancePlan
+from univar.analysis.distances.results import Distance, Distances, figure, share, span, with_interval
 from univar.analysis.names import printable, shortened
 from univar.analysis.statistics import Interval
 from univar.files import replacing

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from univar.analysis.names import printable
-from univar.analysis.people_comparison import PeopleComparison, Relation, p_words
+from univar.analysis.people.results import PeopleComparison, Relation, p_words
 from univar.corpus.languages import languages
 from univar.files import replacing
 

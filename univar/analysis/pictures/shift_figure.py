@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from univar.analysis.names import printable, shortened
-from univar.analysis.paired import LEVEL, Movement
-from univar.analysis.shift_results import Shifted, Shifts, p_words, shown_values
+from univar.analysis.shift.moved_values import ValueShift
+from univar.analysis.shift.paired import LEVEL, Movement
+from univar.analysis.shift.results import Shifted, Shifts, p_words, shown_values
 from univar.analysis.statistics import Interval
-from univar.analysis.value_shifts import ValueShift
 
 _COLOUR, _CONTROL = "#0072b2", "#999999"
 """Told apart by people with any colour vision (Okabe & Ito 2008)."""

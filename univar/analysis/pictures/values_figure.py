@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import plotly.graph_objects as go
 
 from univar.analysis.names import printable, short_names, shortened
-from univar.analysis.value_profiles import ValueProfiles
-from univar.analysis.value_readings import Level, Profile, Reading, members
+from univar.analysis.values.profile import Level, Profile, Reading, members
+from univar.analysis.values.results import ValueProfiles
 
 _FOR, _AGAINST, _UNSURE = "#0072b2", "#d55e00", "#b0b0b0"
 """Told apart by people with any colour vision, on white and on black (Okabe & Ito 2008)."""

@@ -1,0 +1,1 @@
+"""How far identities, languages or models lie apart, and whether it is values."""

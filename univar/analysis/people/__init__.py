@@ -1,0 +1,1 @@
+"""Languages against the societies that speak them."""

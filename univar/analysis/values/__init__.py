@@ -1,0 +1,1 @@
+"""What each identity of a corpus stands for."""
