@@ -1,6 +1,7 @@
 """The societies that languages stand for: their scores in cultural research, and how near languages are as such.
 
-Scores are of `univar/assets/societies.csv`, which names their sources, or of a csv of a user's own.
+Scores are of `univar/assets/language_scores.csv`, which names their sources, or of a csv of a user's own; places are of
+`univar/assets/societies.csv`.
 """
 
 import csv
@@ -28,7 +29,28 @@ LEAST_SHARE = 1 / 3
 """Of a language's speakers, those whose societies have scores; with fewer the language has none."""
 
 _EARTH_RADIUS = 6371.0  # km, the mean
-_NAMES = {"hofstede": "Hofstede", "inglehart_welzel": "Inglehart-Welzel", "schwartz": "Schwartz"}
+COLUMNS = {
+    "Hofstede": (
+        "power distance",
+        "individualism",
+        "masculinity",
+        "uncertainty avoidance",
+        "long term orientation",
+        "indulgence",
+    ),
+    "Inglehart-Welzel": ("secular rational", "self expression"),
+    "Schwartz": (
+        "harmony",
+        "embeddedness",
+        "hierarchy",
+        "mastery",
+        "affective autonomy",
+        "intellectual autonomy",
+        "egalitarianism",
+    ),
+}
+"""The dimensions of each research."""
+
 _KEYS = ("society", "lang")
 
 
@@ -66,19 +88,18 @@ class Scores:
 
 @functools.cache
 def known_scores() -> tuple[Scores, ...]:
-    """Hofstede's dimensions, the Inglehart-Welzel map and Schwartz's orientations, for the languages of the corpus."""
-    rows = _known_societies()
-    columns = [name for name in next(iter(rows.values())) if "." in name]
+    """Hofstede's dimensions, the Inglehart-Welzel map and Schwartz's orientations, for the languages of the corpus.
+
+    In standard deviations over these languages.
+    """
+    rows = _rows("language_scores.csv", "lang")
     found = []
-    for research, name in _NAMES.items():
-        own = [column for column in columns if column.startswith(f"{research}.")]
-        scores = {
-            society: np.array([float(row[column]) for column in own])
-            for society, row in rows.items()
-            if all(row[column] for column in own)
-        }
-        dimensions = tuple(column.partition(".")[2].replace("_", " ") for column in own)
-        found.append(_by_language(name, dimensions, scores))
+    for name, dimensions in COLUMNS.items():
+        known = {lang: row for lang, row in rows.items() if row[f"share.{name}"]}
+        of = {lang: np.array([float(row[f"{name}.{one}"]) for one in dimensions]) for lang, row in known.items()}
+        shares = {lang: float(row[f"share.{name}"]) for lang, row in known.items()}
+        missing = {lang: tuple(languages()[lang].societies) for lang in rows if lang not in known}
+        found.append(Scores(name, dimensions, of, shares, missing))
     return tuple(found)
 
 
@@ -121,7 +142,7 @@ def read_scores(path: str | os.PathLike[str]) -> Scores:
     shown = tuple(map(printable, dimensions))
     if key.casefold() == "lang":
         return Scores(printable(file.stem), shown, whole, dict.fromkeys(whole, 1.0), {})
-    return _by_language(printable(file.stem), shown, whole)
+    return scores_by_language(printable(file.stem), shown, whole)
 
 
 def geographic_distances(langs: Sequence[str]) -> FloatArray | None:
@@ -152,8 +173,8 @@ def linguistic_distances(langs: Sequence[str]) -> FloatArray | None:
     return 1 - np.array(shared) / 4
 
 
-def _by_language(name: str, dimensions: tuple[str, ...], scores: Mapping[str, FloatArray]) -> Scores:
-    """Scores of societies as those of the languages of the corpus."""
+def scores_by_language(name: str, dimensions: tuple[str, ...], scores: Mapping[str, FloatArray]) -> Scores:
+    """Scores of societies, by ISO 3166-1 alpha-3 code, as those of the languages of the corpus."""
     of, shares, missing = {}, {}, {}
     for lang, language in languages().items():
         known = {society: weight for society, weight in language.societies.items() if society in scores}
@@ -167,15 +188,16 @@ def _by_language(name: str, dimensions: tuple[str, ...], scores: Mapping[str, Fl
 
 
 @functools.cache
-def _known_societies() -> dict[str, dict[str, str]]:
-    text = (files("univar") / "assets" / "societies.csv").read_text("utf-8")
+def _rows(asset: str, key: str) -> dict[str, dict[str, str]]:
+    """The rows of a table in assets, by one of its columns."""
+    text = (files("univar") / "assets" / asset).read_text("utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return {row["society"]: row for row in rows}
+    return {row[key]: row for row in rows}
 
 
 def _middle(weights: Mapping[str, float]) -> FloatArray:
     """`(3,)` the point on the unit sphere in the middle of societies that count by their weights."""
-    rows = _known_societies()
+    rows = _rows("societies.csv", "society")
     places = np.radians([[float(rows[society][name]) for name in ("latitude", "longitude")] for society in weights])
     up, round_ = places.T
     points = np.column_stack([np.cos(up) * np.cos(round_), np.cos(up) * np.sin(round_), np.sin(up)])
