@@ -59,9 +59,9 @@ def map_(
     spare_corpora([corpus], rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
         answers = embedded(reader, corpus, model, backend, untranslated=untranslated)
+    from univar.analysis.map.reading import value_map
     from univar.analysis.pictures.map_figure import draw_map
     from univar.analysis.pictures.map_page import write_map_html
-    from univar.analysis.value_map import value_map
 
     drawn = value_map(answers, method=method.value, seed=seed)
     write = write_map_html if out_file.suffix.lower() == ".html" else draw_map

@@ -13,6 +13,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from univar.analysis.map.reading import build_map
+from univar.analysis.map.results import CAVEAT
 from univar.analysis.names import short_names
 from univar.analysis.pictures.map_figure import (
     MARKERS,
@@ -24,7 +26,6 @@ from univar.analysis.pictures.map_figure import (
     places_beside,
     places_in_columns,
 )
-from univar.analysis.value_map import CAVEAT, build_map
 from univar.corpus.records import QARecord
 
 

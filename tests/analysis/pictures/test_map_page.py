@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from univar.analysis.map.reading import build_map
+from univar.analysis.map.results import CAVEAT, caption
 from univar.analysis.pictures.map_page import _PAGE, map_plot, write_map_html
-from univar.analysis.value_map import CAVEAT, build_map, caption
 from univar.corpus.records import QARecord
 
 ATTACKS = [
@@ -140,7 +141,7 @@ def test_the_same_map_is_the_same_page(plain_map, tmp_path):
 
 
 def test_what_is_no_map_or_no_page_is_refused_with_what_to_give(plain_map, tmp_path):
-    with pytest.raises(TypeError, match=r"\[1, 2\] is no value map; make one with univar.analysis.value_map.build_map"):
+    with pytest.raises(TypeError, match=r"\[1, 2\] is no value map; make one with univar.analysis.map.reading"):
         write_map_html([1, 2], tmp_path / "map.html")
     with pytest.raises(TypeError, match="the title of a map is a text, got 3"):
         write_map_html(plain_map, tmp_path / "map.html", title=3)

@@ -24,10 +24,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from univar.analysis.names import short_names
-from univar.analysis.pictures.fonts import boxes_untold, fitted, fonts_for
-from univar.analysis.question_share import FloatArray
-from univar.analysis.value_map import (
+from univar.analysis.map.results import (
     CAVEAT,
     ColorBy,
     ValueMap,
@@ -36,6 +33,9 @@ from univar.analysis.value_map import (
     ellipse_outline,
     frame,
 )
+from univar.analysis.names import short_names
+from univar.analysis.pictures.fonts import boxes_untold, fitted, fonts_for
+from univar.analysis.question_share import FloatArray
 from univar.files import replacing
 
 PALETTE = tuple(to_hex(colour) for colour in matplotlib.color_sequences["petroff10"])
@@ -100,7 +100,7 @@ def draw_map(
     Args:
         value_map: What to draw.
         path: Where to; the suffix is the format: .png, .svg or .pdf.
-        color_by: What a colour stands for; see `univar.analysis.value_map.colour_groups`.
+        color_by: What a colour stands for; see `univar.analysis.map.results.colour_groups`.
         title: Above the map; by default "Value map".
 
     Raises:
@@ -132,7 +132,7 @@ def map_figure(value_map: ValueMap, *, color_by: ColorBy = "auto", title: str | 
 def check_drawable(value_map: object, title: object) -> None:
     """Raises TypeError unless this is a map, and its title a text or None."""
     if not isinstance(value_map, ValueMap):
-        raise TypeError(f"{value_map!r:.80} is no value map; make one with univar.analysis.value_map.build_map")
+        raise TypeError(f"{value_map!r:.80} is no value map; make one with univar.analysis.map.reading.build_map")
     if title is not None and not isinstance(title, str):
         raise TypeError(f"the title of a map is a text, got {title!r:.80}")
 

@@ -16,9 +16,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from univar.analysis.names import printable, short_names, shortened
-from univar.analysis.pictures.map_figure import Look, check_drawable, looks_of
-from univar.analysis.value_map import (
+from univar.analysis.map.results import (
     CAVEAT,
     ColorBy,
     ValueMap,
@@ -26,6 +24,8 @@ from univar.analysis.value_map import (
     ellipse_outline,
     frame,
 )
+from univar.analysis.names import printable, short_names, shortened
+from univar.analysis.pictures.map_figure import Look, check_drawable, looks_of
 from univar.files import replacing
 
 _SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross"}
@@ -138,7 +138,7 @@ def write_map_html(
     Args:
         value_map: What to draw.
         path: Where to; the suffix is .html.
-        color_by: What a colour stands for; see `univar.analysis.value_map.colour_groups`.
+        color_by: What a colour stands for; see `univar.analysis.map.results.colour_groups`.
         title: Of the page; by default "Value map".
 
     Raises:

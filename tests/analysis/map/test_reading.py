@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist
 
-from univar.analysis.names import printable, short_names, shortened
-from univar.analysis.value_map import (
+from univar.analysis.map.reading import build_map, project
+from univar.analysis.map.results import (
     FloatArray,
     ValueMap,
-    build_map,
     caption,
     colour_groups,
     ellipse_outline,
     frame,
-    project,
 )
+from univar.analysis.names import printable, short_names, shortened
 from univar.corpus.records import Identity, QARecord
 
 
