@@ -15,7 +15,7 @@ from matplotlib.text import Text
 
 from univar.analysis.map.reading import build_map
 from univar.analysis.map.results import CAVEAT
-from univar.analysis.names import short_names
+from univar.analysis.names import distinct_names
 from univar.analysis.pictures.map_figure import (
     MARKERS,
     PALETTE,
@@ -67,7 +67,7 @@ def test_no_label_overlaps_another(m, apart):
     figure = map_figure(value_map)
     assert overlapping_labels(figure) == []
     labels = [text.get_text() for text in figure.findobj(Text) if str(text.get_gid()).startswith("label-")]
-    assert sorted(labels) == sorted(short_names(value_map.identities))
+    assert sorted(labels) == sorted(distinct_names(value_map.identities))
 
 
 def test_long_names_in_many_languages_do_not_overlap():

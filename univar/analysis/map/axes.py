@@ -147,7 +147,9 @@ def held_share(projection: Projection, m: int, seed: int) -> Held:
     # Below nothing, the draws say nothing either: then there is no difference that a map could hold.
     if not whole[0] > 0 or np.quantile(whole[1:], 0.025) <= 0:
         return Held(None, None, None, count)
-    low, high = np.quantile(plane[1:] / whole[1:], [0.025, 0.975])
+    some = whole > 0
+    some[0] = False
+    low, high = np.quantile(plane[some] / whole[some], [0.025, 0.975])
     return Held(float(plane[0] / whole[0]), float(low), float(high), count)
 
 

@@ -34,6 +34,8 @@ CAVEAT = (
 
 _CHI2_95 = 5.991464547107979
 """95 % quantile of chi squared with two degrees of freedom: the squared radius of a 95 % ellipse."""
+RADIUS_95 = _CHI2_95**0.5
+"""Half axes of a 95 % ellipse, in standard errors."""
 
 _LEAST_HELD = 0.1
 """Share of the difference between identities that a map must hold, or it says that it does not."""
