@@ -138,9 +138,8 @@ def _ends(drawn: "ValueMap") -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("end", no_wrap=True)
     table.add_column("typical answers", overflow="fold")
-    for axis, (lower, higher) in zip(drawn.axes, (("left", "right"), ("bottom", "top")), strict=True):
-        for side, answers in ((lower, axis.low), (higher, axis.high)):
-            for place, said in enumerate(answers):
-                words = f"{shortened(printable(said.answer), _SAID)} ({printable(str(said.identity))})"
-                table.add_row("" if place else side, Text(words))
+    for side, answers in drawn.ends():
+        for place, said in enumerate(answers):
+            words = f"{shortened(printable(said.answer), _SAID)} ({printable(str(said.identity))})"
+            table.add_row("" if place else side, Text(words))
     return table

@@ -19,6 +19,7 @@ from univar.model.embedded import EmbeddedCorpus, EmbeddedCorpusError
 from univar.model.encoding import Provenance
 
 MADE = Provenance("planted", "0" * 64, None)
+THRIFT = Scene(values=87, questions=4, others=2, noise=0.8, voice=0.2, varying=0.1)
 
 
 def corpus(m: int, questions: int) -> list[QARecord]:
@@ -135,7 +136,7 @@ def made() -> World:
     names = list(dict.fromkeys(str(pole.question.value) for pole in poles()))
     stances = np.zeros((2, len(names)))
     stances[:, names.index("thrift")] = 1, -1
-    return world(Scene(values=87, questions=4, others=2, noise=0.8, voice=0.2, varying=0.1), stances, 3)
+    return world(THRIFT, stances, 3)
 
 
 @pytest.fixture(scope="module")

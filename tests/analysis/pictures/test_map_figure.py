@@ -153,8 +153,8 @@ def test_the_figure_says_what_it_is_not_for(small_map):
 
 
 def test_dots_outside_the_frame_are_counted():
-    records = [QARecord(f"{n}", f"{n}", "yes", "m", "eng") for n in range(100)]
-    vectors = np.random.default_rng(0).normal(size=(100, 2))
+    records = [QARecord(f"{n}", f"{n}", "yes", "m", "eng") for n in range(200)]
+    vectors = np.random.default_rng(0).normal(size=(200, 2))
     vectors[:2] *= 1000
     words = " ".join(text.get_text() for text in map_figure(build_map(records, vectors)).findobj(Text))
     assert "2 dots lie outside the frame." in " ".join(words.split())

@@ -184,14 +184,17 @@ class ValueMap:
             for row in self._rows()
         ]
         table = markdown_table(("identity", "n", "questions", "x", "y", "± x", "± y"), rows)
-        ends = [
-            (axis.name, side, said.identity, shortened(printable(said.answer), _SAID_LIMIT))
-            for axis in self.axes
-            for side, answers in (("lower", axis.low), ("higher", axis.high))
+        typical = [
+            f"- Typical of the {side}: {shortened(printable(said.answer), _SAID_LIMIT)} ({printable(str(said.identity))})"
+            for side, answers in self.ends()
             for said in answers
         ]
-        typical = markdown_table(("axis", "end", "identity", "typical answer"), ends, text_columns=4) if ends else ""
-        return f"{table}\n{typical}\n- {caption(self)}\n- {CAVEAT}\n"
+        return "\n".join([table, *typical, f"- {caption(self)}", f"- {CAVEAT}", ""])
+
+    def ends(self) -> list[tuple[str, tuple[Said, ...]]]:
+        """The sides of the map with the answers that are typical of them: left, right, bottom, top."""
+        first, second = self.axes
+        return [("left", first.low), ("right", first.high), ("bottom", second.low), ("top", second.high)]
 
     def notes(self) -> list[str]:
         """What one must know beside the sentence: what the axes follow, and what they fail to hold."""
@@ -303,12 +306,16 @@ def ellipse_outline(value_map: ValueMap, identity: int, *, vertices: int = 72) -
 
 
 def frame(value_map: ValueMap) -> tuple[FloatArray, FloatArray]:
-    """Lower left and upper right corner (2,) of what to show: all ellipses, and at least 99 % of the QAs.
+    """Lower left and upper right corner (2,) of what to show: all ellipses, and all QAs but the hundredth furthest out.
 
     A few QAs far out would press the identities into one spot.
     """
+    points = value_map.points
+    offsets = np.abs(points - np.median(points, axis=0))
+    far = (offsets / np.maximum(np.median(offsets, axis=0), 1e-12)).max(axis=1)
+    near = points[far <= np.sort(far)[len(far) - len(far) // 100 - 1]]
     marks = [value_map.centroids, *(ellipse_outline(value_map, number) for number in range(len(value_map.identities)))]
-    edges = np.concatenate([*marks, np.quantile(value_map.points, [0.0025, 0.9975], axis=0)])
+    edges = np.concatenate([*marks, near])
     low, high = np.nanmin(edges, axis=0), np.nanmax(edges, axis=0)
     # Where nothing varies, a frame still has a size.
     least = 1e-6 + 1e-3 * (high - low).max()

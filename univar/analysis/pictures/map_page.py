@@ -47,6 +47,9 @@ _TELLING = 3
 _CELLS, _LEAST_FOR_DENSITY = 64, 30
 """Of the grid that a density is taken on, along each side; and QAs below which there is none."""
 
+_LANGUAGES_WITH_LINES = 4
+"""Of more languages, lines are drawn where they are asked for."""
+
 _OUTLINE = {"color": "rgba(255,255,255,0.9)", "width": 1.5}
 
 
@@ -121,7 +124,7 @@ def _densities(value_map: ValueMap, looks: Sequence[Look]) -> list[go.Contour]:
     langs = [identity.lang for identity in value_map.identities]
     named = sorted(set(langs))
     return [
-        trace
+        trace.update(visible=len(named) <= _LANGUAGES_WITH_LINES)
         for lang in named
         if len(named) > 1 and (trace := _density(value_map, lang, looks[langs.index(lang)].colour)) is not None
     ]
@@ -134,7 +137,8 @@ def _density(value_map: ValueMap, lang: str, colour: str) -> go.Contour | None:
     if len(points) < _LEAST_FOR_DENSITY or not np.ptp(points, axis=0).all():
         return None
     low, high = frame(value_map)
-    counts, *edges = np.histogram2d(*points.T, bins=_CELLS, range=list(zip(low, high, strict=True)))
+    low, high = low - 0.2 * (high - low), high + 0.2 * (high - low)
+    counts, *edges = np.histogram2d(*points.T, bins=_CELLS, range=np.stack([low, high], axis=1))
     smooth = gaussian_filter(counts, _CELLS * len(points) ** (-1 / 6) / 5)
     order = np.argsort(-smooth, axis=None)
     share = np.empty(smooth.size)
@@ -184,8 +188,7 @@ def _page_data(value_map: ValueMap, looks: Sequence[Look]) -> dict[str, Any]:
         ],
         "ends": [
             {"title": f"Typical of the {side}", "answers": [_said(said) for said in answers]}
-            for axis, sides in zip(value_map.axes, (("left", "right"), ("bottom", "top")), strict=True)
-            for side, answers in zip(sides, (axis.low, axis.high), strict=True)
+            for side, answers in value_map.ends()
             if answers
         ],
     }

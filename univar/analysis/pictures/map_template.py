@@ -98,13 +98,17 @@ choices("lang", langs);
 choices("value", data.values);
 choices("question", data.questions.map(text => text.length > 70 ? text.slice(0, 70) + "…" : text));
 find("of-density").hidden = !figure.data.some(trace => trace.meta === "density");
-find("density").checked = langs.length <= 4;
+find("density").checked = figure.data.some(trace => trace.meta === "density" && trace.visible);
+
+// plotly widens both ranges to one scale, whenever the frame changes its shape, and never narrows them again.
+const across = figure.layout.xaxis.range.slice(), up = figure.layout.yaxis.range.slice();
+const whole = () => ({"xaxis.range": across.slice(), "yaxis.range": up.slice()});
 
 function colours() {
   const ink = darkness.matches ? "#e6e6e6" : "#222", line = darkness.matches ? "#34373d" : "#e4e4e4";
   const paper = darkness.matches ? "#16181c" : "#fff";
   const below = narrow.matches && {"legend.orientation": "h", "legend.x": 0, "legend.y": -0.14, "legend.yanchor": "top",
-    "legend.font.size": 10, "margin.l": 24, "margin.r": 4, "yaxis.title.standoff": 2};
+    "legend.font.size": 10, "margin.l": 46, "margin.r": 4, "yaxis.title.standoff": 4};
   return {"font.color": ink, "hoverlabel.bgcolor": paper, "hoverlabel.bordercolor": line, "hoverlabel.font.color": ink,
     "modebar.color": "#8c8c8c", "modebar.activecolor": ink, "modebar.bgcolor": "rgba(0,0,0,0)",
     "xaxis.gridcolor": line, "yaxis.gridcolor": line, "xaxis.linecolor": line, "yaxis.linecolor": line, ...below};
@@ -245,13 +249,14 @@ Plotly.newPlot(map, figure.data, figure.layout, {showSendToCloud: false, plotlyS
       const trace = event.points[0] && event.points[0].data;
       if (trace && trace.legendgroup) profile(Number(trace.legendgroup));
     });
-    return Plotly.relayout(map, colours());
+    return Plotly.relayout(map, {...colours(), ...whole()});
   }).then(() => { show(); refresh(); });
 // The page may find its size late; plotly hears of windows that change alone.
 let settling = 0;
 new ResizeObserver(() => {
   clearTimeout(settling);
-  settling = setTimeout(() => Plotly.Plots.resize(map).then(refresh), 60);
+  const fit = () => Plotly.relayout(map, {...colours(), ...whole()});
+  settling = setTimeout(() => Plotly.Plots.resize(map).then(fit), 60);
 }).observe(find("frame"));
 darkness.addEventListener("change", () => Plotly.relayout(map, colours()));
 for (const id of ["identity", "model", "lang", "density"]) find(id).addEventListener("change", show);
