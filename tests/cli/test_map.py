@@ -55,6 +55,15 @@ def test_two_values_and_json(univar, answers):
     assert told["places"][0]["x"] > told["places"][1]["x"]
 
 
+def test_later_answers_have_arrows(univar, answers):
+    Path("later.parquet").write_bytes(Path(answers).read_bytes())
+    run = univar("map", answers, "later.parquet", "--out", "map.png", "--json")
+    assert (run.code, run.err) == (0, "")
+    told = json.loads(run.out)
+    names = [place["model"] for place in told["places"]]
+    assert [(names[start], names[end]) for start, end in told["moves"]] == [("m0", "m0 · later"), ("m1", "m1 · later")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [

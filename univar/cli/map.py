@@ -22,6 +22,7 @@ from univar.cli.options import (
     RejectsFile,
     Seed,
     Untranslated,
+    corpus_names,
     corpus_reader,
     embedded,
     load_named,
@@ -53,6 +54,16 @@ def map_(
             help=".html (interactive), .png, .svg or .pdf (for papers).",
         ),
     ],
+    after: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[AFTER]...",
+            exists=True,
+            help="Later answers of the same LLMs, as of checkpoints: placed on the same axes, with an arrow from each "
+            "LLM to itself in the next corpus.",
+            show_default=False,
+        ),
+    ] = None,
     model: ModelOrOwn = None,
     backend: BackendName = None,
     method: Annotated[
@@ -86,19 +97,23 @@ def map_(
 ) -> None:
     """Draw the value map: every QA a faint dot, every LLM (in one language) a large mark."""
     chosen = _axes(axes, method)
-    spare_corpora([corpus], rejects)
+    later = after or []
+    spare_corpora([corpus, *later], rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
-        answers = embedded(reader, corpus, model, backend, untranslated=untranslated)
+        answers, *others = (
+            embedded(reader, path, model, backend, untranslated=untranslated) for path in (corpus, *later)
+        )
     from univar.analysis.map.reading import value_map
     from univar.analysis.pictures.map_figure import draw_map
     from univar.analysis.pictures.map_page import write_map_html
 
     poles = _poles(answers, model, backend) if named or not isinstance(chosen, str) else None
-    drawn = value_map(answers, method=method.value, axes=chosen, poles=poles, seed=seed)
+    moved = dict(zip(corpus_names(later), others, strict=True))
+    drawn = value_map(answers, method=method.value, axes=chosen, poles=poles, seed=seed, after=moved)
     write = write_map_html if out_file.suffix.lower() == ".html" else draw_map
     write(drawn, out_file, color_by=color_by.value, title=title)
     found = drawn.to_dict()
-    told = {**found, "identities": len(drawn.identities), "places": found["identities"], "qas": len(answers)}
+    told = {**found, "identities": len(drawn.identities), "places": found["identities"], "qas": drawn.total}
     if not as_json:
         out.print(printable(str(drawn)), style="bold", highlight=False, markup=False, soft_wrap=True)
         if drawn.axes[0].high:

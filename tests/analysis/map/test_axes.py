@@ -222,6 +222,31 @@ def test_unknown_axes_are_told(axes: object, message: str):
         check_axes(axes)
 
 
+def test_later_answers_are_placed_on_the_same_axes_with_arrows(made: World, known: ValuePoles):
+    # Each later corpus is the first, moved by 1 and 2 along one dimension: as far does each mean move on the map.
+    first = planted(made, known)
+    step = np.eye(first.embeddings.shape[1], dtype=np.float32)[3]
+    later = {f"step-{n}": replace(first, embeddings=first.embeddings + n * 3 * step) for n in (1, 2)}
+    found = univar.value_map(first, after=later)
+    assert len(found.identities) == 6
+    assert [(str(found.identities[a]), str(found.identities[b])) for a, b in found.moves] == [
+        ("m0 (eng)", "m0 · step-1 (eng)"),
+        ("m1 (eng)", "m1 · step-1 (eng)"),
+        ("m0 · step-1 (eng)", "m0 · step-2 (eng)"),
+        ("m1 · step-1 (eng)", "m1 · step-2 (eng)"),
+    ]
+    lengths = [np.linalg.norm(found.centroids[b] - found.centroids[a]) for a, b in found.moves]
+    assert lengths == pytest.approx([3, 3, 3, 3], abs=0.1)
+    assert "Arrows: from an identity to itself in the next corpus." in caption(found)
+    assert len(found.plot().layout.annotations) == 4
+    other = replace(first, provenance=Provenance("other", "1" * 64, None))
+    with pytest.raises(EmbeddedCorpusError, match=r"new is embedded by other .* embed both by one model"):
+        univar.value_map(first, after={"new": other})
+    strangers = replace(first, records=tuple(replace(record, model="x") for record in first.records))
+    with pytest.raises(ValueError, match="no identity of the first corpus answers in a later one"):
+        univar.value_map(first, after={"new": strangers})
+
+
 def test_tsne_has_no_axes():
     with pytest.raises(ValueError, match="t-SNE has no axes of its own"):
         check_axes("between", "tsne")

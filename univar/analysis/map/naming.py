@@ -131,4 +131,4 @@ def typical(projection: Projection, axis: int, towards: int) -> list[int]:
 def correlation(projection: Projection, directions: FloatArray) -> float:
     """How far readings of the rows along two directions (2, d) go together, in [-1, 1]; NaN where nothing varies."""
     readings = projection.corpus.embeddings @ directions.T
-    return float(np.corrcoef(readings.T)[0, 1]) if (readings.std(axis=0) > 0).all() else float("nan")
+    return float(np.asarray(np.corrcoef(readings.T))[0, 1]) if (readings.std(axis=0) > 0).all() else float("nan")

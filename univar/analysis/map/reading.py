@@ -15,7 +15,7 @@ differ land on each other. t-SNE shows neighbourhoods of QAs; its axes and the g
 UMAP is left out, since numba is heavy to carry.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -39,7 +39,7 @@ from univar.analysis.question_share import FloatArray, IntArray, Placed, placed_
 from univar.analysis.values.questions import asked
 from univar.analysis.values.reading import check_values
 from univar.corpus.questions.poles import poles as written_poles
-from univar.corpus.records import QARecord, identity_labels
+from univar.corpus.records import Identity, QARecord, identity_labels
 from univar.model.embedded import Corpus, EmbeddedCorpus, EmbeddedCorpusError, embed
 from univar.model.pole_vectors import embedded_poles
 
@@ -178,6 +178,7 @@ def build_map(
 def value_map(
     corpus: Corpus,
     *,
+    after: Mapping[str, Corpus] | None = None,
     model: str | None = None,
     method: Method = "pca",
     axes: Axes = "blind",
@@ -192,6 +193,8 @@ def value_map(
 
     Args:
         corpus: Answers, or an embedded corpus, of which nothing is encoded again; see `univar.embed`.
+        after: Later answers of the same LLMs by what they are called, as of checkpoints, in their order: placed on the
+            same axes, with an arrow from each identity to itself in the next corpus.
         model: What embeds the answers; by default `univar`, of an embedded corpus the model that it is of.
         method: `pca` keeps distances, `tsne` neighbours.
         axes: `blind` to who answered; `between` the identities, in what they differ, found on one half of the
@@ -208,10 +211,12 @@ def value_map(
         CorpusError: If the answers cannot be read.
         EmbeddedCorpusError: If they are embedded by another model, or the poles cannot be embedded.
         UntranslatedError: If they are in languages that the model does not read, and `untranslated` is not said.
-        ValueError: If there are fewer than two QAs; see also `build_map`.
+        ValueError: If there are fewer than two QAs, or no identity answers in a later corpus too; see also
+            `build_map`.
     """
     by = check_axes(axes, method)
-    embedded = embed(corpus, model, untranslated=untranslated, **options)
+    parts = [embed(one, model, untranslated=untranslated, **options) for one in (corpus, *(after or {}).values())]
+    embedded, path = _joined(parts, list(after or {}))
     if len(embedded) < 2:
         raise ValueError(f"a map needs two QAs or more, got {len(embedded)}; add answers")
     known = None
@@ -220,7 +225,44 @@ def value_map(
     drawn = build_map(
         embedded.records, embedded.embeddings, method=method, seed=seed, max_points=max_points, axes=axes, poles=known
     )
-    return replace(drawn, unread=embedded.unread)
+    places = {identity: number for number, identity in enumerate(drawn.identities)}
+    moves = tuple((places[start], places[end]) for start, end in path)
+    return replace(drawn, moves=moves, unread=embedded.unread)
+
+
+def _joined(parts: list[EmbeddedCorpus], names: list[str]) -> tuple[EmbeddedCorpus, list[tuple[Identity, Identity]]]:
+    """Corpora as one, in which the identities of later ones bear their names too, and who became whom."""
+    first = parts[0]
+    records, path = list(first.records), []
+    latest = {record.identity: record.identity for record in records}
+    for name, later in zip(names, parts[1:], strict=True):
+        _check_same_model(first, later, name)
+        renamed = {identity: identity._replace(model=f"{identity.model} · {name}") for identity in _identities(later)}
+        path += [(latest[identity], named) for identity, named in renamed.items() if identity in latest]
+        latest |= renamed
+        records += [replace(record, model=renamed[record.identity].model) for record in later.records]
+    if names and not path:
+        raise ValueError(
+            "no identity of the first corpus answers in a later one; give them the same model and language, as with "
+            "--set model=NAME"
+        )
+    if not names:
+        return first, []
+    return EmbeddedCorpus(tuple(records), np.concatenate([one.embeddings for one in parts]), first.provenance), path
+
+
+def _identities(corpus: EmbeddedCorpus) -> list[Identity]:
+    return sorted({record.identity for record in corpus.records})
+
+
+def _check_same_model(first: EmbeddedCorpus, later: EmbeddedCorpus, name: str) -> None:
+    """Raises EmbeddedCorpusError unless both are embedded by one model."""
+    one, other = first.provenance, later.provenance
+    if one.fingerprint != other.fingerprint:
+        raise EmbeddedCorpusError(
+            f"{name} is embedded by {other.model} ({other.fingerprint[:12]}…), the first corpus by {one.model} "
+            f"({one.fingerprint[:12]}…): embed both by one model"
+        )
 
 
 def check_axes(axes: Axes, method: Method = "pca") -> AxesBy:

@@ -135,6 +135,8 @@ class ValueMap:
     """How much of the difference between the identities lies on the map."""
     together: float | None = None
     """Of two values by name, how far readings along them go together, before the second is set at right angles."""
+    moves: tuple[tuple[int, int], ...] = ()
+    """From each identity to what it became in the next corpus, as indices into `identities`."""
     unread: str | None = None
     """What is to be said of QAs in languages that the model does not read; None if there are none."""
 
@@ -168,6 +170,7 @@ class ValueMap:
             "named": self.named,
             "held": self.held._asdict(),
             "together": self.together,
+            "moves": [list(move) for move in self.moves],
             "unread": self.unread,
         }
 
@@ -185,7 +188,7 @@ class ValueMap:
         ]
         table = markdown_table(("identity", "n", "questions", "x", "y", "± x", "± y"), rows)
         typical = [
-            f"- Typical of the {side}: {shortened(printable(said.answer), _SAID_LIMIT)} ({printable(str(said.identity))})"
+            f"- {side}: {shortened(printable(said.answer), _SAID_LIMIT)} ({printable(str(said.identity))})"
             for side, answers in self.ends()
             for said in answers
         ]
@@ -364,6 +367,7 @@ def caption(value_map: ValueMap) -> str:
             "Large marks: mean of an identity, with 95\u00a0% ellipse"
             f" (bootstrap over questions, {RESAMPLES:,} resamples, seed {value_map.seed}"
             f"{f'; none for {single} with one question' if single else ''}).",
+            *(["Arrows: from an identity to itself in the next corpus."] if value_map.moves else []),
             "Each question's share of the embeddings is removed: a place is what was answered beyond the topic."
             if value_map.question_centred
             else "Questions are not removed: a place shows topics as well as identities.",

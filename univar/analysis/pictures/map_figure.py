@@ -265,6 +265,9 @@ def _draw_content(axes: Axes, value_map: ValueMap, looks: Sequence[Look]) -> int
             *value_map.centroids[number], linestyle="", marker=look.marker, color=look.colour, markersize=8,
             markeredgecolor="white", markeredgewidth=1.1, zorder=4,
         )  # fmt: skip
+    for start, end in value_map.moves:
+        arrow = {"arrowstyle": "->", "color": looks[end].colour, "linewidth": 1.4, "shrinkA": 5, "shrinkB": 5}
+        axes.annotate("", value_map.centroids[end], value_map.centroids[start], arrowprops=arrow, zorder=3)
     return outside(value_map, low, high)
 
 

@@ -111,7 +111,7 @@ def _figure(value_map: ValueMap, color_by: ColorBy, *, dots: bool) -> go.Figure:
     points = [_dots(value_map, number, looks[number]) for number in numbers] if dots else []
     ellipses = [_ellipse(value_map, number, looks[number]) for number in numbers]
     means = [_mean(value_map, number, looks[number], names[number]) for number in numbers]
-    return go.Figure([*points, *_densities(value_map, looks), *ellipses, *means], _layout(value_map))
+    return go.Figure([*points, *_densities(value_map, looks), *ellipses, *means], _layout(value_map, looks))
 
 
 def _caption(value_map: ValueMap) -> str:
@@ -138,7 +138,7 @@ def _density(value_map: ValueMap, lang: str, colour: str) -> go.Contour | None:
         return None
     low, high = frame(value_map)
     low, high = low - 0.2 * (high - low), high + 0.2 * (high - low)
-    counts, *edges = np.histogram2d(*points.T, bins=_CELLS, range=np.stack([low, high], axis=1))
+    counts, *edges = np.histogram2d(points[:, 0], points[:, 1], bins=_CELLS, range=np.stack([low, high], axis=1))
     smooth = gaussian_filter(counts, _CELLS * len(points) ** (-1 / 6) / 5)
     order = np.argsort(-smooth, axis=None)
     share = np.empty(smooth.size)
@@ -186,6 +186,7 @@ def _page_data(value_map: ValueMap, looks: Sequence[Look]) -> dict[str, Any]:
             }
             for number, identity in enumerate(value_map.identities)
         ],
+        "moves": [list(move) for move in value_map.moves],
         "ends": [
             {"title": f"Typical of the {side}", "answers": [_said(said) for said in answers]}
             for side, answers in value_map.ends()
@@ -293,7 +294,7 @@ def _mean(value_map: ValueMap, number: int, look: Look, name: str) -> go.Scatter
     )
 
 
-def _layout(value_map: ValueMap) -> go.Layout:
+def _layout(value_map: ValueMap, looks: Sequence[Look]) -> go.Layout:
     low, high = frame(value_map)
     shares = value_map.explained_variance
     first, second = (f" ({100 * share:.1f} %)" for share in shares) if shares else ("", "")
@@ -306,11 +307,20 @@ def _layout(value_map: ValueMap) -> go.Layout:
         legend={"itemsizing": "constant", "tracegroupgap": 0, "font": {"size": 11}},
         hoverlabel={"align": "left", "font": {"size": 12}},
         hovermode="closest",
+        annotations=[_arrow(value_map, start, end, looks[end].colour) for start, end in value_map.moves],
         margin={"l": 60, "r": 10, "t": 34, "b": 50},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         autosize=True,
     )
+
+
+def _arrow(value_map: ValueMap, start: int, end: int, colour: str) -> dict[str, Any]:
+    """From an identity to what it became."""
+    (ax, ay), (x, y) = value_map.centroids[[start, end]].tolist()
+    ends = {"x": x, "y": y, "ax": ax, "ay": ay, "xref": "x", "yref": "y", "axref": "x", "ayref": "y"}
+    drawn = {"showarrow": True, "arrowhead": 2, "arrowwidth": 1.5, "standoff": 7, "startstandoff": 7, "text": ""}
+    return {**ends, **drawn, "arrowcolor": colour}
 
 
 def _who(value_map: ValueMap, number: int) -> str:

@@ -126,6 +126,8 @@ function show() {
   Plotly.restyle(map, {visible: figure.data.map(trace => trace.meta === "density"
     ? find("density").checked && data.identities.some((one, number) => kept[number] && one.lang === trace.name)
     : kept[Number(trace.legendgroup)] ? true : "legendonly")});
+  if (data.moves.length) Plotly.relayout(map, Object.fromEntries(data.moves.map(([from, to], number) =>
+    [`annotations[${number}].visible`, kept[from] && kept[to]])));
 }
 function sift() {
   const hidden = new Set(map.data.filter(trace => trace.visible === "legendonly").map(trace => trace.legendgroup));
