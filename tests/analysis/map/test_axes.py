@@ -237,7 +237,7 @@ def test_later_answers_are_placed_on_the_same_axes_with_arrows(made: World, know
     ]
     lengths = [np.linalg.norm(found.centroids[b] - found.centroids[a]) for a, b in found.moves]
     assert lengths == pytest.approx([3, 3, 3, 3], abs=0.1)
-    assert "Arrows: from an identity to itself in the next corpus." in caption(found)
+    assert "Arrows: from an identity to itself in the next corpus" in caption(found)
     assert len(found.plot().layout.annotations) == 4
     other = replace(first, provenance=Provenance("other", "1" * 64, None))
     with pytest.raises(EmbeddedCorpusError, match=r"new is embedded by other .* embed both by one model"):

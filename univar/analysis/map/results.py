@@ -40,6 +40,8 @@ RADIUS_95 = _CHI2_95**0.5
 _LEAST_HELD = 0.1
 """Share of the difference between identities that a map must hold, or it says that it does not."""
 
+_ARROWS = "Arrows: from an identity to itself in the next corpus; whether it moved beyond chance is for `univar shift` to say."
+
 _SAID_LIMIT = 160
 """Characters of an answer in a table."""
 
@@ -367,7 +369,7 @@ def caption(value_map: ValueMap) -> str:
             "Large marks: mean of an identity, with 95\u00a0% ellipse"
             f" (bootstrap over questions, {RESAMPLES:,} resamples, seed {value_map.seed}"
             f"{f'; none for {single} with one question' if single else ''}).",
-            *(["Arrows: from an identity to itself in the next corpus."] if value_map.moves else []),
+            *([_ARROWS] if value_map.moves else []),
             "Each question's share of the embeddings is removed: a place is what was answered beyond the topic."
             if value_map.question_centred
             else "Questions are not removed: a place shows topics as well as identities.",
