@@ -56,7 +56,8 @@ def _without_shared_words(names: list[str]) -> list[str]:
         words = [of[1:] for of in words]
     while min(map(len, words)) > 1 and len({of[-1] for of in words}) == 1:
         words = [of[:-1] for of in words]
-    return ["".join(of).rstrip("-_ /:@") for of in words]
+    short = ["".join(of).rstrip("-_ /:@") for of in words]
+    return short if all(short) and len(set(short)) == len(set(names)) else names
 
 
 def printable(text: str) -> str:

@@ -40,7 +40,7 @@ RADIUS_95 = _CHI2_95**0.5
 _LEAST_HELD = 0.1
 """Share of the difference between identities that a map must hold, or it says that it does not."""
 
-_ARROWS = "Arrows: from an identity to itself in the next corpus; whether it moved beyond chance is for `univar shift` to say."
+_ARROWS = "Arrows: from an identity to itself in the next corpus; `univar shift` says whether it moved beyond chance."
 
 _SAID_LIMIT = 160
 """Characters of an answer in a table."""
