@@ -263,7 +263,9 @@ def test_place_names_the_nearest_and_says_how_sure_that_is(univar, answers, tiny
 @pytest.mark.parametrize("suffix", [".html", ".png", ".svg", ".pdf"])
 def test_map_chooses_the_format_by_the_suffix(univar, answers, tiny_encoder_folder, suffix):
     run = univar("map", answers, "--model", tiny_encoder_folder, "--out", f"map{suffix}", "--title", "Three <b>")
-    assert run == (0, f"The map: {answers.parent / f'map{suffix}'}\n", "")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.startswith("3 identities, n = 40 QAs each to 40 questions")
+    assert run.out.endswith(f"The map: {answers.parent / f'map{suffix}'}\n")
     begins = {".html": b"<!DOCTYPE", ".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     content = Path(f"map{suffix}").read_bytes()
     assert content.startswith(begins[suffix])
