@@ -16,10 +16,10 @@ import safetensors.torch
 
 from recipes.measured import value_corpora
 from recipes.stances import trained
+from univar.analysis.map.reading import build_map
 from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.reference import build_reference, write_reference
 from univar.analysis.stance_comparison import compare_stances
-from univar.analysis.value_map import build_map
 from univar.files import replacing
 from univar.model import weights
 from univar.model.encoding import as_read

@@ -33,6 +33,8 @@ if _typing.TYPE_CHECKING:
     from univar.analysis.distances.plan import DistancePlan
     from univar.analysis.distances.reading import distances
     from univar.analysis.distances.results import Distances
+    from univar.analysis.map.reading import value_map
+    from univar.analysis.map.results import ValueMap
     from univar.analysis.people.reading import people
     from univar.analysis.people.results import PeopleComparison
     from univar.analysis.placement import Placement, place
@@ -40,7 +42,6 @@ if _typing.TYPE_CHECKING:
     from univar.analysis.shift.reading import shift
     from univar.analysis.shift.results import Shifts
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
-    from univar.analysis.value_map import ValueMap, value_map
     from univar.analysis.values.plan import ValuesPlan, plan_values
     from univar.analysis.values.reading import values
     from univar.analysis.values.results import ValueProfiles
@@ -86,8 +87,8 @@ _HOMES = {
     "Shifts": "univar.analysis.shift.results",
     "StanceComparison": "univar.analysis.stance_comparison",
     "compare_stances": "univar.analysis.stance_comparison",
-    "ValueMap": "univar.analysis.value_map",
-    "value_map": "univar.analysis.value_map",
+    "ValueMap": "univar.analysis.map.results",
+    "value_map": "univar.analysis.map.reading",
     "ValueProfiles": "univar.analysis.values.results",
     "values": "univar.analysis.values.reading",
     "ValuesPlan": "univar.analysis.values.plan",

@@ -159,7 +159,8 @@ def test_json_is_all_there_is_on_standard_output(univar, answers, tiny_encoder_f
     assert (described["QAs"], described["rejected"]) == (1, {"no answer": 1, "unknown language": 1})
     drawn = json.loads(univar("map", answers, *model, "--out", "map.png").out)
     where = {"path": str(answers.parent / "map.png")}
-    assert drawn == {"qas": 120, "identities": 3, "unread": None, "rejected": {}, **where}
+    said = {"qas": 120, "identities": 3, "unread": None, "rejected": {}, "axes_by": "blind", **where}
+    assert {name: drawn[name] for name in said} == said
     compared = json.loads(univar("evaluate", answers, "--model", "tfidf", "--json").out)
     assert [row["representation"] for row in compared["rows"]] == ["tfidf"]
     assert compared["rows"][0]["knn"]["accuracy"] == 1.0
@@ -262,7 +263,9 @@ def test_place_names_the_nearest_and_says_how_sure_that_is(univar, answers, tiny
 @pytest.mark.parametrize("suffix", [".html", ".png", ".svg", ".pdf"])
 def test_map_chooses_the_format_by_the_suffix(univar, answers, tiny_encoder_folder, suffix):
     run = univar("map", answers, "--model", tiny_encoder_folder, "--out", f"map{suffix}", "--title", "Three <b>")
-    assert run == (0, f"The map: {answers.parent / f'map{suffix}'}\n", "")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.startswith("3 identities, n = 40 QAs each to 40 questions")
+    assert run.out.endswith(f"The map: {answers.parent / f'map{suffix}'}\n")
     begins = {".html": b"<!DOCTYPE", ".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     content = Path(f"map{suffix}").read_bytes()
     assert content.startswith(begins[suffix])

@@ -11,8 +11,8 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 import univar
+from univar.analysis.map.results import caption
 from univar.analysis.reference import build_reference
-from univar.analysis.value_map import caption
 from univar.corpus.records import QARecord, write_corpus
 from univar.model import weights
 from univar.model.embedded import EmbeddedCorpus, embed

@@ -32,6 +32,34 @@ def short_names(identities: Sequence[Identity]) -> list[str]:
     return [names[who.model] + (f" ({shortened(printable(who.lang), 12)})" if several else "") for who in identities]
 
 
+def distinct_names(identities: Sequence[Identity]) -> list[str]:
+    """Short names without the words that all models' names begin or end with; see `short_names`.
+
+    A word stays where one of the names would then begin with a digit, or nothing of it would be left.
+
+    Example:
+        >>> distinct_names([Identity("o/gemma-small-instruct", "eng"), Identity("o/gemma-large-instruct", "eng")])
+        ['small', 'large']
+    """
+    models = list(dict.fromkeys(identity.model for identity in identities))
+    whole = short_names([Identity(model, "") for model in models])
+    short = dict(zip(models, _without_shared_words(whole), strict=True))
+    return short_names([identity._replace(model=short[identity.model]) for identity in identities])
+
+
+def _without_shared_words(names: list[str]) -> list[str]:
+    """Names without the words that all of them begin with and those that all of them end with."""
+    words = [re.findall(r"[^-_ /:@]+[-_ /:@]*|^[-_ /:@]+", name) for name in names]
+    if len(names) < 2:
+        return names
+    while min(map(len, words)) > 1 and len({of[0] for of in words}) == 1 and all(of[1][0].isalpha() for of in words):
+        words = [of[1:] for of in words]
+    while min(map(len, words)) > 1 and len({of[-1] for of in words}) == 1:
+        words = [of[:-1] for of in words]
+    short = ["".join(of).rstrip("-_ /:@") for of in words]
+    return short if all(short) and len(set(short)) == len(set(names)) else names
+
+
 def printable(text: str) -> str:
     """Text on one line without control characters, lone surrogates and marks that reverse the writing direction."""
     return " ".join("".join("\ufffd" if _UNPRINTABLE.match(c) else c for c in text).split())

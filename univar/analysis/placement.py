@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from univar.analysis.map.results import CAVEAT
 from univar.analysis.names import printable
 from univar.analysis.reference import FloatArray, Recognition, Reference, read_reference
 from univar.analysis.results import markdown_table
 from univar.analysis.statistics import Interval
-from univar.analysis.value_map import CAVEAT
 from univar.corpus.records import Identity
 from univar.model.embedded import Corpus, EmbeddedCorpusError, embed
 

@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from univar.analysis.comparison import OPENING, Comparison, side_by_side
 from univar.analysis.geometry import GeometryAgreement, geometry_agreement, identity_distances
+from univar.analysis.map.reading import build_map
+from univar.analysis.map.results import CAVEAT
 from univar.analysis.pictures.agreement_figure import draw_agreement
 from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.pictures.map_page import write_map_html
 from univar.analysis.representations import sentence_encoder, tfidf
-from univar.analysis.value_map import CAVEAT, build_map
 from univar.corpus.records import QARecord, question_hash, write_corpus
 from univar.corpus.simulation import (
     Simulation,

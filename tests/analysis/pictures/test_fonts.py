@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
+from univar.analysis.map.reading import build_map
 from univar.analysis.pictures import fonts
 from univar.analysis.pictures.agreement_figure import draw_agreement
 from univar.analysis.pictures.corpus_figure import draw_counts
 from univar.analysis.pictures.fonts import families_for, fitted, fonts_for
 from univar.analysis.pictures.map_figure import draw_map
-from univar.analysis.value_map import build_map
 from univar.corpus.building import IdentityCounts
 from univar.corpus.records import Identity, QARecord
 

@@ -13,7 +13,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from univar.analysis.names import short_names
+from univar.analysis.map.reading import build_map
+from univar.analysis.map.results import CAVEAT
+from univar.analysis.names import distinct_names
 from univar.analysis.pictures.map_figure import (
     MARKERS,
     PALETTE,
@@ -24,7 +26,6 @@ from univar.analysis.pictures.map_figure import (
     places_beside,
     places_in_columns,
 )
-from univar.analysis.value_map import CAVEAT, build_map
 from univar.corpus.records import QARecord
 
 
@@ -66,7 +67,7 @@ def test_no_label_overlaps_another(m, apart):
     figure = map_figure(value_map)
     assert overlapping_labels(figure) == []
     labels = [text.get_text() for text in figure.findobj(Text) if str(text.get_gid()).startswith("label-")]
-    assert sorted(labels) == sorted(short_names(value_map.identities))
+    assert sorted(labels) == sorted(distinct_names(value_map.identities))
 
 
 def test_long_names_in_many_languages_do_not_overlap():
@@ -152,8 +153,8 @@ def test_the_figure_says_what_it_is_not_for(small_map):
 
 
 def test_dots_outside_the_frame_are_counted():
-    records = [QARecord(f"{n}", f"{n}", "yes", "m", "eng") for n in range(100)]
-    vectors = np.random.default_rng(0).normal(size=(100, 2))
+    records = [QARecord(f"{n}", f"{n}", "yes", "m", "eng") for n in range(200)]
+    vectors = np.random.default_rng(0).normal(size=(200, 2))
     vectors[:2] *= 1000
     words = " ".join(text.get_text() for text in map_figure(build_map(records, vectors)).findobj(Text))
     assert "2 dots lie outside the frame." in " ".join(words.split())

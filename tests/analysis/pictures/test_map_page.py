@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from univar.analysis.pictures.map_page import _PAGE, map_plot, write_map_html
-from univar.analysis.value_map import CAVEAT, build_map, caption
+from univar.analysis.map.reading import build_map
+from univar.analysis.map.results import CAVEAT, caption, frame, outside
+from univar.analysis.pictures.map_page import map_plot, write_map_html
+from univar.analysis.pictures.map_template import PAGE, SCRIPT
 from univar.corpus.records import QARecord
 
 ATTACKS = [
@@ -62,15 +64,16 @@ def scripts_of(page: str) -> list[tuple[str, str]]:
 def test_nothing_from_the_corpus_is_markup(hostile_page):
     page = hostile_page.read_text(encoding="utf-8")
     markup = re.sub(r"<script[^>]*>.*?</script>", "", page, flags=re.DOTALL)
-    assert set(re.findall(r"<[^\s>]*", markup)) == set(re.findall(r"<[^\s>{]*", _PAGE)) - {"<script", "</script"}
-    assert [attributes for attributes, _ in scripts_of(page)] == [' type="application/json" id="figure"', "", ""]
+    assert set(re.findall(r"<[^\s>]*", markup)) == set(re.findall(r"<[^\s>{]*", PAGE)) - {"<script", "</script"}
+    kinds = [' type="application/json" id="figure"', ' type="application/json" id="data"', "", ""]
+    assert [attributes for attributes, _ in scripts_of(page)] == kinds
     assert f"<h1>{html.escape(ATTACKS[1])}</h1>" in page
 
 
 def test_the_data_hold_no_tag_but_line_breaks_and_bold_names(hostile_page, hostile_map):
-    data = scripts_of(hostile_page.read_text(encoding="utf-8"))[0][1]
-    assert "<" not in data
-    traces = json.loads(data)["data"]
+    data = scripts_of(hostile_page.read_text(encoding="utf-8"))
+    assert "<" not in data[0][1] + data[1][1]
+    traces = json.loads(data[0][1])["data"] + json.loads(map_plot(hostile_map).to_json())["data"]
     shown = [
         text
         for trace in traces
@@ -83,6 +86,10 @@ def test_the_data_hold_no_tag_but_line_breaks_and_bold_names(hostile_page, hosti
     # Escaped once, not twice: the reader sees what was answered.
     hover = [html.unescape(re.sub("<[^>]*>", " ", text)) for trace in traces for text in trace.get("hovertext", [])]
     assert sum(ATTACKS[6] in text for text in hover) >= 10
+
+
+def test_the_script_of_the_page_makes_no_markup():
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|Function\(", SCRIPT)
 
 
 def test_only_the_scripts_of_the_page_may_run(hostile_page):
@@ -101,7 +108,7 @@ def test_the_page_loads_and_sends_nothing(hostile_page):
     page = hostile_page.read_text(encoding="utf-8")
     assert not re.search(r"<[^>]*\s(src|href|action)\s*=", re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL))
     # plotly's toolbar has a button that uploads the data, unless it is switched off.
-    assert "showSendToCloud: false" in scripts_of(page)[2][1]
+    assert "showSendToCloud: false" in scripts_of(page)[3][1]
 
 
 def test_the_page_tells_what_is_drawn(plain_map, tmp_path):
@@ -111,7 +118,17 @@ def test_the_page_tells_what_is_drawn(plain_map, tmp_path):
     assert "<title>Two models &amp; more</title>" in page
     assert html.escape(caption(plain_map)) in page
     assert CAVEAT in page
-    assert '<option value="1">bob</option>' in page
+    data = json.loads(scripts_of(page)[1][1])
+    assert [one["name"] for one in data["identities"]] == ["ada", "bob"]
+    assert data["identities"][1]["profile"].startswith("n = 4 QAs to 4 questions; its mean lies ")
+    assert len(data["identities"][1]["telling"]) == 3
+    assert sorted(data["answer"]) == ["Yes, o/ada."] * 4 + ["Yes, o/bob."] * 4
+    assert [data["questions"][number] for number in data["question"]] == list(plain_map.questions)
+    assert [data["identities"][number]["full"] for number in data["who"]] == [
+        str(plain_map.identities[number]) for number in plain_map.identity_index
+    ]
+    titles = [f"Typical of the {end}" for end in ("left", "right", "bottom", "top")]
+    assert [end["title"] for end in data["ends"]] == titles
     assert 4.5e6 < path.stat().st_size < 6e6
 
 
@@ -127,6 +144,22 @@ def test_every_qa_can_be_read(plain_map):
     assert [mean.x[0] for mean in means] == plain_map.centroids[:, 0].tolist()
 
 
+def test_languages_have_lines_around_where_they_lie():
+    # English on a ring around French: of each, the line at a half holds half of the 400.
+    turns = np.linspace(0, 2 * np.pi, 400)
+    ring = 5 * np.column_stack([np.cos(turns), np.sin(turns)])
+    spot = np.random.default_rng(0).normal(size=(400, 2))
+    records = [QARecord(f"{lang}{q}", f"{lang} {q}?", "Yes.", "m", lang) for lang in ("eng", "fra") for q in range(400)]
+    figure = map_plot(build_map(records, np.concatenate([ring, spot]), centre_questions=False))
+    lines = {trace.name: trace for trace in figure.data if trace.meta == "density"}
+    assert set(lines) == {"eng", "fra"}
+    x, y = np.meshgrid(lines["eng"].x, lines["eng"].y)
+    radius = np.hypot(x, y)
+    assert lines["eng"].z[radius < 2].min() > 0.9  # the middle of the ring is outside both of its lines
+    assert lines["fra"].z[radius < 0.8].max() < 0.5
+    assert not [trace for trace in map_plot(build_map(records[:400], ring)).data if trace.meta == "density"]
+
+
 def test_a_long_answer_is_cut():
     records = [QARecord(f"{q}", "Why?", "because " * 1000, "m", "eng") for q in range(3)]
     traces = map_plot(build_map(records, np.eye(3))).data
@@ -140,7 +173,7 @@ def test_the_same_map_is_the_same_page(plain_map, tmp_path):
 
 
 def test_what_is_no_map_or_no_page_is_refused_with_what_to_give(plain_map, tmp_path):
-    with pytest.raises(TypeError, match=r"\[1, 2\] is no value map; make one with univar.analysis.value_map.build_map"):
+    with pytest.raises(TypeError, match=r"\[1, 2\] is no value map; make one with univar.analysis.map.reading"):
         write_map_html([1, 2], tmp_path / "map.html")
     with pytest.raises(TypeError, match="the title of a map is a text, got 3"):
         write_map_html(plain_map, tmp_path / "map.html", title=3)
@@ -179,6 +212,10 @@ def test_a_browser_draws_the_page_and_runs_no_attack(hostile_page, hostile_map, 
     drawn = subprocess.run([*command, f"file://{tmp_path / 'map.html'}"], capture_output=True, timeout=120, check=True)
     dom = drawn.stdout.decode("utf-8")
     assert f"<title>{html.escape(ATTACKS[1], quote=False)}</title>" in dom
-    assert len(re.findall('<g class="trace scatter', dom)) == 3 * len(hostile_map.identities)
+    assert len(re.findall('<g class="trace scatter', dom)) == 2 * len(hostile_map.identities)
     assert "<img" not in dom
-    assert len(re.findall("<script", dom)) == 3
+    assert len(re.findall("<script", dom)) == 4
+    # The page's own script ran to its end: it listed what is shown.
+    listed = len(hostile_map.points) - outside(hostile_map, *frame(hostile_map))
+    assert f"{listed} QAs shown" in dom
+    assert dom.count("<tr>") == listed + 1

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from univar.analysis.map.results import CAVEAT
 from univar.analysis.pictures.placement_figure import _labels, bar_plot, place_plot
 from univar.analysis.placement import in_words, nearest
 from univar.analysis.reference import Recognition, Reference
-from univar.analysis.value_map import CAVEAT
 from univar.corpus.records import Identity
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from univar.analysis.map.results import CAVEAT
 from univar.analysis.people.languages import LanguageDistances
 from univar.analysis.people.matrices import Coefficient, Fit, Mantel
 from univar.analysis.results import markdown_table
 from univar.analysis.statistics import Interval
-from univar.analysis.value_map import CAVEAT
 
 if TYPE_CHECKING:
     import pandas as pd

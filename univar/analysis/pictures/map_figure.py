@@ -24,10 +24,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from univar.analysis.names import short_names
-from univar.analysis.pictures.fonts import boxes_untold, fitted, fonts_for
-from univar.analysis.question_share import FloatArray
-from univar.analysis.value_map import (
+from univar.analysis.map.results import (
     CAVEAT,
     ColorBy,
     ValueMap,
@@ -35,7 +32,11 @@ from univar.analysis.value_map import (
     colour_groups,
     ellipse_outline,
     frame,
+    outside,
 )
+from univar.analysis.names import distinct_names
+from univar.analysis.pictures.fonts import boxes_untold, fitted, fonts_for
+from univar.analysis.question_share import FloatArray
 from univar.files import replacing
 
 PALETTE = tuple(to_hex(colour) for colour in matplotlib.color_sequences["petroff10"])
@@ -58,8 +59,8 @@ _STYLE: list[str | dict[str, Any]] = ["default", {"pdf.fonttype": 42, "svg.hashs
 _WIDTH, _LEAST_HEIGHT, _DPI = 10.0, 7.2, 140
 _EDGE, _BOTTOM = 0.15, 1.3
 """Inches: free at both sides, and below the map for the axis and the caption."""
-_NOTE = 0.28
-"""Inches: more of it where the caption says that QAs are untranslated."""
+_LINES, _LINE_HEIGHT = 5, 0.137
+"""Of the caption, that find room there, and inches for each one more."""
 _PITCH = 0.165
 """Inches from one label of a column to the next."""
 _INK, _GREY, _LINE = "#222222", "#666666", "#d0d0d0"
@@ -100,7 +101,7 @@ def draw_map(
     Args:
         value_map: What to draw.
         path: Where to; the suffix is the format: .png, .svg or .pdf.
-        color_by: What a colour stands for; see `univar.analysis.value_map.colour_groups`.
+        color_by: What a colour stands for; see `univar.analysis.map.results.colour_groups`.
         title: Above the map; by default "Value map".
 
     Raises:
@@ -118,7 +119,7 @@ def draw_map(
 def map_figure(value_map: ValueMap, *, color_by: ColorBy = "auto", title: str | None = None) -> Figure:
     """The value map as a matplotlib figure that pyplot knows nothing of; see `draw_map`."""
     check_drawable(value_map, title)
-    looks, names = looks_of(value_map, color_by), [fitted(name, 40) for name in short_names(value_map.identities)]
+    looks, names = looks_of(value_map, color_by), [fitted(name, 40) for name in distinct_names(value_map.identities)]
     texts = [*names, *(look.group for look in looks), title or "", caption(value_map)]
     with matplotlib.style.context(_STYLE), fonts_for(texts):
         figure, axes = _figure_without_labels(value_map, looks, title, beside=_EDGE)
@@ -132,7 +133,7 @@ def map_figure(value_map: ValueMap, *, color_by: ColorBy = "auto", title: str | 
 def check_drawable(value_map: object, title: object) -> None:
     """Raises TypeError unless this is a map, and its title a text or None."""
     if not isinstance(value_map, ValueMap):
-        raise TypeError(f"{value_map!r:.80} is no value map; make one with univar.analysis.value_map.build_map")
+        raise TypeError(f"{value_map!r:.80} is no value map; make one with univar.analysis.map.reading.build_map")
     if title is not None and not isinstance(title, str):
         raise TypeError(f"the title of a map is a text, got {title!r:.80}")
 
@@ -209,7 +210,8 @@ def _figure_without_labels(
     groups = sorted(set(looks))
     key_rows = 0 if len(groups) == len(looks) else math.ceil(len(groups) / 7)
     top = 0.52 + 0.22 * key_rows
-    note = _NOTE if value_map.unread else 0.0
+    longest = f"{caption(value_map)} {_outside_words(len(value_map.points))}"
+    note = _LINE_HEIGHT * max(0, len(_wrapped(longest)) - _LINES)
     bottom = _BOTTOM + note
     height = max(_LEAST_HEIGHT, (len(looks) / 2 + 4) * _PITCH * (beside > _EDGE) + top + bottom)
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
@@ -220,12 +222,19 @@ def _figure_without_labels(
     figure.text(left, 1 - 0.3 / height, heading, size=13, weight="bold", color=_INK, va="center", parse_math=False)
     if key_rows:
         _draw_key(figure, groups)
-    outside = _draw_content(axes, value_map, looks)
+    beyond = _draw_content(axes, value_map, looks)
     _style_axes(axes, value_map)
-    words = caption(value_map) + (f" {outside:,} dots lie outside the frame." if outside else "")
-    lines = "\n".join([*textwrap.wrap(words, 185), *textwrap.wrap(CAVEAT, 185)])
+    lines = "\n".join(_wrapped(f"{caption(value_map)} {_outside_words(beyond)}"))
     figure.text(left, (0.78 + note) / height, lines, size=7, color=_GREY, va="top", linespacing=1.4, parse_math=False)
     return figure, axes
+
+
+def _wrapped(words: str) -> list[str]:
+    return [*textwrap.wrap(words, 185), *textwrap.wrap(CAVEAT, 185)]
+
+
+def _outside_words(number: int) -> str:
+    return f"{number:,} dots lie outside the frame." if number else ""
 
 
 def _draw_key(figure: Figure, groups: Sequence[Look]) -> None:
@@ -256,7 +265,10 @@ def _draw_content(axes: Axes, value_map: ValueMap, looks: Sequence[Look]) -> int
             *value_map.centroids[number], linestyle="", marker=look.marker, color=look.colour, markersize=8,
             markeredgecolor="white", markeredgewidth=1.1, zorder=4,
         )  # fmt: skip
-    return int(((value_map.points < low) | (value_map.points > high)).any(axis=1).sum())
+    for start, end in value_map.moves:
+        arrow = {"arrowstyle": "->", "color": looks[end].colour, "linewidth": 1.4, "shrinkA": 5, "shrinkB": 5}
+        axes.annotate("", value_map.centroids[end], value_map.centroids[start], arrowprops=arrow, zorder=3)
+    return outside(value_map, low, high)
 
 
 def _limits(value_map: ValueMap, axes: Axes) -> tuple[FloatArray, FloatArray]:
@@ -281,8 +293,9 @@ def _style_axes(axes: Axes, value_map: ValueMap) -> None:
     axes.set_axisbelow(True)
     shares = value_map.explained_variance
     first, second = (f" ({100 * share:.1f}\u00a0%)" for share in shares) if shares else ("", "")
-    words = f"principal component 1{first}; vertical: component 2{second}, same scale"
-    axes.set_xlabel(words, color=_GREY, size=7.5, labelpad=2)
+    titles = [axis.title for axis in value_map.axes]
+    words = fitted(f"{titles[0]}{first}; vertical: {titles[1]}{second}, same scale", 150)
+    axes.set_xlabel(words, color=_GREY, size=7.5, labelpad=2, parse_math=False)
 
 
 def _label_beside(figure: Figure, axes: Axes, value_map: ValueMap, names: Sequence[str], looks: Sequence[Look]) -> bool:

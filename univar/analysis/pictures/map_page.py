@@ -1,31 +1,40 @@
 """The value map as one HTML page: opens offline, shows the QA under the pointer, runs nothing but its own scripts.
 
-Answers of LLMs are untrusted. Three things keep them inert, each of them enough: what comes from a corpus is escaped,
-plotly writes the data as JSON without a "<", and the page's security policy allows two scripts, by their hash,
-and no connection to anywhere.
+Answers of LLMs are untrusted. Three things keep them inert, each of them enough: what comes from a corpus is escaped or
+only ever set as text, the data are JSON without a "<", and the page's security policy allows two scripts, by their
+hash, and no connection to anywhere.
 """
 
 import base64
 import hashlib
 import html
+import json
 import os
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
+from scipy.ndimage import gaussian_filter
 
-from univar.analysis.names import printable, short_names, shortened
-from univar.analysis.pictures.map_figure import Look, check_drawable, looks_of
-from univar.analysis.value_map import (
+from univar.analysis.map.results import (
     CAVEAT,
+    RADIUS_95,
     ColorBy,
+    Said,
     ValueMap,
     caption,
     ellipse_outline,
     frame,
+    outside,
+    value_title,
 )
+from univar.analysis.names import distinct_names, printable, shortened
+from univar.analysis.pictures.map_figure import Look, check_drawable, looks_of
+from univar.analysis.pictures.map_template import PAGE, SCRIPT
 from univar.files import replacing
 
 _SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross"}
@@ -34,92 +43,14 @@ _SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v
 _TEXT_LIMIT = 420
 """Characters of a QA that are shown."""
 
+_TELLING = 3
+_CELLS, _LEAST_FOR_DENSITY = 64, 30
+"""Of the grid that a density is taken on, along each side; and QAs below which there is none."""
+
+_LANGUAGES_WITH_LINES = 4
+"""Of more languages, lines are drawn where they are asked for."""
+
 _OUTLINE = {"color": "rgba(255,255,255,0.9)", "width": 1.5}
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src {hashes}; \
-style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --ink: #222; --soft: #5f5f5f; --paper: #fff; --line: #ddd; }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --ink: #e6e6e6; --soft: #a8a8a8; --paper: #16181c; --line: #34373d; }}
-}}
-body {{ margin: 0 auto; max-width: 1600px; padding: 1rem 1.5rem; box-sizing: border-box; min-height: 100vh;
-  display: flex; flex-direction: column; background: var(--paper); color: var(--ink);
-  font: 15px/1.45 system-ui, sans-serif; }}
-h1 {{ font-size: 1.35rem; margin: 0 0 .4rem; }}
-form {{ display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; align-items: center; font-size: .9rem; }}
-select {{ font: inherit; max-width: 24rem; }}
-#map {{ flex: 1; min-height: 620px; }}
-#map .textpoint text {{ paint-order: stroke; stroke: var(--paper); stroke-width: 3px; pointer-events: none; }}
-p {{ margin: .3rem 0 0; max-width: 75rem; font-size: .85rem; color: var(--soft); }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<form>
-<label>Show <select id="identity"><option value="">all identities</option>{options}</select></label>
-<label><input type="checkbox" id="dots" checked> QAs as dots</label>
-<span>Click a name in the list to hide or show it; drag on the map to zoom in, double-click to zoom out.</span>
-</form>
-<div id="map"><noscript>This map needs JavaScript.</noscript></div>
-<p>{caption}</p>
-<p><strong>{caveat}</strong></p>
-<script type="application/json" id="figure">{figure}</script>
-<script>{plotly}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
-
-_SCRIPT = """
-"use strict";
-const map = document.getElementById("map");
-const identity = document.getElementById("identity"), dots = document.getElementById("dots");
-const figure = JSON.parse(document.getElementById("figure").textContent);
-const darkness = matchMedia("(prefers-color-scheme: dark)");
-
-function colours() {
-  const ink = darkness.matches ? "#e6e6e6" : "#222", line = darkness.matches ? "#34373d" : "#e4e4e4";
-  const paper = darkness.matches ? "#16181c" : "#fff";
-  return {"font.color": ink, "hoverlabel.bgcolor": paper, "hoverlabel.bordercolor": line, "hoverlabel.font.color": ink,
-    "modebar.color": "#8c8c8c", "modebar.activecolor": ink, "modebar.bgcolor": "rgba(0,0,0,0)",
-    "xaxis.gridcolor": line, "yaxis.gridcolor": line, "xaxis.linecolor": line, "yaxis.linecolor": line};
-}
-
-function show() {
-  Plotly.restyle(map, {visible: figure.data.map(trace =>
-    trace.meta === "dots" && !dots.checked ? false
-      : !identity.value || trace.legendgroup === identity.value ? true : "legendonly")});
-}
-
-// Names are whole and never hide one another or a mean: one that would is left out until the reader zooms in.
-function thinNames() {
-  const boxOf = element => element.getBoundingClientRect();
-  const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-  const area = boxOf(map.querySelector(".nsewdrag"));
-  const taken = Array.from(map.querySelectorAll("[class*=tracemean] .point"), boxOf);
-  for (const name of map.querySelectorAll(".textpoint text")) {
-    const box = boxOf(name);
-    const hidden = box.left < area.left || box.right > area.right || taken.some(other => overlap(box, other));
-    name.style.visibility = hidden ? "hidden" : "visible";
-    if (!hidden) taken.push(box);
-  }
-}
-
-// plotly offers to upload the chart unless told not to: the answers stay here.
-Plotly.newPlot(map, figure.data, figure.layout, {showSendToCloud: false, plotlyServerURL: "", displaylogo: false,
-  typesetMath: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"]})
-  .then(() => { map.on("plotly_afterplot", thinNames); return Plotly.relayout(map, colours()); });
-darkness.addEventListener("change", () => Plotly.relayout(map, colours()));
-identity.addEventListener("change", show);
-dots.addEventListener("change", show);
-"""
 
 
 def write_map_html(
@@ -131,14 +62,15 @@ def write_map_html(
 ) -> None:
     """Writes the value map as one interactive page of about 5 MB, plotly.js included; the same map, the same bytes.
 
-    Under the pointer a dot shows its QA (shortened) and a centroid its n; identities are switched on and off in the
-    list. Where names would collide, one is shown and the others appear as the reader zooms in. The file appears
-    whole or not at all.
+    Under the pointer a dot shows its QA (shortened) and a centroid its n, which a click explains: where its mean lies
+    and its most telling answers. What is shown can be searched, chosen by identity, model, language, value and
+    question, and stands in a table below. Where names would collide, one is shown and the others appear as the reader
+    zooms in. The file appears whole or not at all.
 
     Args:
         value_map: What to draw.
         path: Where to; the suffix is .html.
-        color_by: What a colour stands for; see `univar.analysis.value_map.colour_groups`.
+        color_by: What a colour stands for; see `univar.analysis.map.results.colour_groups`.
         title: Of the page; by default "Value map".
 
     Raises:
@@ -149,16 +81,15 @@ def write_map_html(
     if Path(path).suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"cannot write a page as {Path(path).name!r}; use a name that ends in .html, or draw_map")
     plotly = get_plotlyjs()
-    names = short_names(value_map.identities)
-    page = _PAGE.format(
+    page = PAGE.format(
         title=html.escape(printable(title or "Value map")),
-        options="".join(f'<option value="{number}">{html.escape(name)}</option>' for number, name in enumerate(names)),
-        caption=html.escape(caption(value_map)),
+        caption=html.escape(_caption(value_map)),
         caveat=html.escape(CAVEAT),
-        figure=map_plot(value_map, color_by=color_by).to_json(remove_uids=False),
+        figure=_figure(value_map, color_by, dots=False).to_json(remove_uids=False),
+        data=_as_json(_page_data(value_map, looks_of(value_map, color_by))),
         plotly=plotly,
-        script=_SCRIPT,
-        hashes=f"{_hash(plotly)} {_hash(_SCRIPT)}",
+        script=SCRIPT,
+        hashes=f"{_hash(plotly)} {_hash(SCRIPT)}",
     )
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
@@ -167,15 +98,147 @@ def write_map_html(
 def map_plot(value_map: ValueMap, *, color_by: ColorBy = "auto") -> go.Figure:
     """The value map as a plotly figure, with everything from the corpus escaped; see `write_map_html`.
 
-    Dots, ellipse and mean of each identity are three traces that are switched together; means lie on top. Shown
-    elsewhere, it wants the setting `{"showSendToCloud": False}`: plotly's own button uploads the answers.
+    Dots, ellipse and mean of each identity are three traces that are switched together; means lie on top. Of several
+    languages, lines hold a half and nine tenths of the drawn QAs of each. Shown elsewhere, it wants the setting
+    `{"showSendToCloud": False}`: plotly's own button uploads the answers.
     """
-    looks, names = looks_of(value_map, color_by), short_names(value_map.identities)
+    return _figure(value_map, color_by, dots=True)
+
+
+def _figure(value_map: ValueMap, color_by: ColorBy, *, dots: bool) -> go.Figure:
+    looks, names = looks_of(value_map, color_by), distinct_names(value_map.identities)
     numbers = range(len(names))
-    dots = [_dots(value_map, number, looks[number]) for number in numbers]
+    points = [_dots(value_map, number, looks[number]) for number in numbers] if dots else []
     ellipses = [_ellipse(value_map, number, looks[number]) for number in numbers]
     means = [_mean(value_map, number, looks[number], names[number]) for number in numbers]
-    return go.Figure([*dots, *ellipses, *means], _layout(value_map))
+    return go.Figure([*points, *_densities(value_map, looks), *ellipses, *means], _layout(value_map, looks))
+
+
+def _caption(value_map: ValueMap) -> str:
+    beyond = outside(value_map, *frame(value_map))
+    return caption(value_map) + (f" {beyond:,} dots lie outside the frame." if beyond else "")
+
+
+def _densities(value_map: ValueMap, looks: Sequence[Look]) -> list[go.Contour]:
+    """Of each language, where there are several, lines around half and nine tenths of its drawn QAs."""
+    langs = [identity.lang for identity in value_map.identities]
+    named = sorted(set(langs))
+    return [
+        trace.update(visible=len(named) <= _LANGUAGES_WITH_LINES)
+        for lang in named
+        if len(named) > 1 and (trace := _density(value_map, lang, looks[langs.index(lang)].colour)) is not None
+    ]
+
+
+def _density(value_map: ValueMap, lang: str, colour: str) -> go.Contour | None:
+    """Lines where the QAs of a language lie; None where they are too few for any."""
+    own = [identity.lang == lang for identity in value_map.identities]
+    points = value_map.points[np.array(own)[value_map.identity_index]]
+    if len(points) < _LEAST_FOR_DENSITY or not np.ptp(points, axis=0).all():
+        return None
+    low, high = frame(value_map)
+    low, high = low - 0.2 * (high - low), high + 0.2 * (high - low)
+    counts, *edges = np.histogram2d(points[:, 0], points[:, 1], bins=_CELLS, range=np.stack([low, high], axis=1))
+    smooth = gaussian_filter(counts, _CELLS * len(points) ** (-1 / 6) / 5)
+    order = np.argsort(-smooth, axis=None)
+    share = np.empty(smooth.size)
+    share[order] = np.cumsum(smooth.ravel()[order]) / max(float(smooth.sum()), 1e-12)
+    x, y = ((edge[1:] + edge[:-1]) / 2 for edge in edges)
+    return go.Contour(
+        x=x,
+        y=y,
+        # Of each cell, the share of the QAs that lie where they are no sparser: a line at a half holds half of them.
+        z=share.reshape(smooth.shape).T.round(3),
+        contours={"coloring": "lines", "start": 0.5, "end": 0.9, "size": 0.4},
+        colorscale=[[0, colour], [1, colour]],
+        line={"width": 1.2, "dash": "dot"},
+        showscale=False,
+        showlegend=False,
+        hoverinfo="skip",
+        name=html.escape(printable(lang), quote=False),
+        meta="density",
+    )
+
+
+def _page_data(value_map: ValueMap, looks: Sequence[Look]) -> dict[str, Any]:
+    """What the page's own script draws, lists and searches: text as it is, which is never made markup."""
+    questions = {text: number for number, text in enumerate(sorted(set(value_map.questions)))}
+    values = {value: number for number, value in enumerate(sorted({one for one in value_map.values if one}))}
+    names = distinct_names(value_map.identities)
+    return {
+        "x": value_map.points[:, 0].astype(np.float64).round(5).tolist(),
+        "y": value_map.points[:, 1].astype(np.float64).round(5).tolist(),
+        "who": value_map.identity_index.tolist(),
+        "question": [questions[text] for text in value_map.questions],
+        "value": [values[value] if value else -1 for value in value_map.values],
+        "answer": [_cut(_answer(text)) for text in value_map.texts],
+        "questions": [_cut(text) for text in questions],
+        "values": [printable(value_title(value)) for value in values],
+        "identities": [
+            {
+                "name": names[number],
+                "full": shortened(printable(str(identity)), 80),
+                "model": shortened(printable(identity.model), 60),
+                "lang": html.escape(printable(identity.lang), quote=False),
+                "colour": looks[number].colour,
+                "profile": _profile(value_map, number),
+                "telling": _telling(value_map, number),
+            }
+            for number, identity in enumerate(value_map.identities)
+        ],
+        "moves": [list(move) for move in value_map.moves],
+        "ends": [
+            {"title": f"Typical of the {side}", "answers": [_said(said) for said in answers]}
+            for side, answers in value_map.ends()
+            if answers
+        ],
+    }
+
+
+def _as_json(data: dict[str, Any]) -> str:
+    """JSON without a "<", which alone could end the element that holds it."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _cut(text: str) -> str:
+    words = printable(text)
+    return words if len(words) <= _TEXT_LIMIT else words[:_TEXT_LIMIT] + "…"
+
+
+def _answer(text: str) -> str:
+    """The answer of `Q: ... A: ...`."""
+    return text.partition(" A: ")[2] or text
+
+
+def _said(said: Said) -> str:
+    return f"{_cut(said.answer)} ({shortened(printable(str(said.identity)), 80)}, to: {_cut(said.question)})"
+
+
+def _profile(value_map: ValueMap, number: int) -> str:
+    """What the map knows of an identity, in a sentence."""
+    spreads = RADIUS_95 * np.sqrt(np.diagonal(value_map.covariances[number]))
+    places = [
+        f"{value:+.3f}" + ("" if np.isnan(spread) else f" ± {spread:.3f}") + f" along {axis.title}"
+        for value, spread, axis in zip(value_map.centroids[number], spreads, value_map.axes, strict=True)
+    ]
+    return (
+        f"n = {int(value_map.counts[number]):,} QAs to {int(value_map.question_counts[number]):,} questions; its mean "
+        f"lies {' and '.join(places)} (± half axes of the 95 % ellipse). Its most telling answers, furthest towards "
+        "where its mean lies:"
+    )
+
+
+def _telling(value_map: ValueMap, number: int) -> list[str]:
+    """Up to three drawn answers of an identity that lie furthest in the direction of its mean, to other questions."""
+    own = np.flatnonzero(value_map.identity_index == number)
+    ways = value_map.points[own] @ (value_map.centroids[number] - value_map.centroids.mean(axis=0))
+    found: dict[str, str] = {}
+    for row in own[np.argsort(-ways, kind="stable")]:
+        question = value_map.questions[row]
+        found.setdefault(question, f"{_cut(_answer(value_map.texts[row]))} (to: {_cut(question)})")
+        if len(found) == _TELLING:
+            break
+    return list(found.values())
 
 
 def _dots(value_map: ValueMap, number: int, look: Look) -> go.Scatter:
@@ -231,24 +294,33 @@ def _mean(value_map: ValueMap, number: int, look: Look, name: str) -> go.Scatter
     )
 
 
-def _layout(value_map: ValueMap) -> go.Layout:
+def _layout(value_map: ValueMap, looks: Sequence[Look]) -> go.Layout:
     low, high = frame(value_map)
     shares = value_map.explained_variance
     first, second = (f" ({100 * share:.1f} %)" for share in shares) if shares else ("", "")
-    axis = "component" if value_map.method == "pca" else "t-SNE"
+    titles = [html.escape(axis.title, quote=False) for axis in value_map.axes]
     common = {"zeroline": False, "showticklabels": value_map.method == "pca", "showgrid": value_map.method == "pca"}
     return go.Layout(
         template="none",
-        xaxis={**common, "range": [low[0], high[0]], "title": {"text": f"{axis} 1{first}"}},
-        yaxis={**common, "range": [low[1], high[1]], "title": {"text": f"{axis} 2{second}"}, "scaleanchor": "x"},
+        xaxis={**common, "range": [low[0], high[0]], "title": {"text": f"{titles[0]}{first}"}},
+        yaxis={**common, "range": [low[1], high[1]], "title": {"text": f"{titles[1]}{second}"}, "scaleanchor": "x"},
         legend={"itemsizing": "constant", "tracegroupgap": 0, "font": {"size": 11}},
         hoverlabel={"align": "left", "font": {"size": 12}},
         hovermode="closest",
+        annotations=[_arrow(value_map, start, end, looks[end].colour) for start, end in value_map.moves],
         margin={"l": 60, "r": 10, "t": 34, "b": 50},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         autosize=True,
     )
+
+
+def _arrow(value_map: ValueMap, start: int, end: int, colour: str) -> dict[str, Any]:
+    """From an identity to what it became."""
+    (ax, ay), (x, y) = value_map.centroids[[start, end]].tolist()
+    ends = {"x": x, "y": y, "ax": ax, "ay": ay, "xref": "x", "yref": "y", "axref": "x", "ayref": "y"}
+    drawn = {"showarrow": True, "arrowhead": 2, "arrowwidth": 1.5, "standoff": 7, "startstandoff": 7, "text": ""}
+    return {**ends, **drawn, "arrowcolor": colour}
 
 
 def _who(value_map: ValueMap, number: int) -> str:

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist
 
-from univar.analysis.names import printable, short_names, shortened
-from univar.analysis.value_map import (
+from univar.analysis.map.reading import build_map, project
+from univar.analysis.map.results import (
     FloatArray,
     ValueMap,
-    build_map,
     caption,
     colour_groups,
     ellipse_outline,
     frame,
-    project,
+    outside,
 )
+from univar.analysis.names import distinct_names, printable, short_names, shortened
 from univar.corpus.records import Identity, QARecord
 
 
@@ -314,6 +314,43 @@ def test_names_are_short_and_differ(models: list[str], names: list[str]):
 def test_names_carry_the_language_where_there_are_several():
     identities = [Identity("o/m", "eng"), Identity("o/m", "fra"), Identity("n", "eng")]
     assert short_names(identities) == ["m (eng)", "m (fra)", "n (eng)"]
+
+
+@pytest.mark.parametrize(
+    ("models", "names"),
+    [
+        (["o/gemma-small-instruct", "o/gemma-large-instruct"], ["small", "large"]),
+        # A digit would stand in front, and nothing else tells them apart.
+        (["llama-3-8b-chat", "llama-3-70b-chat"], ["llama-3-8b", "llama-3-70b"]),
+        # One is all that they share.
+        (["gemma-chat", "gemma-chat-fr"], ["chat", "chat-fr"]),
+        (["gemma", "gemma-chat"], ["gemma", "gemma-chat"]),
+        (["ada", "bob"], ["ada", "bob"]),
+        (["gemma-chat"], ["gemma-chat"]),
+        (["a/base-x", "b/base-x"], ["a", "b"]),
+    ],
+)
+def test_what_all_names_share_is_dropped(models: list[str], names: list[str]):
+    assert distinct_names([Identity(model, "eng") for model in models]) == names
+    assert distinct_names([Identity(model, lang) for model in models for lang in ("eng", "fra")]) == [
+        f"{name} ({lang})" for name in names for lang in ("eng", "fra")
+    ]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), min_size=1, max_size=6, unique=True))
+def test_names_without_what_they_share_still_differ(models: list[str]):
+    identities = [Identity(model, "eng") for model in models]
+    assert len(set(distinct_names(identities))) >= len(set(short_names(identities)))
+
+
+def test_the_frame_leaves_out_the_hundredth_furthest_out():
+    # Of 300 QAs three lie a hundred times as far out as any other, in one direction: 3 is a hundredth.
+    vectors = np.random.default_rng(0).uniform(-1, 1, size=(300, 2)) * [2, 1]
+    vectors[:3, 0] = 200
+    value_map = build_map(corpus(["a"], 300), vectors)
+    low, high = frame(value_map)
+    assert (high - low).max() < 20
+    assert outside(value_map, low, high) == 3
 
 
 def test_groups():
