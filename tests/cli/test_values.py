@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.analysis.test_values import AGAINST, FOR, MADE, SCENE, corpus_of, poles_of
 
 from benchmarks.calibration_values import World, world
+from tests.analysis.values.test_reading import AGAINST, FOR, MADE, SCENE, corpus_of, poles_of
 from tests.conftest import failed
 from univar.corpus.questions.poles import poles
 

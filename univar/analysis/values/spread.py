@@ -106,15 +106,3 @@ def estimate(number: float, parts: Sequence[tuple[float, float]], *, scale_error
     b = scale_error**2
     half = math.sqrt(max(number**2 * b + reach**2 * (1 - b), 0.0))
     return Estimate(number, Interval((number - half) / (1 - b), (number + half) / (1 - b)), p)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Each p raised so that, of all where there is nothing, any falls below a level no more often than that level.
-
-    Source: Holm, A simple sequentially rejective multiple test procedure (1979).
-    """
-    found = np.asarray(p, dtype=np.float64)
-    order = np.argsort(found, kind="stable")
-    raised = np.empty(len(found))
-    raised[order] = np.minimum(np.maximum.accumulate(found[order] * np.arange(len(found), 0, -1)), 1.0)
-    return [float(one) for one in raised]
