@@ -465,7 +465,7 @@ def test_what_values_does_not_read_is_not_read(pole_vectors):
 
 def test_other_poles_than_those_that_ship_are_refused(pole_vectors):
     stranger = dataclasses.replace(pole_vectors, records=(qa("Why?"), *pole_vectors.records[1:]))
-    with pytest.raises(EmbeddedCorpusError, match="QAs are not the .* poles that ship, in their order"):
+    with pytest.raises(EmbeddedCorpusError, match=r"QAs are not the .* poles that ship, in their order"):
         shifts_between(BEFORE, {"later": BEFORE}, poles=stranger)
 
 
