@@ -53,7 +53,7 @@ def steadied(groups: Sequence[Sequence[float] | FloatArray]) -> Steadied:
         flat = np.concatenate(numbers) if numbers else np.empty(0)
         spread = float(np.var(flat, ddof=1)) if len(flat) > 1 else float("nan")
         return Steadied(np.full(len(sizes), spread), np.full(len(sizes), float(len(flat) - 1)))
-    common, known = _common_spread(own[several], freedom[several])
+    common, known = common_spread(own[several], freedom[several])
     variances, total = np.full(len(sizes), common), freedom + known
     if math.isfinite(known):
         ownness = np.where(several, own, 0.0) * freedom
@@ -61,8 +61,13 @@ def steadied(groups: Sequence[Sequence[float] | FloatArray]) -> Steadied:
     return Steadied(variances, total)
 
 
-def _common_spread(variances: FloatArray, freedom: FloatArray) -> tuple[float, float]:
-    """The variance that is common to groups, and how many degrees of freedom it is worth to each of them."""
+def common_spread(variances: FloatArray, freedom: FloatArray) -> tuple[float, float]:
+    """The variance that is common to groups, and how many degrees of freedom it is worth to each of them.
+
+    Args:
+        variances: `(g,)` the own one of each group.
+        freedom: `(g,)` how many degrees of freedom each rests on, above 0.
+    """
     if len(variances) < 2:
         return float(variances[0]), 0.0
     floored = np.maximum(variances, _LEAST_SHARE * (np.median(variances) or variances.max()))
