@@ -76,13 +76,12 @@ def p_cell(p: float) -> str:
     """A p as the cell of a table; `-` for what is none."""
     if math.isnan(p):
         return "-"
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+    return "<0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def p_words(p: float) -> str:
     """A p to stand in a sentence."""
-    cell = p_cell(p)
-    return f"p {cell}" if cell.startswith("<") else f"p = {cell}"
+    return "p < 0.001" if p < 0.001 else f"p = {p_cell(p)}"
 
 
 def plain(content: Any) -> Any:

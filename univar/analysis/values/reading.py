@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
+from univar.analysis.names import printable
 from univar.analysis.values.profile import LEVELS, Level, Placed, members, placed, profile_of
 from univar.analysis.values.questions import Asked, asked
 from univar.analysis.values.results import Counts, ValueProfiles
@@ -96,11 +97,16 @@ def values(
         raise ValuesError(f"by must be one of {', '.join(get_args(Level))}, got {by!r}")
     wanted = None if only is None else check_values(only)
     found = prepared(corpus, model, poles=poles, seed=seed, untranslated=untranslated, advance=advance, **options)
-    records = found.corpus.records
-    profiles = []
+    records, vectors = found.corpus.records, found.corpus.embeddings
+    profiles, remarks = [], []
     for identity in sorted({record.identity for record in records}):
         rows = [row for row, record in enumerate(records) if record.identity == identity]
         own = found.placed.take(rows)
+        if len(rows) > 1 and (vectors[rows] == vectors[rows[0]]).all():
+            remarks.append(
+                f"All {len(rows):,} answers of {printable(str(identity))} have one and the same vector: they say nothing "
+                "of their questions, and no reading of them means much."
+            )
         profiles.append(profile_of(identity, [records[row] for row in rows], own, found.rulers, wanted))
     return ValueProfiles(
         profiles=tuple(profiles),
@@ -110,6 +116,7 @@ def values(
         carrying={level: _carrying(found.rulers, level) for level in LEVELS},
         seed=seed,
         unread=found.corpus.unread,
+        remarks=tuple(remarks),
     )
 
 

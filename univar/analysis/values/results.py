@@ -80,6 +80,7 @@ class ValueProfiles:
             axes, and how many there are.
         seed: Of the test of the axes.
         unread: What is to be said of answers in languages that the model does not read; None if there are none.
+        remarks: What speaks against the readings of an identity, a sentence each.
     """
 
     profiles: tuple[Profile, ...]
@@ -89,6 +90,7 @@ class ValueProfiles:
     carrying: Mapping[Level, tuple[int, int, int]]
     seed: int
     unread: str | None = None
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         shown = [self._sentence_of(one) for one in self.profiles[:_NAMED]]
@@ -148,6 +150,7 @@ class ValueProfiles:
         """What one must know to read the table, a sentence each."""
         return [
             *([self.unread] if self.unread else []),
+            *self.remarks,
             f"{self.counts}.",
             f"{_UNIT}.",
             f"In voices that no ruler was made of, {self.model} tells the poles apart of {self._carried(0)}; along "
