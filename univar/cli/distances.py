@@ -99,18 +99,11 @@ def distances(
     if plan:
         with working("Comparing"):
             planned = plan_distances(answers, between=between.value, seed=seed)
-        tell(planned, show=lambda: _show_plan(planned), out_file=out_file, rejected=reader.rejected, as_json=as_json)
+        tell(planned, lambda: _show_plan(planned), out_file, reader.rejected, as_json=as_json)
         return
     with working("Comparing"):
         found = measure(answers, controls, between=between.value, seed=seed)
-    tell(
-        found,
-        show=lambda: _show(found),
-        out_file=out_file,
-        rejected=reader.rejected,
-        as_json=as_json,
-        write=_write,
-    )
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, write=_write)
 
 
 def _write(found: "Distances", file: Path) -> None:

@@ -83,14 +83,7 @@ def people(
 
     with working("Permuting the languages"):
         found = compare_people(answers, scores=scores, coefficient=coefficient.value, seed=seed)
-    tell(
-        found,
-        show=lambda: _show(found),
-        out_file=out_file,
-        rejected=reader.rejected,
-        as_json=as_json,
-        write=_write,
-    )
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, write=_write)
 
 
 def _write(found: "PeopleComparison", file: Path) -> None:

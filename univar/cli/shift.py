@@ -96,7 +96,7 @@ def shift(
         from univar.analysis.shift.plan import plan_shift
 
         planned = plan_shift(first, *rest, seed=seed)
-        tell(planned, show=lambda: _show_plan(planned), out_file=out_file, rejected=reader.rejected, as_json=as_json)
+        tell(planned, lambda: _show_plan(planned), out_file, reader.rejected, as_json=as_json)
         return
     from dataclasses import replace
 
@@ -111,14 +111,7 @@ def shift(
     with pole_bar(first.provenance) as advance:
         moved = shift_of(first, later, **beside, model=model, seed=seed, advance=advance)
     found = replace(moved, before=names[0])
-    tell(
-        found,
-        show=lambda: _show(found),
-        out_file=out_file,
-        rejected=reader.rejected,
-        as_json=as_json,
-        write=_write,
-    )
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, write=_write)
 
 
 def _check_together(

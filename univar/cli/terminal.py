@@ -255,10 +255,10 @@ def add_row(made: Table, *cells: str, style: str = "") -> None:
 
 def tell(
     found: "Noted",
-    *,
     show: Callable[[], None],
     out_file: Path | None,
     rejected: Mapping[str, int],
+    *,
     as_json: bool,
     write: "Callable[[Any, Path], None] | None" = None,
 ) -> None:

@@ -115,23 +115,16 @@ def values(
         if corpus is not None:
             answers = embedded(reader, corpus, model, backend, check=check_asked, untranslated=untranslated)
     poles = _poles(answers, model, backend)
-    rejected = reader.rejected
     if plan:
         from univar.analysis.values.plan import plan_values
 
         planned = plan_values(answers, poles=poles, seed=seed)
-        tell(planned, show=lambda: _show_plan(planned), out_file=out_file, rejected=rejected, as_json=as_json)
+        tell(planned, lambda: _show_plan(planned), out_file, reader.rejected, as_json=as_json)
         return
     assert answers is not None
     found = read_values(answers, by=by.value, only=value, poles=poles, seed=seed)
-    tell(
-        found,
-        show=lambda: _show(found, show_all, bool(value)),
-        out_file=out_file,
-        rejected=rejected,
-        as_json=as_json,
-        write=_write,
-    )
+    telling = bool(value)
+    tell(found, lambda: _show(found, show_all, telling), out_file, reader.rejected, as_json=as_json, write=_write)
 
 
 def _check_together(

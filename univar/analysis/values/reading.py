@@ -104,8 +104,8 @@ def values(
         own = found.placed.take(rows)
         if len(rows) > 1 and (vectors[rows] == vectors[rows[0]]).all():
             remarks.append(
-                f"All {len(rows):,} answers of {printable(str(identity))} have one and the same vector: they say nothing "
-                "of their questions, and no reading of them means much."
+                f"All {len(rows):,} answers of {printable(str(identity))} have one and the same vector: they say "
+                "nothing of their questions, and no reading of them means much."
             )
         profiles.append(profile_of(identity, [records[row] for row in rows], own, found.rulers, wanted))
     return ValueProfiles(
