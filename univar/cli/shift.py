@@ -28,6 +28,8 @@ from univar.cli.options import (
 from univar.cli.terminal import CorpusReader, add_row, bar, out, printable, table, tell, write_result
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from univar.analysis.shift.plan import ShiftPlan
     from univar.analysis.shift.results import Shifted, Shifts
     from univar.model.embedded import EmbeddedCorpus
@@ -90,7 +92,7 @@ def shift(
     given = [before, *afters, *([control_before] if control_before else []), *controls]
     spare_corpora(given, out_file, rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
-        corpora = _embedded(reader, given, model, untranslated)
+        corpora, encoder = _embedded(reader, given, model, untranslated)
     first, rest = corpora[0], corpora[1:]
     if plan:
         from univar.analysis.shift.plan import plan_shift
@@ -109,7 +111,7 @@ def shift(
         control, *others = rest[len(later) :]
         beside = {"control_before": control, "control_after": dict(zip(later, others, strict=True))}
     with pole_bar(first.provenance) as advance:
-        moved = shift_of(first, later, **beside, model=model, seed=seed, advance=advance)
+        moved = shift_of(first, later, **beside, model=encoder, seed=seed, advance=advance)
     found = replace(moved, before=names[0])
     tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, write=_write)
 
@@ -134,23 +136,24 @@ def _check_together(
 
 def _embedded(
     reader: CorpusReader, paths: Sequence[Path], model: str | None, untranslated: bool
-) -> "list[EmbeddedCorpus]":
-    """All corpora with their vectors, by one model that is loaded once; all are read before any is encoded."""
+) -> "tuple[list[EmbeddedCorpus], SentenceTransformer | None]":
+    """All corpora with their vectors, by one model, and the model if it was loaded; all are read first."""
     from univar.model.embedded import EmbeddedCorpus, embed
 
     read = [opened(reader, path) for path in paths]
     raw = [one for one in read if not isinstance(one, EmbeddedCorpus)]
     if model is None and not raw:
-        return [one for one in read if isinstance(one, EmbeddedCorpus)]
+        return [one for one in read if isinstance(one, EmbeddedCorpus)], None
     name = model or "univar"
     encoder = load_named(name)
     with bar(f"Encoding with {name}", sum(map(len, raw))) as advance:
-        return [
+        vectors = [
             one
             if model is None and isinstance(one, EmbeddedCorpus)
             else embed(one, encoder, name=name, advance=advance, untranslated=untranslated)
             for one in read
         ]
+    return vectors, encoder
 
 
 def _write(found: "Shifts", file: Path) -> None:

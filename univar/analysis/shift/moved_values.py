@@ -153,7 +153,7 @@ def value_shifts(
     found, unread = [], {}
     for value in sorted({value for value in values if value is not None}):
         mine = np.array([one == value for one in values])
-        own = [row for row in np.flatnonzero(mine) if asked[row].value == value]
+        own = [row for row, (of, one) in enumerate(zip(mine, asked, strict=True)) if of and one.value == value]
         if not own:
             unread[value] = _STRANGE
             continue

@@ -160,10 +160,10 @@ def plan_shift(
     """
     given = [before] if after is None else [before, after]
     corpora = embedded_by_one(given, model, options | {"untranslated": untranslated})
-    first, *others = (parted(corpus)[0] for corpus in corpora)
-    if first is None or None in others:
+    sides = [side for side in (parted(corpus)[0] for corpus in corpora) if side is not None]
+    if len(sides) < len(corpora):
         raise ShiftError("the answers are to control questions alone, which elicit no values; plan from others")
-    found = _of_two(first, others[0]) if others else _of_one(first)
+    found = _of_one(sides[0]) if after is None else _of_two(*sides)
     unit, number = float(np.nanmean(found.units)), len(found.apart)
     if not unit > 0:
         raise ShiftError("all answers are the same, so chance cannot be told; ask with a temperature above 0")

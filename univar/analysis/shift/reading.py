@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from univar.analysis.shift.moved_values import value_shifts
+from univar.analysis.shift.moved_values import ValueShift, value_shifts
 from univar.analysis.shift.paired import beyond, movement
 from univar.analysis.shift.pairs import ShiftError, check_one_model, joined, moved_most, paired, parted
 from univar.analysis.shift.results import Shifted, Shifts
@@ -162,7 +162,8 @@ def _shifted(
         apart_control, n = controls.apart, n + controls.n
         of_control = movement(apart_control, np.full(len(apart_control), unit), resamples=resamples, seed=seed + 1)
         further = beyond(found, of_control)
-    values, unread = [], {}
+    values: list[ValueShift] = []
+    unread: dict[str, str] = {}
     if rulers is not None:
         values, unread = value_shifts(pairs.apart, pairs.values, pairs.asked, rulers, apart_control)
     return Shifted(
