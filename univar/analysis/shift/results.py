@@ -223,10 +223,9 @@ def _rows(one: Shifted) -> list[dict[str, Any]]:
         found.append(_row("beyond control, squared", further.squared, further.interval, further.p, None, counts))
     for value in one.values:
         row = _row("change of stance", value.change, value.interval, value.p, value.adjusted, value.questions)
-        further = dict(
-            zip(("beyond", "beyond_low", "beyond_high"), (value.beyond, *value.beyond_interval), strict=True)
-        )
-        found.append({**row, **further, "value": value.value})
+        low, high = value.beyond_interval
+        row |= {"value": value.value, "beyond": value.beyond, "beyond_low": low, "beyond_high": high}
+        found.append(row)
     return [{**shared, **row} for row in found]
 
 
