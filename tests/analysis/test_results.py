@@ -14,14 +14,15 @@ from univar.analysis.identification import Identification
 from univar.analysis.names import printable
 from univar.analysis.placement import Placement
 from univar.analysis.reference import build_reference
-from univar.analysis.results import Result, markdown_table, percent
+from univar.analysis.results import Result, figure, markdown_table, p_cell, p_words, percent, plain, span, with_interval
 from univar.analysis.shift_ratio import ShiftRatio, shift_ratio
+from univar.analysis.statistics import Interval
 from univar.corpus.simulation import simulate
 
 DRAWN = (
     univar.Comparison,
     univar.Distances,
-    univar.DistancePlan,
+    univar.DistancesPlan,
     univar.PeopleComparison,
     univar.StanceComparison,
     univar.ValueMap,
@@ -63,7 +64,7 @@ def results() -> list[Result]:
         geometry_agreement(vectors, owners, values, simulation),
         shift_ratio(vectors, [record.question_id for record in simulation.records], *_crossed(owners)),
         univar.distances(corpus, corpus),
-        univar.distances(corpus).plan(),
+        univar.plan_distances(corpus),
     ]
 
 
@@ -91,7 +92,7 @@ def test_all_are_frozen_results(results):
         GeometryAgreement,
         ShiftRatio,
         univar.Distances,
-        univar.DistancePlan,
+        univar.DistancesPlan,
     ]
     for one in results:
         assert isinstance(one, Result)
@@ -146,3 +147,18 @@ def test_a_table_keeps_its_cells_apart():
     assert markdown_table(["a|b", "n"], [["x\ny\\", "1"]]) == "| a\\|b | n |\n| --- | ---: |\n| x y\\\\ | 1 |\n"
     assert (percent(0.1234), percent(None)) == ("12.3", "-")
     assert printable("a\x1bb") == "a\ufffdb"
+
+
+def test_numbers_are_said_in_one_way():
+    nothing = Interval(float("nan"), float("nan"))
+    assert (figure(0.12345), figure(-0.5, "+.2f"), figure(float("nan"))) == ("0.123", "-0.50", "-")
+    assert (span(Interval(0, 1.5), ".2f"), span(nothing)) == ("0.00 to 1.50", "-")
+    assert with_interval(0.5, Interval(0, 1), ".1f") == "0.5 (0.0 to 1.0)"
+    assert (with_interval(0.5, nothing), with_interval(float("nan"), nothing)) == ("0.5", "-")
+    assert [p_cell(p) for p in (0.0002, 0.012, 1.0, float("nan"))] == ["<0.001", "0.012", "1", "-"]
+    assert (p_words(0.0002), p_words(0.012)) == ("p < 0.001", "p = 0.012")
+
+
+def test_results_become_plain_json():
+    given = {"ends": Interval(0.5, float("inf")), 3: (np.array([1.0, np.nan]), "text", None, True)}
+    assert plain(given) == {"ends": {"low": 0.5, "high": None}, "3": [[1.0, None], "text", None, True]}

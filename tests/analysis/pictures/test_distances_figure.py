@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from tests.analysis.test_distances import corpus, unshared
 
+from tests.analysis.distances.test_reading import corpus, unshared
 from univar.analysis.distances.reading import distances_of
 from univar.analysis.pictures.distances_figure import write_distances_html
 
