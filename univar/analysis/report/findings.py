@@ -111,7 +111,7 @@ def finding_of(result: Result, kind: str, title: str | None = None) -> Finding:
         notes=tuple(map(_plain, _notes(result))),
         data=_plain(result.to_dict()),
         table=_plain(result.to_pandas().to_dict("records")),
-        figure=None if plot is None else _plain(json.loads(plot().to_json())),
+        figure=None if plot is None else _plain(json.loads(plot().to_json(engine="json"))),
     )
 
 

@@ -85,6 +85,7 @@ def _write(findings: Sequence[Finding], about: About | None, file: str | os.Path
         made=about and _made(about),
         about=about and _described(about),
         parts=parts,
+        counted=_counted,
         css=Markup(_asset("page.css")),
         plotly=Markup(plotly),
         js=Markup(script),
@@ -123,6 +124,10 @@ def _described(about: About) -> list[tuple[str, str]]:
     rows = [("command", about.command), ("answers", counts), ("embedded by", models), ("seed", str(about.seed)),
             ("date", about.date), ("software", versions)]  # fmt: skip
     return [(name, content) for name, content in rows if content]
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _inert(content: Any) -> Any:

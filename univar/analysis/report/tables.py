@@ -78,7 +78,7 @@ def profiles_of(finding: Finding) -> ShownTable | None:
     level = str(finding.data.get("by", "value"))
     rows = [(_who(one), *_sides(one, level)) for one in profiles]
     header = ("who", "stands for", "stands against", "readable", "n")
-    return ShownTable("The strongest first; differing from no stance by Holm's rule", header, tuple(rows),
+    return ShownTable("Stances that differ from none by Holm's rule, the strongest first", header, tuple(rows),
                       (False, False, False, True, True))  # fmt: skip
 
 

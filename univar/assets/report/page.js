@@ -25,6 +25,10 @@ function layoutOf(layout, dark) {
     themed[name] = {...layout[name], linecolor: axis, tickcolor: axis, gridcolor: line, zerolinecolor: axis};
   if (touched.matches) themed.dragmode = false;  // a finger scrolls the page
   if (innerWidth < 600) themed.legend = {...themed.legend, orientation: "h", x: 0, y: -0.2, yanchor: "top"};
+  // The buttons of a figure stand above it.
+  const top = layout.margin?.t ?? 100, room = Math.max(0, 36 - top);
+  themed.margin = {...layout.margin, t: top + room};
+  if (layout.height) themed.height = layout.height + room;
   delete themed.width;
   return themed;
 }
