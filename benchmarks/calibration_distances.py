@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from univar.analysis.distances.estimates import estimates, holm, limits
+from univar.analysis.distances.estimates import estimates, limits
+from univar.analysis.distances.noise import smallest, width_of
 from univar.analysis.distances.pairwise import Cells, cells_of, groups_of
-from univar.analysis.distances.plan import smallest, width_of
 from univar.analysis.distances.reading import distances_of
 from univar.analysis.distances.reliability import split_half
+from univar.analysis.statistics import holm
 from univar.corpus.records import QARecord
 
 DIMENSIONS = 48

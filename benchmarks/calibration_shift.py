@@ -8,14 +8,16 @@ question, in 64 dimensions as unequal as those of sentence embeddings. Questions
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from univar.analysis.shift.moved_values import axes_of, holm, value_shifts
-from univar.analysis.shift.paired import LEVEL
-from univar.analysis.shift.pairs import paired
-from univar.analysis.shift.plan import plan_between
+from univar.analysis.shift.moved_values import ValueShift, value_shifts
+from univar.analysis.shift.pairs import Paired, paired
+from univar.analysis.shift.plan import plan_shift
 from univar.analysis.shift.reading import shifts_between
+from univar.analysis.statistics import holm
+from univar.analysis.values.rulers import Rulers, rulers_by
 from univar.corpus.questions.bank import Question, control_questions, core_questions
 from univar.corpus.questions.poles import poles
 from univar.corpus.records import QARecord
@@ -99,7 +101,7 @@ def power(corpora: int) -> None:
         f"{corpora} corpora each"
     )
     print("questions  samples  promised   half of it   itself   twice it")
-    promised = plan_between(Corpora(CORE[:87], 2).pair(lambda _: 0.0, 0)[0])
+    promised = plan_shift(Corpora(CORE[:87], 2).pair(lambda _: 0.0, 0)[0])
     sizes = {(row.questions, row.samples): row.smallest for row in promised.rows}
     for number, samples in ((30, 1), (30, 2), (87, 1), (174, 1)):
         made, size = Corpora(CORE[:number], samples), sizes[number, samples]
@@ -118,7 +120,7 @@ def power(corpora: int) -> None:
 def style(corpora: int) -> None:
     print(f"\nA change of style alone, on 174 value and 40 control questions; %, {corpora} corpora each")
     print("size   seen   called values   a value named   either")
-    made, axes = Corpora((*CORE, *CONTROLS), 1), axes_of(_poles())
+    made, rulers = Corpora((*CORE, *CONTROLS), 1), rulers_by(_poles())
     alone = Corpora(CORE, 1)
     for size in (0.0, 0.1, 0.3, 1.0):
         seen, called, named = [], [], []
@@ -127,10 +129,9 @@ def style(corpora: int) -> None:
             before, after = made.pair(effect, seed)
             (one,) = shifts_between(before, {"after": after}, seed=seed).shifts
             pairs = paired(*(_first(corpus, len(alone.records)) for corpus in (before, after)))
-            values, _ = value_shifts(pairs.apart, pairs.values, axes)
             seen.append(one.seen)
             called.append(one.of_values)
-            named.append(min(holm([value.p for value in values])) < LEVEL)
+            named.append(any(value.moved for value in _values(pairs, rulers)))
         either = share(np.logical_or(called, named))
         print(f"{size:4.1f}  {share(seen)}  {share(called):>13s}  {share(named):>14s}  {either:>7s}", flush=True)
 
@@ -138,7 +139,7 @@ def style(corpora: int) -> None:
 def planted(corpora: int) -> None:
     print(f"\nFive of 87 values moved towards their pole against; %, {corpora} corpora each")
     print("answers a value   change   all five   of the five   a wrong one   intervals that hold")
-    axes = axes_of(_poles())
+    rulers = rulers_by(_poles())
     for per_value, samples in ((1, 1), (2, 1), (2, 2)):
         made = Corpora(CORE[:: 3 - per_value], samples)
         for change in (0.4, 0.8):
@@ -149,15 +150,15 @@ def planted(corpora: int) -> None:
                 def effect(question: Question, chosen: set[str] = chosen, change: float = change) -> np.ndarray | float:
                     return -change * AXES[VALUES.index(question.value)] if question.value in chosen else 0.0
 
-                pairs = paired(*made.pair(effect, seed))
-                values, _ = value_shifts(pairs.apart, pairs.values, axes)
-                adjusted = holm([value.p for value in values])
-                moved = {one.value for one, p in zip(values, adjusted, strict=True) if p < LEVEL and one.change < 0}
+                values = _values(paired(*made.pair(effect, seed)), rulers)
+                moved = {one.value for one in values if one.moved and one.change < 0}
                 everyone.append(chosen <= moved)
                 found += [value in moved for value in chosen]
-                wrong.append(bool({one.value for one, p in zip(values, adjusted, strict=True) if p < LEVEL} - chosen))
+                wrong.append(bool({one.value for one in values if one.moved} - chosen))
                 held += [
-                    one.interval.low <= (-change if one.value in chosen else 0.0) <= one.interval.high for one in values
+                    ends.low <= (-change if one.value in chosen else 0.0) <= ends.high
+                    for one in values
+                    for ends in (one.interval, one.beyond_interval)
                 ]
             row = f"{per_value * samples:15d}   {-change:6.1f}   {share(everyone):>8s}   {share(found):>11s}"
             print(f"{row}   {share(wrong):>11s}   {share(held):>19s}", flush=True)
@@ -169,6 +170,13 @@ def _poles() -> EmbeddedCorpus:
     ends = np.array([pole.stance * AXES[VALUES.index(str(pole.question.value))] for pole in poles()])
     vectors = ends + SCALES * generator.normal(size=ends.shape)
     return EmbeddedCorpus(tuple(pole.record for pole in poles()), vectors.astype(np.float32), MADE)
+
+
+def _values(pairs: Paired, rulers: Rulers) -> list[ValueShift]:
+    """Of one shift, with Holm's p."""
+    values, _ = value_shifts(pairs.apart, pairs.values, pairs.asked, rulers)
+    adjusted = holm([value.p for value in values])
+    return [replace(value, adjusted=p) for value, p in zip(values, adjusted, strict=True)]
 
 
 def _first(corpus: EmbeddedCorpus, rows: int) -> EmbeddedCorpus:

@@ -30,13 +30,13 @@ from univar.registration import register as _register
 
 if _typing.TYPE_CHECKING:
     from univar.analysis.comparison import Comparison, compare
-    from univar.analysis.distances.plan import DistancePlan
+    from univar.analysis.distances.plan import DistancesPlan, plan_distances
     from univar.analysis.distances.reading import distances
     from univar.analysis.distances.results import Distances
     from univar.analysis.people.reading import people
     from univar.analysis.people.results import PeopleComparison
     from univar.analysis.placement import Placement, place
-    from univar.analysis.shift.plan import ShiftPlan, shift_plan
+    from univar.analysis.shift.plan import ShiftPlan, plan_shift
     from univar.analysis.shift.reading import shift
     from univar.analysis.shift.results import Shifts
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
@@ -73,8 +73,9 @@ _HOMES = {
     "ViewTransformer": "univar.model.modules",
     "Comparison": "univar.analysis.comparison",
     "compare": "univar.analysis.comparison",
-    "DistancePlan": "univar.analysis.distances.plan",
     "Distances": "univar.analysis.distances.results",
+    "DistancesPlan": "univar.analysis.distances.plan",
+    "plan_distances": "univar.analysis.distances.plan",
     "distances": "univar.analysis.distances.reading",
     "PeopleComparison": "univar.analysis.people.results",
     "people": "univar.analysis.people.reading",
@@ -82,7 +83,7 @@ _HOMES = {
     "place": "univar.analysis.placement",
     "shift": "univar.analysis.shift.reading",
     "ShiftPlan": "univar.analysis.shift.plan",
-    "shift_plan": "univar.analysis.shift.plan",
+    "plan_shift": "univar.analysis.shift.plan",
     "Shifts": "univar.analysis.shift.results",
     "StanceComparison": "univar.analysis.stance_comparison",
     "compare_stances": "univar.analysis.stance_comparison",
@@ -98,8 +99,8 @@ _HOMES = {
 __all__ = [
     "Comparison",
     "CorpusError",
-    "DistancePlan",
     "Distances",
+    "DistancesPlan",
     "EmbeddedCorpus",
     "Identity",
     "MultiViewInfoNCELoss",
@@ -125,11 +126,12 @@ __all__ = [
     "metric_path",
     "people",
     "place",
+    "plan_distances",
+    "plan_shift",
     "plan_values",
     "qa_text",
     "read_corpus",
     "shift",
-    "shift_plan",
     "split_of",
     "value_map",
     "values",

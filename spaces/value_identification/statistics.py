@@ -1,4 +1,4 @@
-"""Confidence intervals for rows that come in clusters.
+"""Confidence intervals for rows that come in clusters, and Holm's rule for many tests.
 
 Answers to one question are not independent of each other, so a question, not an answer, is what is drawn again. For
 any other statistic take `scipy.stats.bootstrap`.
@@ -90,6 +90,24 @@ def bootstrap_of_sums(
     found = np.concatenate([statistic(weights @ sums) for weights in _drawn(len(sums), resamples, seed)])
     low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(low), float(high))
+
+
+def holm(p: Sequence[float] | npt.NDArray[np.float64]) -> list[float]:
+    """Each p raised so that, of all where there is nothing, any falls below a level no more often than that level.
+
+    NaN, a test that could not be made, stays so and counts for none.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure (1979).
+
+    Example:
+        >>> holm([0.25, 0.0625, 0.5])
+        [0.5, 0.1875, 0.5]
+    """
+    given = np.asarray(p, dtype=np.float64)
+    order = np.argsort(given, kind="stable")[: int((~np.isnan(given)).sum())]
+    raised = np.full(len(given), np.nan)
+    raised[order] = np.minimum(np.maximum.accumulate(given[order] * np.arange(len(order), 0, -1)), 1.0)
+    return [float(one) for one in raised]
 
 
 def _drawn(count: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:

@@ -21,7 +21,7 @@ from univar.corpus.simulation import simulate
 DRAWN = (
     univar.Comparison,
     univar.Distances,
-    univar.DistancePlan,
+    univar.DistancesPlan,
     univar.PeopleComparison,
     univar.StanceComparison,
     univar.ValueMap,
@@ -63,7 +63,7 @@ def results() -> list[Result]:
         geometry_agreement(vectors, owners, values, simulation),
         shift_ratio(vectors, [record.question_id for record in simulation.records], *_crossed(owners)),
         univar.distances(corpus, corpus),
-        univar.distances(corpus).plan(),
+        univar.plan_distances(corpus),
     ]
 
 
@@ -91,7 +91,7 @@ def test_all_are_frozen_results(results):
         GeometryAgreement,
         ShiftRatio,
         univar.Distances,
-        univar.DistancePlan,
+        univar.DistancesPlan,
     ]
     for one in results:
         assert isinstance(one, Result)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from univar.analysis import statistics
-from univar.analysis.statistics import cluster_bootstrap
+from univar.analysis.statistics import cluster_bootstrap, holm
 
 
 def test_two_clusters_give_the_three_means_that_can_be_drawn() -> None:
@@ -89,3 +89,12 @@ def test_what_cannot_be_resampled_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         cluster_bootstrap(correct, clusters, **options)  # type: ignore[arg-type]
+
+
+def test_holm_by_hand() -> None:
+    # In order: 0.01 * 3, then the larger of 0.03 and 0.02 * 2, then the larger of 0.04 and 0.2 * 1.
+    assert holm([0.2, 0.01, 0.02]) == pytest.approx([0.2, 0.03, 0.04])
+    # Of three tests that were made: 0.01 * 3, 0.03 * 2, then the larger of that and 0.04 * 1.
+    assert holm([0.04, 0.01, math.nan, 0.03]) == pytest.approx([0.06, 0.03, math.nan, 0.06], nan_ok=True)
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []

@@ -23,7 +23,7 @@ def test_the_sentence_comes_first_and_the_tables_fit(univar, stored):
     run = univar("distances", stored[0], "--control", stored[1])
     assert (run.code, run.err) == (0, "")
     assert run.out.startswith("The 8 identities differ in values: the mean squared distance is ")
-    tables = run.out.partition("\n")[2].partition("Squared distances of unit vectors")[0]
+    tables = run.out.partition("\n")[2].partition("Untranslated: ")[0]
     assert max(map(len, tables.splitlines())) <= 80
     assert "The 20 largest of 28 distances" in run.out
     assert "came first" in tables

@@ -95,7 +95,7 @@ def test_the_picture_is_a_page_of_its_own(univar):
         ),
         (["v0.parquet", "v1.parquet", "--control-after", "v0.parquet"], ["needs --control-before"]),
         (["v0.parquet", "v1.parquet", "v2.parquet", "--plan"], ["at most one AFTER"]),
-        (["v0.parquet", "--plan", "--out", "p.html"], ["of a plan .md or .json is written"]),
+        (["v0.parquet", "--plan", "--out", "p.html"], ["a plan is written as .md or .json"]),
         (["v0.parquet", "v1.parquet", "--out", "p.png"], ["a file that ends in .md or .json or .html is written"]),
         (["v0.parquet", "v1.parquet", "--out", "v0.parquet"], [".md"]),
     ],

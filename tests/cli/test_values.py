@@ -81,7 +81,7 @@ def test_a_plan_needs_no_answers_but_a_model_or_answers(univar, embedded):
     run = univar("values", embedded, "--plan")
     assert run.code == 0
     assert run.out.startswith("For a stance on one value, ± 0.5 takes ")
-    assert "questions a value" in run.out
+    assert "error, ±" in run.out
     assert json.loads(univar("values", embedded, "--plan", "--json").out)["basis"] == "answers"
 
 

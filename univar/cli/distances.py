@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from univar.cli.options import (
@@ -17,17 +15,19 @@ from univar.cli.options import (
     Json,
     Languages,
     ModelOrOwn,
+    ReadingFile,
     RejectsFile,
     Seed,
+    Untranslated,
+    check_plan,
     corpus_reader,
     embedded,
-    output_file,
     spare_corpora,
 )
-from univar.cli.terminal import out, printable, result, working, write_result
+from univar.cli.terminal import add_row, out, table, tell, working
 
 if TYPE_CHECKING:
-    from univar.analysis.distances.plan import DistancePlan
+    from univar.analysis.distances.plan import DistancesPlan
     from univar.analysis.distances.results import Distances
 
 app = typer.Typer()
@@ -71,15 +71,8 @@ def distances(
     ] = False,
     model: ModelOrOwn = None,
     seed: Seed = 0,
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            callback=output_file(".html", ".md", ".json"),
-            help="Also write .html (heat map and dendrogram), .md or .json (all of it).",
-        ),
-    ] = None,
+    untranslated: Untranslated = False,
+    out_file: ReadingFile = None,
     column: Columns = None,
     constant: Constants = None,
     lang: Languages = None,
@@ -94,83 +87,59 @@ def distances(
     if control is not None and control.samefile(corpus):
         message = f"{control} is the corpus itself; a control corpus holds answers that elicit no values"
         raise typer.BadParameter(message, param_hint="--control")
-    if plan and out_file is not None and out_file.suffix.lower() == ".html":
-        raise typer.BadParameter("a plan is written as .md or .json", param_hint="--out")
+    check_plan(plan, out_file)
+    if plan and control is not None:
+        raise typer.BadParameter("is of distances, and --plan makes none; leave it out", param_hint="--control")
     with corpus_reader(column, constant, lang, rejects) as reader:
-        answers = embedded(reader, corpus, model)
-        controls = None if control is None else embedded(reader, control, model)
+        answers = embedded(reader, corpus, model, untranslated=untranslated)
+        controls = None if control is None else embedded(reader, control, model, untranslated=untranslated)
+    from univar.analysis.distances.plan import plan_distances
     from univar.analysis.distances.reading import distances as measure
 
+    if plan:
+        with working("Comparing"):
+            planned = plan_distances(answers, between=between.value, seed=seed)
+        tell(planned, lambda: _show_plan(planned), out_file, reader.rejected, as_json=as_json)
+        return
     with working("Comparing"):
         found = measure(answers, controls, between=between.value, seed=seed)
-    written = [f"Written: {out_file}"] if out_file else []
-    if plan:
-        planned = found.plan()
-        if out_file is not None:
-            write_result(planned, out_file)
-        if not as_json:
-            _show_plan(planned)
-        result({**planned.to_dict(), "rejected": reader.rejected}, *planned.notes(), *written, as_json=as_json)
-        return
-    if out_file is not None:
-        write_result(found, out_file, "distances")
-    if not as_json:
-        result({}, str(found), as_json=False)
-        _show(found)
-    result({**found.to_dict(), "rejected": reader.rejected}, *found.notes(), *written, as_json=as_json)
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, kind="distances")
 
 
 def _show(found: "Distances") -> None:
     """Pairs, nearest neighbours and values, narrow enough for a terminal of 80 columns."""
-    from univar.analysis.distances.results import share, with_interval
     from univar.analysis.names import shortened
-    from univar.analysis.results import percent
+    from univar.analysis.results import p_cell, percent, with_interval
 
     short = {name: shortened(drawn, _NAME) for name, drawn in zip(found.names, found.short, strict=True)}
     rows = sorted(found.rows, key=lambda row: (math.isnan(row.squared), -row.squared))
-    table = _table(("between", True), ("and", True), ("squared, 95 %", False), ("finding", True))
+    pairs = table("between", "and", "finding", "squared, 95 %", words=3)
     for row in rows[:_SHOWN_PAIRS]:
         finding = f"- {row.reason}" if row.finding == "-" else row.finding
-        _add(table, short[row.first], short[row.second], with_interval(row.squared, row.interval), finding)
-    out.print(table)
+        add_row(pairs, short[row.first], short[row.second], finding, with_interval(row.squared, row.interval))
+    out.print(pairs)
     if len(rows) > _SHOWN_PAIRS:
         more = f"The {_SHOWN_PAIRS} largest of {len(rows):,} distances; --out FILE.md writes all."
         out.print(Text(more), soft_wrap=True)
     if found.nearest:
-        table = _table(("of", True), ("nearest", True), ("squared, 95 %", False), ("came first", False))
+        nearest = table("of", "nearest", "squared, 95 %", "came first", words=2)
         for one in found.nearest:
             ends, first = with_interval(one.squared, one.interval), f"{percent(one.first)} %"
-            _add(table, short[one.name], short[one.nearest], ends, first)
-        out.print(table)
+            add_row(nearest, short[one.name], short[one.nearest], ends, first)
+        out.print(nearest)
     if found.values:
         title = f"value (largest of {len(found.values):,})" if len(found.values) > _SHOWN_VALUES else "value"
-        table = _table((title, True), ("squared, 95 %", False), ("p (Holm)", False), ("questions", False))
+        values = table(title, "squared, 95 %", "p (Holm)", "questions")
         for value in found.values[:_SHOWN_VALUES]:
             ends = with_interval(value.squared, value.interval)
-            _add(table, value.value, ends, share(value.adjusted), f"{value.questions:,}")
-        out.print(table)
+            add_row(values, value.value, ends, p_cell(value.adjusted), f"{value.questions:,}")
+        out.print(values)
 
 
-def _show_plan(planned: "DistancePlan") -> None:
+def _show_plan(planned: "DistancesPlan") -> None:
     from univar.analysis.distances.plan import HEADER, cells
 
-    table = _table(*((name, False) for name in HEADER))
+    shown = table(*HEADER, words=0)
     for row in planned.rows:
-        _add(table, *cells(row))
-    out.print(table)
-
-
-def _table(*columns: tuple[str, bool]) -> Table:
-    """A table with columns of words, which may be folded, and of numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, words in columns:
-        if words:
-            table.add_column(name, overflow="fold")
-        else:
-            table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _add(table: Table, *cells: str) -> None:
-    # Text, not str: a name may look like markup.
-    table.add_row(*(Text(printable(cell)) for cell in cells))
+        add_row(shown, *cells(row))
+    out.print(shown)

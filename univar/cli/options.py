@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from univar.corpus.records import QARecord
     from univar.model.embedded import EmbeddedCorpus
+    from univar.model.encoding import Provenance
 
 _CORPUS_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
@@ -253,6 +254,23 @@ Untranslated = Annotated[
 ]
 
 
+ReadingFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        callback=output_file(".md", ".json", ".html"),
+        help="Also write what was found: .md, .json (all of it), or .html (with the picture).",
+    ),
+]
+
+
+def check_plan(plan: bool, out_file: Path | None) -> None:
+    """Refuses the page of a plan, which has no picture."""
+    if plan and out_file is not None and out_file.suffix.lower() == ".html":
+        raise typer.BadParameter("a plan is written as .md or .json", param_hint="--out")
+
+
 def corpus_reader(
     columns: list[str] | None, constants: list[str] | None, lang: list[str] | None, rejects: Path | None
 ) -> CorpusReader:
@@ -297,6 +315,20 @@ def embedded(
     encoder = load_named(name, backend)
     with bar(f"Encoding {corpus.name} with {name}", len(records)) as advance:
         return embed(records, encoder, name=name, advance=advance, untranslated=untranslated)
+
+
+@contextmanager
+def pole_bar(made: "Provenance") -> Iterator[Callable[[float], None] | None]:
+    """A bar for the poles by the model of the answers, where they are not kept yet and must be encoded."""
+    from univar.model.pole_vectors import are_kept, pole_count
+
+    if are_kept(made):
+        yield None
+        return
+    with suppress(typer.BadParameter):  # that it cannot be loaded is told with what the poles have to do with it
+        check_models(made.model)
+    with bar(f"Encoding the poles with {made.model}, once", pole_count(), "poles") as advance:
+        yield advance
 
 
 def corpus_names(paths: list[Path]) -> list[str]:

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from univar.cli.options import (
@@ -16,15 +14,16 @@ from univar.cli.options import (
     Json,
     Languages,
     ModelOrOwn,
+    ReadingFile,
     RejectsFile,
     Seed,
+    Untranslated,
     corpus_reader,
     embedded,
-    output_file,
     spare_corpora,
     spare_inputs,
 )
-from univar.cli.terminal import out, printable, result, working, write_result
+from univar.cli.terminal import add_row, out, table, tell, working
 
 if TYPE_CHECKING:
     from univar.analysis.people.results import PeopleComparison
@@ -58,15 +57,8 @@ def people(
         Correlation, typer.Option(help="spearman compares the ranks of distances, pearson the distances.")
     ] = Correlation.spearman,
     seed: Seed = 0,
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            callback=output_file(".html", ".md", ".json"),
-            help="Also write .html (the figure), .md or .json (all of it).",
-        ),
-    ] = None,
+    untranslated: Untranslated = False,
+    out_file: ReadingFile = None,
     column: Columns = None,
     constant: Constants = None,
     lang: Languages = None,
@@ -86,39 +78,25 @@ def people(
 
         read_scores(scores)  # before the long work
     with corpus_reader(column, constant, lang, rejects) as reader:
-        answers = embedded(reader, corpus, model)
+        answers = embedded(reader, corpus, model, untranslated=untranslated)
     from univar.analysis.people.reading import people as compare_people
 
     with working("Permuting the languages"):
         found = compare_people(answers, scores=scores, coefficient=coefficient.value, seed=seed)
-    if out_file is not None:
-        write_result(found, out_file, "people")
-    written = [f"Written: {out_file}"] if out_file else []
-    if not as_json:
-        result({}, str(found), as_json=False)
-        _show(found)
-    result({**found.to_dict(), "rejected": reader.rejected}, *found.notes(), *written, as_json=as_json)
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, kind="people")
 
 
 def _show(found: "PeopleComparison") -> None:
     """All research, then its dimensions: a row a relation, narrow enough for a terminal of 80 columns."""
-    whole = _table("n", "r (95 %)", "Holm", "held", "p", "fit", "p")
+    whole = table("apart as in", "n", "r (95 %)", "Holm", "held", "p", "fit", "p", narrow=True)
     for one in (*found.relations, *found.near):
-        name, languages, r, _, corrected, held, held_p, fit, fit_p = map(printable, found.cells(one))
-        whole.add_row(*map(Text, (name, languages, r, corrected, held.partition(" ")[0], held_p, fit, fit_p)))
+        name, languages, r, _, corrected, held, held_p, fit, fit_p = found.cells(one)
+        add_row(whole, name, languages, r, corrected, held.partition(" ")[0], held_p, fit, fit_p)
     out.print(whole)
     out.print(Text("held: r with the map and kinship held fixed; fit: r of Procrustes", style="dim"), soft_wrap=True)
     if found.dimensions:
-        each = _table("r (95 %)", "p", "Holm")
+        each = table("apart as in", "r (95 %)", "p", "Holm", narrow=True)
         for one in found.dimensions:
-            name, _, r, p, corrected, *_ = map(printable, found.cells(one))
-            each.add_row(*map(Text, (name, r, p, corrected)))
+            name, _, r, p, corrected, *_ = found.cells(one)
+            add_row(each, name, r, p, corrected)
         out.print(each)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("apart as in", overflow="fold")
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table

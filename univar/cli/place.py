@@ -12,12 +12,12 @@ from univar.cli.options import (
     Json,
     Languages,
     ModelOrOwn,
+    ReadingFile,
     RejectsFile,
     Seed,
     Untranslated,
     corpus_reader,
     embedded,
-    output_file,
     spare_corpora,
 )
 from univar.cli.terminal import result, show_placement, write_result
@@ -41,15 +41,7 @@ def place(
     ] = None,
     seed: Seed = 0,
     untranslated: Untranslated = False,
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            callback=output_file(".md", ".json", ".html"),
-            help="Also write the table: .md, .json, or .html with the picture.",
-        ),
-    ] = None,
+    out_file: ReadingFile = None,
     column: Columns = None,
     constant: Constants = None,
     lang: Languages = None,

@@ -5,9 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from univar.cli.options import (
     Columns,
@@ -16,16 +13,19 @@ from univar.cli.options import (
     Json,
     Languages,
     ModelOrOwn,
+    ReadingFile,
     RejectsFile,
     Seed,
+    Untranslated,
+    check_plan,
     corpus_names,
     corpus_reader,
     load_named,
     opened,
-    output_file,
+    pole_bar,
     spare_corpora,
 )
-from univar.cli.terminal import CorpusReader, bar, out, printable, result, working, write_result
+from univar.cli.terminal import CorpusReader, add_row, bar, out, printable, table, tell
 
 if TYPE_CHECKING:
     from univar.analysis.shift.plan import ShiftPlan
@@ -73,15 +73,8 @@ def shift(
     ] = False,
     model: ModelOrOwn = None,
     seed: Seed = 0,
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            callback=output_file(".md", ".json", ".html"),
-            help="Also write all of it as .md or .json, or the picture as .html.",
-        ),
-    ] = None,
+    untranslated: Untranslated = False,
+    out_file: ReadingFile = None,
     column: Columns = None,
     constant: Constants = None,
     lang: Languages = None,
@@ -97,18 +90,13 @@ def shift(
     given = [before, *afters, *([control_before] if control_before else []), *controls]
     spare_corpora(given, out_file, rejects)
     with corpus_reader(column, constant, lang, rejects) as reader:
-        corpora = _embedded(reader, given, model)
+        corpora = _embedded(reader, given, model, untranslated)
     first, rest = corpora[0], corpora[1:]
-    written = [f"Written: {out_file}"] if out_file else []
     if plan:
-        from univar.analysis.shift.plan import plan_between
+        from univar.analysis.shift.plan import plan_shift
 
-        planned = plan_between(first, rest[0] if rest else None, seed=seed)
-        if out_file is not None:
-            write_result(planned, out_file)
-        if not as_json:
-            _show_plan(planned)
-        result({**planned.to_dict(), "rejected": reader.rejected}, *planned.notes(), *written, as_json=as_json)
+        planned = plan_shift(first, *rest, seed=seed)
+        tell(planned, lambda: _show_plan(planned), out_file, reader.rejected, as_json=as_json)
         return
     from dataclasses import replace
 
@@ -120,13 +108,10 @@ def shift(
     if control_before is not None:
         control, *others = rest[len(later) :]
         beside = {"control_before": control, "control_after": dict(zip(later, others, strict=True))}
-    with working("Reading values between their written poles"):
-        found = replace(shift_of(first, later, **beside, model=model, seed=seed), before=names[0])
-    if out_file is not None:
-        write_result(found, out_file, "shift")
-    if not as_json:
-        _show(found)
-    result({**found.to_dict(), "rejected": reader.rejected}, *found.notes(), *written, as_json=as_json)
+    with pole_bar(first.provenance) as advance:
+        moved = shift_of(first, later, **beside, model=model, seed=seed, advance=advance)
+    found = replace(moved, before=names[0])
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, kind="shift")
 
 
 def _check_together(
@@ -138,8 +123,7 @@ def _check_together(
     if plan:
         if len(afters) > 1 or control_before is not None or controls:
             raise typer.BadParameter("takes BEFORE and at most one AFTER, and no controls", param_hint="--plan")
-        if out_file is not None and out_file.suffix.lower() == ".html":
-            raise typer.BadParameter("of a plan .md or .json is written", param_hint="--out")
+        check_plan(plan, out_file)
         return
     if (control_before is None) != (not controls) or (controls and len(controls) != len(afters)):
         raise typer.BadParameter(
@@ -148,7 +132,9 @@ def _check_together(
         )
 
 
-def _embedded(reader: CorpusReader, paths: Sequence[Path], model: str | None) -> "list[EmbeddedCorpus]":
+def _embedded(
+    reader: CorpusReader, paths: Sequence[Path], model: str | None, untranslated: bool
+) -> "list[EmbeddedCorpus]":
     """All corpora with their vectors, by one model that is loaded once; all are read before any is encoded."""
     from univar.model.embedded import EmbeddedCorpus, embed
 
@@ -162,20 +148,21 @@ def _embedded(reader: CorpusReader, paths: Sequence[Path], model: str | None) ->
         return [
             one
             if model is None and isinstance(one, EmbeddedCorpus)
-            else embed(one, encoder, name=name, advance=advance)
+            else embed(one, encoder, name=name, advance=advance, untranslated=untranslated)
             for one in read
         ]
 
 
 def _show(found: "Shifts") -> None:
-    """The sentence, a table of shifts, of values that moved, and the answers that moved most, side by side."""
-    out.print(printable(str(found)), highlight=False, markup=False, soft_wrap=True)
-    table = _table("shift", "size", "p", "controls", "would show")
+    """A table of shifts, of values that moved, and the answers that moved most, side by side."""
+    from univar.analysis.results import figure, p_cell, with_interval
+
+    shifts = table("shift", "size", "p", "controls", "would show")
     for one in found.shifts:
-        control = "-" if one.control is None else f"{one.control.size:.2f}"
-        sized, p = _with_ends(one.movement.size, *one.movement.interval), f"{one.adjusted:.2g}"
-        table.add_row(*map(Text, (printable(one.name), sized, p, control, f"{one.movement.smallest:.2g}")))
-    out.print(table)
+        control = "-" if one.control is None else figure(one.control.size, ".2f")
+        sized = with_interval(one.movement.size, one.movement.interval, ".2f")
+        add_row(shifts, one.name, sized, p_cell(one.adjusted), control, figure(one.movement.smallest, ".2g"))
+    out.print(shifts)
     for one in found.shifts:
         _show_values(one)
     if len(found.shifts) == 1:
@@ -183,49 +170,38 @@ def _show(found: "Shifts") -> None:
 
 
 def _show_values(one: "Shifted") -> None:
+    from univar.analysis.results import p_cell, with_interval
     from univar.analysis.shift.results import shown_values
 
     if not one.values:
         return
-    table = _table(f"value, {one.name}", "change of stance", "p (Holm)", "questions")
+    values = table(f"value, {one.name}", "change of stance", "beyond others", "p (Holm)", "questions")
     for value in shown_values(one, 5):
-        changed = _with_ends(value.change, *value.interval, "+")
-        cells = (printable(value.value), changed, f"{value.adjusted:.2g}", f"{value.questions:,}")
-        table.add_row(*map(Text, cells), style="bold" if value in one.moved else "")
-    out.print(table)
+        changed = with_interval(value.change, value.interval, "+.2f")
+        cells = (value.value, changed, f"{value.beyond:+.2f}", p_cell(value.adjusted), f"{value.questions:,}")
+        add_row(values, *cells, style="bold" if value.moved else "")
+    out.print(values)
 
 
 def _show_pairs(one: "Shifted") -> None:
     if not one.pairs:
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
-    for column in ("moved most", "before", "after"):
-        table.add_column(column, overflow="fold", ratio=1)
+    pairs = table("moved most", "before", "after", words=3)
+    pairs.show_lines = True
+    for column in pairs.columns:
+        column.ratio = 1
     for pair in one.pairs[:_SHOWN_PAIRS]:
-        table.add_row(*(Text(_cut(text)) for text in (pair.question, pair.before, pair.after)))
-    out.print(table)
+        add_row(pairs, *map(_cut, (pair.question, pair.before, pair.after)))
+    out.print(pairs)
 
 
 def _show_plan(plan: "ShiftPlan") -> None:
-    from univar.analysis.shift.plan import row_cells
+    from univar.analysis.shift.plan import HEADER, cells
 
-    out.print(printable(str(plan)), highlight=False, markup=False, soft_wrap=True)
-    table = _table("questions", "answers to each", "QAs in all", "smallest shift", "95 % interval")
+    shown = table(*HEADER, words=0)
     for row in plan.rows:
-        table.add_row(*row_cells(row))
-    out.print(table)
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(Text(printable(first)), overflow="fold")
-    for column in others:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
-def _with_ends(estimate: float, low: float, high: float, sign: str = "") -> str:
-    return f"{estimate:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]"
+        add_row(shown, *cells(row))
+    out.print(shown)
 
 
 def _cut(text: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from univar.analysis.comparison import Comparison
     from univar.analysis.placement import Placement
-    from univar.analysis.results import Result
+    from univar.analysis.results import Noted, Result
     from univar.analysis.stance_comparison import StanceComparison
     from univar.corpus.readers import Rejects
     from univar.corpus.records import QARecord
@@ -229,6 +229,58 @@ class CorpusReader:
             named = corpus.resolve()
             file = Path(f"{named.name if named.is_dir() else named.stem}.rejects.jsonl")
         return self._open.setdefault(file, Rejects(file))
+
+
+def table(*columns: str, words: int = 1, narrow: bool = False) -> Table:
+    """A table whose first columns hold words, which may be folded, and whose others hold numbers, which are not.
+
+    Args:
+        columns: Their headings.
+        words: How many hold words.
+        narrow: Whether there are so many columns that one space must do between two.
+    """
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0) if narrow else (0, 1))
+    for place, name in enumerate(columns):
+        if place < words:
+            made.add_column(Text(printable(name)), overflow="fold")
+        else:
+            made.add_column(Text(printable(name)), justify="right", no_wrap=True)
+    return made
+
+
+def add_row(made: Table, *cells: str, style: str = "") -> None:
+    """Adds a row of texts, of which none is markup, whoever wrote it."""
+    made.add_row(*(Text(printable(cell)) for cell in cells), style=style)
+
+
+def tell(
+    found: "Noted",
+    show: Callable[[], None],
+    out_file: Path | None,
+    rejected: Mapping[str, int],
+    *,
+    as_json: bool,
+    kind: str = "",
+) -> None:
+    """Writes and shows what was found, in the order of all readings.
+
+    The sentence comes first, then tables, then what one must know to read them, then where it was written.
+
+    Args:
+        found: What was found.
+        show: Shows the tables.
+        out_file: Where it is written; None for nowhere.
+        rejected: Rows that could not be used, by the reason.
+        as_json: Whether all of it is printed as JSON instead.
+        kind: What a page of it is headed by; see `write_result`.
+    """
+    if out_file is not None:
+        write_result(found, out_file, kind)
+    if not as_json:
+        out.print(printable(str(found)), style="bold", highlight=False, markup=False, soft_wrap=True)
+        show()
+    written = [f"Written: {out_file}"] if out_file else []
+    result({**found.to_dict(), "rejected": rejected}, *found.notes(), *written, as_json=as_json)
 
 
 def show_identification(comparison: "Comparison", heading: str = "") -> None:

@@ -1,13 +1,10 @@
 """`univar values`: what each LLM stands for, and how many questions that takes."""
 
-import contextlib
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from univar.cli.options import (
@@ -18,18 +15,21 @@ from univar.cli.options import (
     Json,
     Languages,
     ModelOrOwn,
+    ReadingFile,
     RejectsFile,
     Seed,
-    check_models,
+    Untranslated,
+    check_plan,
     corpus_reader,
     embedded,
     load_named,
-    output_file,
+    pole_bar,
     spare_corpora,
 )
-from univar.cli.terminal import bar, out, printable, result, write_result
+from univar.cli.terminal import add_row, out, printable, table, tell
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from sentence_transformers import SentenceTransformer
 
     from univar.analysis.values.plan import ValuesPlan
@@ -81,15 +81,8 @@ def values(
     model: ModelOrOwn = None,
     backend: BackendName = None,
     seed: Seed = 0,
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            callback=output_file(".md", ".json", ".html"),
-            help="Also write what was read: .md, .json, or .html with the picture.",
-        ),
-    ] = None,
+    untranslated: Untranslated = False,
+    out_file: ReadingFile = None,
     column: Columns = None,
     constant: Constants = None,
     lang: Languages = None,
@@ -114,18 +107,18 @@ def values(
     answers = None
     with corpus_reader(column, constant, lang, rejects) as reader:
         if corpus is not None:
-            answers = embedded(reader, corpus, model, backend, check=check_asked)
+            answers = embedded(reader, corpus, model, backend, check=check_asked, untranslated=untranslated)
     poles = _poles(answers, model, backend)
-    rejected = {"rejected": reader.rejected}
     if plan:
         from univar.analysis.values.plan import plan_values
 
         planned = plan_values(answers, poles=poles, seed=seed)
-        _tell(planned, out_file, rejected, as_json, lambda: _show_plan(planned))
+        tell(planned, lambda: _show_plan(planned), out_file, reader.rejected, as_json=as_json)
         return
     assert answers is not None
     found = read_values(answers, by=by.value, only=value, poles=poles, seed=seed)
-    _tell(found, out_file, rejected, as_json, lambda: _show(found, show_all, bool(value)))
+    telling = bool(value)
+    tell(found, lambda: _show(found, show_all, telling), out_file, reader.rejected, as_json=as_json, kind="values")
 
 
 def _check_together(
@@ -138,8 +131,7 @@ def _check_together(
     if plan and (value or by != ValueLevel.value):
         option = "--value" if value else "--by"
         raise typer.BadParameter("is of readings, and --plan makes none; leave it out", param_hint=option)
-    if plan and out_file is not None and out_file.suffix.lower() == ".html":
-        raise typer.BadParameter("a plan is written as .md or .json", param_hint="--out")
+    check_plan(plan, out_file)
     if value and by != ValueLevel.value:
         raise typer.BadParameter("names values; leave --by out", param_hint="--value")
 
@@ -147,34 +139,19 @@ def _check_together(
 def _poles(answers: "EmbeddedCorpus | None", model: str | None, backend: Backend | None) -> "EmbeddedCorpus":
     """The poles by the model of the answers, or else of `--model`: from the cache, or encoded with a bar."""
     from univar.model.encoding import Provenance
-    from univar.model.pole_vectors import are_kept, embedded_poles, pole_count
+    from univar.model.pole_vectors import are_kept, embedded_poles
 
+    encoder: SentenceTransformer | None = None
     if answers is None:
-        loaded = load_named(model or "univar", backend)
-        encoder: SentenceTransformer | None = loaded
-        made = Provenance.of(loaded, model or "univar", ())
+        encoder = load_named(model or "univar", backend)
+        made = Provenance.of(encoder, model or "univar", ())
     else:
         made = answers.provenance
-        # By its own name it is loaded below, where a failure says what the poles have to do with it.
-        encoder = None if are_kept(made) or not (model or backend) else load_named(model or made.model, backend)
-    if are_kept(made):
-        return embedded_poles(made)
-    if encoder is None:
-        with contextlib.suppress(typer.BadParameter):
-            check_models(made.model)
-    with bar(f"Encoding the poles with {made.model}, once", pole_count(), "poles") as advance:
+        # By its own name it is loaded with the poles, where a failure says what they have to do with it.
+        if (model or backend) and not are_kept(made):
+            encoder = load_named(model or made.model, backend)
+    with pole_bar(made) as advance:
         return embedded_poles(made, encoder, advance=advance)
-
-
-def _tell(found: Any, out_file: Path | None, rejected: dict[str, Any], as_json: bool, show: Any) -> None:
-    """Writes and shows what was found: the sentence first, then the table, then what one must know."""
-    if out_file is not None:
-        write_result(found, out_file, "values")
-    if not as_json:
-        out.print(printable(str(found)), style="bold", highlight=False, markup=False, soft_wrap=True)
-        show()
-    written = [f"Written: {out_file}"] if out_file else []
-    result({**found.to_dict(), **rejected}, *found.notes(), *written, as_json=as_json)
 
 
 def _show(found: "ValueProfiles", show_all: bool, telling: bool) -> None:
@@ -197,12 +174,10 @@ def _show(found: "ValueProfiles", show_all: bool, telling: bool) -> None:
                 out.print(printable(sentence), highlight=False, markup=False, soft_wrap=True)
 
 
-def _table(readings: "list[Reading]", show_all: bool) -> Table:
+def _table(readings: "list[Reading]", show_all: bool) -> "Table":
     """Narrow enough for a phone; a star marks what differs from none by Holm's rule."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("stance on", overflow="fold", max_width=30)
-    for column in ("", "95 %", "*"):
-        table.add_column(column, justify="right", no_wrap=True)
+    shown = table("stance on", "", "95 %", "*")
+    shown.columns[0].max_width = 30
     towards = [one for one in readings if (one.stance or 0.0) > 0]
     against = [one for one in readings if (one.stance or 0.0) <= 0]
     if not show_all:
@@ -212,10 +187,10 @@ def _table(readings: "list[Reading]", show_all: bool) -> Table:
         for one in side:
             assert one.interval is not None
             ends = f"{one.interval.low:+.2f} {one.interval.high:+.2f}"
-            table.add_row(Text(printable(one.title)), f"{one.stance:+.2f}", ends, "*" if one.differs else "")
+            add_row(shown, one.title, f"{one.stance:+.2f}", ends, "*" if one.differs else "")
         if side is towards and between:
-            table.add_row(Text(f"{between:,} between (--all)", style="dim"), "", "", "")
-    return table
+            add_row(shown, f"{between:,} between (--all)", "", "", "", style="dim")
+    return shown
 
 
 def _show_telling(one: "Reading") -> None:
@@ -225,11 +200,9 @@ def _show_telling(one: "Reading") -> None:
 
 
 def _show_plan(planned: "ValuesPlan") -> None:
-    from univar.analysis.values.plan import cells
+    from univar.analysis.values.plan import HEADER, cells
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("questions a value", "samples", "error, ±", "95 %"):
-        table.add_column(column, justify="right")
+    shown = table(*HEADER, words=0)
     for row in planned.rows:
-        table.add_row(*cells(row))
-    out.print(table)
+        add_row(shown, *cells(row))
+    out.print(shown)

@@ -74,8 +74,7 @@ class EmbeddedCorpus:
 
         None if there are none.
         """
-        notes = unread_notes(text_languages(self.records), {self.provenance.model: self.provenance.reads})
-        return next(iter(notes), None)
+        return unread_of(self)
 
     def __repr__(self) -> str:
         return f"<EmbeddedCorpus: {self}>"
@@ -131,6 +130,13 @@ class EmbeddedCorpus:
         trained_on = frozenset().union(*(one.trained_on for one in made))
         reads = next((one.reads for one in made if one.reads), None)  # files of earlier versions do not say
         return cls(records, embeddings, replace(made[0], trained_on=trained_on, reads=reads))
+
+
+def unread_of(*corpora: EmbeddedCorpus) -> str | None:
+    """What is to be said beside whatever comes of the vectors of some corpora by one model; see `unread` of one."""
+    made = corpora[0].provenance
+    langs = text_languages(record for corpus in corpora for record in corpus.records)
+    return next(iter(unread_notes(langs, {made.model: made.reads})), None)
 
 
 Corpus: TypeAlias = str | os.PathLike[str] | EmbeddedCorpus | Iterable[Mapping[str, Any] | QARecord]

@@ -62,6 +62,7 @@ class ShiftCallback(TrainerCallback):
         max_new_tokens: int = 128,
         batch_size: int = 16,
         seed: int = 0,
+        untranslated: bool = False,
     ) -> None:
         """What is asked, how, and where it is kept.
 
@@ -76,6 +77,7 @@ class ShiftCallback(TrainerCallback):
             max_new_tokens: Of an answer.
             batch_size: Questions that are asked at once.
             seed: Of answers that are drawn, at every checkpoint the same, and of intervals and tests.
+            untranslated: Encode answers in languages that the encoder does not read as they are; see `univar.embed`.
 
         Raises:
             ValueError: If an option is out of range, or the trainer has no tokenizer.
@@ -96,7 +98,7 @@ class ShiftCallback(TrainerCallback):
             raise ValueError(f"a shift is told from 2 questions or more, got {len(self.questions)}")
         self.folder = Path(folder) if folder is not None else Path(str(trainer.args.output_dir)) / FOLDER
         self._trainer, self._tokenizer = trainer, tokenizer
-        self._encoder = encoder
+        self._encoder, self._untranslated = encoder, untranslated
         self._samples, self._seed, self._batch_size = samples, seed, batch_size
         drawn = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
         self._generation: dict[str, Any] = {"max_new_tokens": max_new_tokens, "use_cache": True, **drawn}
@@ -164,7 +166,10 @@ class ShiftCallback(TrainerCallback):
 
             name, self._encoder = self._encoder, load_model(self._encoder)
             logger.info("answers are embedded by %s", name)
-        return embed(answers, self._encoder)
+        found = embed(answers, self._encoder, untranslated=self._untranslated)
+        if found.unread and self._first is None:
+            logger.warning("%s", found.unread)
+        return found
 
     def _ask(self, step: int) -> list[QARecord]:
         """The answers of the LLM as it is, written down; in processes other than the main one none.

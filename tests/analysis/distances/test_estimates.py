@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from univar.analysis.distances.estimates import SWAPS, Estimates, estimates, excess, holm, limits, signs
+from univar.analysis.distances.estimates import SWAPS, Estimates, estimates, excess, limits, signs
 from univar.analysis.distances.pairwise import Group, cells_of, groups_of
 
 REACH = float(norm.isf(0.025))
@@ -161,12 +161,3 @@ def test_equal_distances_are_seldom_called_unequal():
         more, _, _, p = excess(one, other)
         called.append(bool(p[0] <= 0.05 and more[0] > 0))
     assert np.mean(called) <= 0.07
-
-
-def test_holm_by_hand():
-    # In order: 0.01 * 3, then the larger of 0.03 and 0.02 * 2, then the larger of 0.04 and 0.2 * 1.
-    assert holm([0.2, 0.01, 0.02]) == pytest.approx([0.2, 0.03, 0.04])
-    found = holm([0.04, float("nan"), 0.03])
-    assert found[0] == found[2] == pytest.approx(0.06)
-    assert np.isnan(found[1])
-    assert holm([0.9, 0.8]) == [1, 1]

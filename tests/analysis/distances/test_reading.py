@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import univar
+from univar.analysis.distances.plan import planned
 from univar.analysis.distances.reading import distances_of
 from univar.analysis.unbiased import squared_lengths
 from univar.corpus.records import QARecord
@@ -264,7 +265,7 @@ def test_two_questions_are_compared_and_said_to_show_nothing():
     assert "(too few for an interval, n = 4 answers to 2 questions, p = " in str(found)
     assert "2 questions cannot show a difference: by swapping p is never below 0.5. Ask 6 or more." in found.remarks
     with pytest.raises(ValueError, match="share 4 questions or more, and a typical one here shares 2; ask a few more"):
-        found.plan()
+        planned(found.noise, 1)
 
 
 def test_equal_answers_lie_nowhere_apart():
@@ -278,7 +279,7 @@ def test_equal_answers_lie_nowhere_apart():
         assert found.reliability is None
         json.dumps(found.to_dict(), allow_nan=False)
         assert found.plot().data
-    assert found.plan().notes()[1] == "These answers do not vary, so more of them would change nothing."
+    assert planned(found.noise, 1).notes()[0] == "These answers do not vary, so more of them would change nothing."
 
 
 def test_control_answers_of_others_are_left_out_and_too_few_say_nothing():

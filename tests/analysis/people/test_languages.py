@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from univar.analysis.people.languages import LanguageDistances, language_distances, shared_questions
+from univar.analysis.distances.pairwise import shared_questions
+from univar.analysis.people.languages import LanguageDistances, language_distances
 from univar.corpus.records import QARecord
 
 LANGS = ("deu", "eng", "fra", "jpn")

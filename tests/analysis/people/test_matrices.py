@@ -13,7 +13,6 @@ from scipy.stats import kstest, pearsonr, spearmanr
 from univar.analysis.people.matrices import (
     ceiling,
     coordinates,
-    holm,
     jackknifed,
     mantel,
     procrustes_test,
@@ -198,13 +197,6 @@ def test_an_interval_needs_every_part():
     assert np.isnan(jackknifed(lambda kept: np.where((kept == 0).any(axis=1), 0.5, np.nan), 5)).all()
     # All parts say the same, so there is no width.
     assert jackknifed(lambda kept: np.full(len(kept), 0.5), 5) == pytest.approx((0.5, 0.5))
-
-
-def test_holm_by_hand():
-    # Sorted .01 .03 .04: times 3, 2, 1 gives .03 .06 .04, and none may be below the one before it.
-    assert holm([0.04, 0.01, np.nan, 0.03]) == pytest.approx([0.06, 0.03, np.nan, 0.06], nan_ok=True)
-    assert holm([0.6, 0.7]) == [1, 1]
-    assert holm([]) == []
 
 
 def test_how_many_things_distances_are_between():

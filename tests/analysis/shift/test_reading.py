@@ -9,11 +9,15 @@ import pytest
 
 import univar
 from tests.conftest import WORDS
+from univar.analysis.axes import ValueAxes
 from univar.analysis.results import Result
-from univar.analysis.shift.moved_values import Axis, axes_of, holm, value_shifts
+from univar.analysis.shift.moved_values import value_shifts
 from univar.analysis.shift.pairs import ShiftError, paired
 from univar.analysis.shift.reading import shifts_between
 from univar.analysis.shift.results import Shifts
+from univar.analysis.statistics import Interval, holm
+from univar.analysis.values.questions import Asked
+from univar.analysis.values.rulers import Rulers, Scale
 from univar.corpus.questions.bank import Question, control_questions, core_questions
 from univar.corpus.questions.poles import poles
 from univar.corpus.records import QARecord, write_corpus
@@ -283,7 +287,7 @@ def test_values_that_cannot_be_read_are_told_and_the_rest_is_computed():
     assert found.shifts[0].seen
     assert found.shifts[0].values == ()
     (note,) = (note for note in found.notes() if note.startswith("Not readable: 87 values"))
-    assert "which cannot be loaded" in note
+    assert "cannot be loaded by its name" in note
 
 
 def test_controls_are_given_on_both_sides_or_none():
@@ -335,7 +339,7 @@ def test_answers_that_differ_in_the_same_way_everywhere_have_no_size():
     found = shifts_between(same, {"later": moved})
     assert str(found) == (
         "Its answers moved from before to later: answers to all of 174 questions differ in the same way, so nothing "
-        "tells how far (n = 348, p = 0.0002, no interval)."
+        "tells how far (n = 348, p < 0.001, no interval)."
     )
     assert found.to_dict()["shifts"][0]["movement"]["interval"] == {"low": None, "high": None}
 
@@ -357,52 +361,112 @@ def test_controls_alone_and_no_sets_are_refused():
         shifts_between(BEFORE, {})
 
 
-# Values along their axes
+# Values on the scale of univar.values
+
+
+def by_hand(unit: float = 1.0, half: float = 1.0) -> Rulers:
+    """Rulers of one dimension: of value a at its two questions, of eight others none."""
+    values = tuple("abcdefghi")
+    zeros, nothing = np.zeros(len(values)), np.full(len(values), np.nan)
+    scale = Scale(unit, np.full(len(values), half), zeros, np.full(len(values), np.inf), zeros, zeros, 0.0, 0.0, 4)
+    return Rulers(
+        values=values,
+        questions={"a-1": 0, "a-2": 1},
+        value_of=np.zeros(2, np.intp),
+        directions=np.ones((2, 1)),
+        middles=np.zeros(2),
+        axes=np.zeros((len(values), 1)),
+        axis_middles=zeros,
+        by_question=scale,
+        by_axis=dataclasses.replace(scale, halves=nothing),
+        own_share=0.5,
+        tested=ValueAxes((), 0.5, Interval(0.5, 0.5)),
+    )
+
+
+ABOUT = [Asked("a", "a-1", poles=True), Asked("a", "a-2", poles=True)]
 
 
 def test_a_change_by_hand():
-    # One dimension, poles at -1 and 1: from pole to pole 2, squared 4. Of value a the differences are 3 and 5, of
-    # eight others -1 and 1 by turns: changes 2 * d * 2 / 4 = d, so 4 beside 0. Squares around the means: 2 and 8, so
-    # the standard error is sqrt(10 / 8 * (1 / 2 + 1 / 8)) = 0.8839 with 8 degrees of freedom, t = 4.5255, p = 0.00194.
+    # Of value a the differences are 3 and 5, of eight others -1 and 1 by turns: 4 beside 0. Squares around the means: 2
+    # and 8, so the standard error of the difference is sqrt(10 / 8 * (1 / 2 + 1 / 8)) = 0.8839 with 8 degrees of
+    # freedom, t = 4.5255, p = 0.00194; that of the change itself sqrt(10 / 8 / 2) = 0.7906.
     apart = np.array([3, 5, *[-1, 1] * 4], dtype=np.float64)[:, None]
-    values = ["a", "a", *"bcdefghi"]
-    (found,), unread = value_shifts(apart, values, {"a": Axis(np.array([2.0]), 4.0)})
-    assert (found.value, found.change, found.questions, found.direction) == ("a", 4.0, 2, "for")
+    values, about = ["a", "a", *"bcdefghi"], [*ABOUT, *(Asked(value) for value in "bcdefghi")]
+    (found,), unread = value_shifts(apart, values, about, by_hand())
+    assert (found.value, found.change, found.beyond, found.questions, found.direction) == ("a", 4.0, 4.0, 2, "for")
     assert found.p == pytest.approx(0.00194, abs=2e-5)
-    # 2.3060 times 0.8839 to either side.
-    assert found.interval == pytest.approx((4 - 2.0383, 4 + 2.0383), abs=1e-3)
-    assert set(unread) == set("bcdefghi")
+    # 2.3060 times the errors to either side.
+    assert found.beyond_interval == pytest.approx((4 - 2.0383, 4 + 2.0383), abs=1e-3)
+    assert found.interval == pytest.approx((4 - 1.8231, 4 + 1.8231), abs=1e-3)
+    assert unread == dict.fromkeys("bcdefghi", "none of its questions has poles, and its axis does not carry to others")
+    # Units and halves divide all of it; what all moved is no part of what is beyond, and of the change it is.
+    (scaled,), _ = value_shifts(apart + 1, values, about, by_hand(unit=2.0, half=0.5))
+    assert (scaled.change, scaled.beyond) == pytest.approx((5.0, 4.0))
+    assert scaled.p == pytest.approx(found.p)
+
+
+def test_a_value_that_the_others_left_behind_has_not_moved():
+    # It stays, and all others move along its ruler: it differs from them, and moved nowhere.
+    apart = np.array([0, 0, *[4, 6] * 4], dtype=np.float64)[:, None]
+    (found,), _ = value_shifts(apart, ["a", "a", *"bcdefghi"], [*ABOUT, *(Asked(v) for v in "bcdefghi")], by_hand())
+    assert (found.change, found.beyond) == (0.0, -5.0)
+    assert found.adjusted < 0.05
+    assert not found.moved
 
 
 def test_where_other_values_are_few_controls_stand_in():
     apart = np.array([[3.0], [5.0], [0.5]])
-    axes = {"a": Axis(np.array([2.0]), 4.0)}
-    found, unread = value_shifts(apart, ["a", "a", "b"], axes)
+    found, unread = value_shifts(apart, ["a", "a", "b"], [*ABOUT, Asked("b")], by_hand())
     assert not found
     assert "fewer than 8 other values beside it" in unread["a"]
-    (one,), _ = value_shifts(apart, ["a", "a", "b"], axes, np.array([[-1.0], [1.0]] * 4))
+    controls = np.array([[-1.0], [1.0]] * 4)
+    (one,), _ = value_shifts(apart, ["a", "a", "b"], [*ABOUT, Asked("b")], by_hand(), controls)
     assert one.change == 4.0
 
 
-def test_axes_are_those_that_hold(pole_vectors):
-    axes = axes_of(pole_vectors)
-    assert set(axes) == set(VALUES)
-    for value, axis in list(axes.items())[:5]:
-        # From one pole to the other twice the true direction; its squared length is free of the noise in it.
-        assert axis.direction @ AXES[value] / np.sum(AXES[value] ** 2) == pytest.approx(2, rel=0.1)
-        assert axis.squared == pytest.approx(4 * np.sum(AXES[value] ** 2), rel=0.15)
-    noise = np.random.default_rng(0).normal(size=pole_vectors.embeddings.shape).astype(np.float32)
-    assert len(axes_of(dataclasses.replace(pole_vectors, embeddings=noise))) < 9
+def test_a_value_of_ones_own_is_told():
+    apart = np.array([3, 5, *[-1, 1] * 4], dtype=np.float64)[:, None]
+    _, unread = value_shifts(
+        apart, ["mine", "a", *"bcdefghi"], [Asked(), *ABOUT[:1], *(Asked(v) for v in "bcdefghi")], by_hand()
+    )
+    assert unread["mine"] == "they are none of the reference values"
+
+
+def test_a_change_is_what_values_reads_after_less_what_it_reads_before(pole_vectors):
+    def moved(question: Question) -> np.ndarray:
+        return STYLE + values_moved(question)
+
+    before, after = answers(seed=1, samples=2), answers(moved, seed=2)
+    (one,) = shifts_between(before, {"later": after}, poles=pole_vectors).shifts
+    read = [univar.values(side, poles=pole_vectors) for side in (before, after)]
+    both = [{of.name: of for of in side.profiles[0].readings["value"]} for side in read]
+    for value in one.values:
+        stances = [side[value.value].stance for side in both]
+        assert value.change == pytest.approx(stances[1] - stances[0], abs=1e-4)
+    # The same are readable.
+    readable = {name for name, of in both[0].items() if of.stance is not None}
+    assert {value.value for value in one.values} == readable
+    assert one.unread == {
+        name: of.why.removeprefix("not readable: ") for name, of in both[0].items() if name not in readable
+    }
+
+
+def test_what_values_does_not_read_is_not_read(pole_vectors):
+    blind = np.array([record.value == VALUES[3] for record in pole_vectors.records])
+    vectors = pole_vectors.embeddings.copy()
+    vectors[blind] = np.random.default_rng(0).normal(size=(blind.sum(), WIDTH))
+    blinded = dataclasses.replace(pole_vectors, embeddings=vectors)
+    (one,) = shifts_between(BEFORE, {"later": answers(values_moved, seed=2)}, poles=blinded).shifts
+    assert list(one.unread) == [VALUES[3]]
+    assert len(one.values) == 86
+    assert "Not readable: 1 value" in " ".join(shifts_between(BEFORE, {"later": BEFORE}, poles=blinded).notes())
+
+
+def test_other_poles_than_those_that_ship_are_refused(pole_vectors):
     stranger = dataclasses.replace(pole_vectors, records=(qa("Why?"), *pole_vectors.records[1:]))
-    with pytest.raises(ValueError, match=r"'Why\?'.* is no pole that ships"):
-        axes_of(stranger)
-
-
-def test_holm_by_hand():
-    # Sorted 0.01, 0.03, 0.04 times 3, 2, 1: 0.03, 0.06, 0.04, of which each is at least the one before.
-    assert holm([0.03, 0.01, 0.04]) == pytest.approx([0.06, 0.03, 0.06])
-    assert holm([0.6, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
+    with pytest.raises(EmbeddedCorpusError, match=r"QAs are not the .* poles that ship, in their order"):
+        shifts_between(BEFORE, {"later": BEFORE}, poles=stranger)
 
 
 # The result

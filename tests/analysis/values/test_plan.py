@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.analysis.test_values import MADE, corpus_of
 
 import univar
 from benchmarks.calibration_values import Scene, World, read, world
+from tests.analysis.values.test_reading import MADE, corpus_of
 from univar.analysis.results import Result
 from univar.analysis.values.plan import PlannedError, ValuesPlan
 from univar.analysis.values.reading import ValuesError
@@ -30,7 +30,7 @@ def known(made: World) -> EmbeddedCorpus:
 
 def by_hand(within: float | None = 0.12) -> ValuesPlan:
     interval = univar.analysis.statistics.Interval(0.6, 0.9)
-    return ValuesPlan("answers", (PlannedError(1, 1, 0.78, interval),), 0.04, within, 0.0, 900, 87)
+    return ValuesPlan("answers", (PlannedError(1, 1, 1, 0.78, interval),), 0.04, within, 0.0, 900, 87)
 
 
 def test_what_is_needed_by_hand():
@@ -92,9 +92,10 @@ def test_without_answers_the_poles_tell(made, known):
 def test_it_is_a_result(known):
     plan = univar.plan_values(poles=known)
     assert isinstance(plan, Result)
-    assert list(plan.to_pandas().columns) == ["questions", "samples", "error", "low", "high", "n"]
+    assert list(plan.to_pandas().columns) == ["questions", "samples", "n", "error", "low", "high"]
     assert json.loads(json.dumps(plan.to_dict(), allow_nan=False))["needed"].keys() == {"0.5", "0.3", "0.2"}
-    assert plan.to_markdown().count("| - |") == 6
+    assert plan.to_markdown().splitlines()[0] == "| questions | samples | answers | error, ± | 95 % interval |"
+    assert list(plan.to_pandas()["n"]) == [1, 2, 5, 10, 20, 50]
 
 
 def test_a_model_that_reads_nothing_plans_nothing():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from univar.analysis.values.spread import estimate, holm, steadied
+from univar.analysis.values.spread import estimate, steadied
 
 
 def test_groups_of_one_spread_share_it():
@@ -84,10 +84,3 @@ def test_what_is_not_known_is_not_a_number():
     assert all(map(math.isnan, (*estimate(1.0, [(float("nan"), 1.0)]).interval, estimate(1.0, [(math.nan, 1)]).p)))
     assert estimate(1.0, [(0.0, math.inf)]).p == 0
     assert estimate(0.0, [(0.0, math.inf)]).p == 1
-
-
-def test_holm_by_hand():
-    # In order .01 * 3, .03 * 2, .04 * 1, none below the one before it.
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []

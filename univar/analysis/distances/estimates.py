@@ -150,20 +150,6 @@ def excess(values: Estimates, control: Estimates) -> tuple[FloatArray, FloatArra
     return more, low, high, p
 
 
-def holm(p: Sequence[float] | FloatArray) -> list[float]:
-    """Each p raised so that, of all where there is nothing, any falls below a level no more often than that level.
-
-    NaN, a test that could not be made, stays so and counts for none.
-
-    Source: Holm, A simple sequentially rejective multiple test procedure (1979).
-    """
-    given = np.asarray(p, dtype=np.float64)
-    order = np.argsort(given)[: int((~np.isnan(given)).sum())]
-    raised = np.full(len(given), np.nan)
-    raised[order] = np.minimum(np.maximum.accumulate(given[order] * np.arange(len(order), 0, -1)), 1)
-    return [float(one) for one in raised]
-
-
 def _shares(chosen: FloatArray) -> FloatArray:
     return quotient(chosen, np.broadcast_to(chosen.sum(axis=0), chosen.shape), 0)
 

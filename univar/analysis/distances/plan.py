@@ -1,65 +1,24 @@
 """How many questions and samples tell two identities apart: what a distance's interval would be, from data at hand."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
 
-from univar.analysis.distances.estimates import Estimates
+from univar.analysis.distances.noise import MOST_QUESTIONS, Noise, questions_for, smallest, width_of
 from univar.analysis.distances.pairwise import FEWEST_OF_VALUE
-from univar.analysis.results import markdown_table
+from univar.analysis.distances.reading import distances
+from univar.analysis.distances.results import Between
+from univar.analysis.results import markdown_table, plain
+from univar.model.embedded import Corpus
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-POWER = 0.8
-"""How likely the smallest distance of a plan is to be seen."""
-
-LEVEL = 0.05
-"""Of the test by which it is seen, one-sided as the swap is."""
+    from sentence_transformers import SentenceTransformer
 
 _TIMES = (0.25, 0.5, 1, 2, 4, 8)
 _SAMPLES = (1, 2, 4)
-_MOST_QUESTIONS = 10**7
-
-
-class Noise(NamedTuple):
-    """What a typical pair of identities varies by from question to question; medians over pairs."""
-
-    squared: float
-    """The squared distance of the pair; 0 where it came out below."""
-    alike: float
-    """The variance of a product of two differences if the pair did not differ."""
-    slope: float
-    """By how much the variance of one question grows with the distance."""
-    questions: int
-    """That the pair shares."""
-    values: int
-    """Values that are compared one by one; 1 where all questions are taken together."""
-    samples: float
-    """Answers of an identity to a question."""
-    sampling: float
-    """Share of the variation that other samples of the same answers would average out; NaN where none are."""
-
-    def expected(self, questions: float, samples: float) -> Estimates:
-        """What so many questions and samples would give: for two that do not differ, and for a typical pair."""
-        shrink = 1.0
-        if not np.isnan(self.sampling):
-            shrink = 1 - self.sampling + self.sampling * self.samples / samples
-        products = questions * (questions / self.values - 1)
-        both = np.ones(2)
-        return Estimates(
-            squared=np.array([0, self.squared]),
-            alike=both * 2 * self.alike * shrink**2 / products,
-            slope=both * self.slope * shrink / questions,
-            freedom=both * (questions - self.values),
-            p=both * np.nan,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,41 +43,45 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class DistancePlan:
+class DistancesPlan:
     """Expected width of a distance's interval by questions and samples, and what follows from it.
 
     Attributes:
         rows: By questions, then samples.
         noise: What it was made from.
         pairs: Pairs of identities behind that.
+        unread: What is to be said of answers in languages that the model does not read; None if there are none.
     """
 
     rows: tuple[Planned, ...]
     noise: Noise
     pairs: int
+    unread: str | None = None
 
     def __str__(self) -> str:
-        return self.notes()[0]
-
-    def notes(self) -> list[str]:
-        """The advice, a sentence each."""
         noise = self.noise
         width = width_of(noise, noise.questions, noise.samples)
-        known = (
+        return (
             f"With the {noise.questions:,} questions at hand the 95 % interval of a typical pair (squared distance "
             f"{noise.squared:.3g}, n = {self.pairs:,} {'pair' if self.pairs == 1 else 'pairs'}) is {width:.2g} wide, "
             f"and a squared distance of {smallest(noise, noise.questions, noise.samples):.2g} would be seen four times "
             "in five."
         )
+
+    def notes(self) -> list[str]:
+        """The advice, a sentence each."""
+        noise = self.noise
+        unread = [self.unread] if self.unread else []
+        width = width_of(noise, noise.questions, noise.samples)
         if not width:
-            return [known, "These answers do not vary, so more of them would change nothing.", *self._always()]
+            return [*unread, "These answers do not vary, so more of them would change nothing.", *self._always()]
         wanted = questions_for(noise, width / 2)
         half = (
             f"Half as wide takes {wanted:,} questions."
             if wanted
-            else f"Half as wide would take more than {_MOST_QUESTIONS:,} questions."
+            else f"Half as wide would take more than {MOST_QUESTIONS:,} questions."
         )
-        return [known, half, self._of_samples(), *self._always()]
+        return [*unread, half, self._of_samples(), *self._always()]
 
     def _of_samples(self) -> str:
         noise = self.noise
@@ -150,19 +113,19 @@ class DistancePlan:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values; what is not known is None."""
-        noise = {name: None if np.isnan(number) else number for name, number in self.noise._asdict().items()}
-        return {"rows": [asdict(row) for row in self.rows], "noise": noise, "pairs": self.pairs, "advice": self.notes()}
+        return {"sentence": str(self), **plain(self), "notes": self.notes()}
 
     def to_markdown(self) -> str:
         """A row for each number of questions and samples, the advice below."""
         table = markdown_table(HEADER, map(cells, self.rows), text_columns=0)
-        return "\n".join([table, *(f"- {note}" for note in self.notes())]) + "\n"
+        return "\n".join([table, *(f"- {note}" for note in (str(self), *self.notes()))]) + "\n"
 
     def plot(self) -> "go.Figure":
         """Expected width over questions, a line for each number of samples."""
         from univar.analysis.pictures.distances_figure import plan_plot
+        from univar.analysis.pictures.notes import with_notes
 
-        return plan_plot(self)
+        return with_notes(plan_plot(self), [self.unread])
 
 
 HEADER = ("questions", "samples", "answers", "interval width", "if alike", "smallest seen")
@@ -174,7 +137,34 @@ def cells(row: Planned) -> tuple[str, ...]:
     return f"{row.questions:,}", f"{row.samples:,}", f"{row.n:,}", *numbers
 
 
-def plan(noise: Noise, pairs: int) -> DistancePlan:
+def plan_distances(
+    corpus: Corpus,
+    *,
+    between: Between = "identities",
+    model: "str | SentenceTransformer | None" = None,
+    seed: int = 0,
+    untranslated: bool = False,
+    **options: Any,
+) -> DistancesPlan:
+    """How many questions and samples tell two apart, from answers at hand, as of a trial run.
+
+    Args:
+        corpus: As for `univar.distances`.
+        between: As for `univar.distances`.
+        model: As for `univar.distances`.
+        seed: As for `univar.distances`.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
+        options: For `univar.read_corpus`.
+
+    Raises:
+        CorpusError, UntranslatedError, EmbeddedCorpusError or ValueError: As for `univar.distances`; ValueError too if
+            a typical pair shares too few questions to tell.
+    """
+    found = distances(corpus, between=between, model=model, seed=seed, untranslated=untranslated, **options)
+    return planned(found.noise, int(np.isfinite([row.squared for row in found.rows]).sum()), found.unread)
+
+
+def planned(noise: Noise, pairs: int, unread: str | None = None) -> DistancesPlan:
     """The plan that noise at hand gives: from a quarter of the questions to eight times as many.
 
     Raises:
@@ -188,34 +178,7 @@ def plan(noise: Noise, pairs: int) -> DistancePlan:
     least = FEWEST_OF_VALUE * noise.values
     numbers = sorted({max(least, round(noise.questions * times)) for times in _TIMES})
     samples = (round(noise.samples),) if np.isnan(noise.sampling) else _SAMPLES
-    return DistancePlan(tuple(_planned(noise, q, s) for q in numbers for s in samples), noise, pairs)
-
-
-def width_of(noise: Noise, questions: float, samples: float, *, alike: bool = False) -> float:
-    """The expected width of the 95 % interval of a typical pair, or of two that do not differ."""
-    found = noise.expected(questions, samples).interval(0 if alike else 1)
-    return found.high - found.low
-
-
-def smallest(noise: Noise, questions: float, samples: float) -> float:
-    """The squared distance that is seen with a probability of `POWER`."""
-    one = noise.expected(questions, samples)
-    alike, slope = float(one.alike[0]), float(one.slope[0])
-    least = float(student.isf(LEVEL, max(one.freedom[0], 1))) * alike**0.5
-    z = float(norm.isf(1 - POWER))
-    middle = least + z**2 * slope / 2
-    return float(middle + np.sqrt(max(middle**2 - least**2 + z**2 * alike, 0)))
-
-
-def questions_for(noise: Noise, width: float) -> int | None:
-    """The fewest questions whose interval is at most so wide; None above ten million."""
-    low, high = FEWEST_OF_VALUE * noise.values - 1, _MOST_QUESTIONS
-    if width_of(noise, high, noise.samples) > width:
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if width_of(noise, middle, noise.samples) <= width else (middle, high)
-    return high
+    return DistancesPlan(tuple(_planned(noise, q, s) for q in numbers for s in samples), noise, pairs, unread)
 
 
 def _planned(noise: Noise, questions: int, samples: int) -> Planned:
@@ -227,28 +190,3 @@ def _planned(noise: Noise, questions: int, samples: int) -> Planned:
         width_alike=width_of(noise, questions, samples, alike=True),
         smallest=smallest(noise, questions, samples),
     )
-
-
-def noise_of(
-    found: Estimates, questions: Sequence[int], products: Sequence[float], values: int, samples: float, sampling: float
-) -> Noise:
-    """Medians over the pairs that could be compared.
-
-    Args:
-        found: Of each pair.
-        questions: That each shares.
-        products: Over how many products of two differences each is a mean.
-        values: Values that are compared one by one, 1 for none.
-        samples: Answers of an identity to a question.
-        sampling: See `Noise`.
-    """
-    readable = np.isfinite(found.squared)
-    if not readable.any():
-        return Noise(math.nan, math.nan, math.nan, 0, values, samples, sampling)
-
-    def median(numbers: object) -> float:
-        return float(np.median(np.asarray(numbers, dtype=np.float64)[readable]))
-
-    alike, slope = found.alike * np.asarray(products) / 2, found.slope * np.asarray(questions)
-    typical = max(median(found.squared), 0.0)
-    return Noise(typical, median(alike), median(slope), round(median(questions)), values, samples, sampling)

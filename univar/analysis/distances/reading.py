@@ -3,15 +3,16 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from univar.analysis.distances.cross_naming import cross_named
-from univar.analysis.distances.estimates import Estimates, excess, holm
+from univar.analysis.distances.estimates import Estimates, excess
+from univar.analysis.distances.noise import Noise, noise_of
 from univar.analysis.distances.pairwise import BoolArray, FloatArray, shared_questions
-from univar.analysis.distances.plan import Noise, noise_of
 from univar.analysis.distances.reliability import FEWEST, split_half
 from univar.analysis.distances.results import (
     BesideControl,
@@ -25,9 +26,12 @@ from univar.analysis.distances.results import (
 )
 from univar.analysis.distances.sides import Compared, Side, compared
 from univar.analysis.names import short_names
-from univar.analysis.statistics import Interval
+from univar.analysis.statistics import Interval, holm
 from univar.corpus.records import Identity, QARecord
-from univar.model.embedded import Corpus, EmbeddedCorpusError, embed
+from univar.model.embedded import Corpus, EmbeddedCorpusError, embed, unread_of
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 DRAWS = 1000
 """Bootstrap draws of the questions behind how often a neighbour is the nearest."""
@@ -45,8 +49,9 @@ def distances(
     control: Corpus | None = None,
     *,
     between: Between = "identities",
-    model: str | None = None,
+    model: "str | SentenceTransformer | None" = None,
     seed: int = 0,
+    untranslated: bool = False,
     **options: Any,
 ) -> Distances:
     """How far identities lie apart in what they answer, or the languages or models among them, two by two.
@@ -57,10 +62,12 @@ def distances(
         between: `identities`; `languages`, each LLM with itself; or `models`, within each language.
         model: What embeds the answers; by default `univar`, and of an embedded corpus its own.
         seed: Of swaps, draws and halvings.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
         options: For `univar.read_corpus`.
 
     Raises:
         CorpusError: If answers cannot be read.
+        UntranslatedError: If some are in languages that the model does not read, and `untranslated` is not said.
         EmbeddedCorpusError: If the two are embedded by different models.
         ValueError: If there are no two to compare, or none of them share two questions; the message says which.
 
@@ -75,21 +82,22 @@ def distances(
         >>> univar.distances(answers, model="univar-static").rows[0].questions
         2
     """
-    answers = embed(corpus, model, **options)
-    controls = None if control is None else embed(control, model, **options)
+    answers = embed(corpus, model, untranslated=untranslated, **options)
+    controls = None if control is None else embed(control, model, untranslated=untranslated, **options)
     if controls is not None and controls.provenance.fingerprint != answers.provenance.fingerprint:
         made, other = answers.provenance, controls.provenance
         raise EmbeddedCorpusError(
             f"the answers were embedded by {made.model} ({made.fingerprint[:12]}…), the control answers by "
             f"{other.model} ({other.fingerprint[:12]}…): embed both by one model"
         )
-    return distances_of(
+    found = distances_of(
         answers.records,
         answers.embeddings,
         None if controls is None else (controls.records, controls.embeddings),
         between=between,
         seed=seed,
     )
+    return replace(found, unread=unread_of(answers, *([] if controls is None else [controls])))
 
 
 def distances_of(

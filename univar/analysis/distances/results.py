@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from univar.analysis.distances.plan import DistancePlan, Noise, plan
-from univar.analysis.results import markdown_table, percent
+from univar.analysis.distances.noise import Noise
+from univar.analysis.results import figure, markdown_table, p_cell, p_words, percent, plain, span, with_interval
 from univar.analysis.statistics import Interval
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Distance:
             self.second,
             figure(self.squared),
             span(self.interval),
-            share(self.adjusted),
+            p_cell(self.adjusted),
             control,
             more,
             f"- ({self.reason})" if self.finding == "-" else self.finding,
@@ -243,6 +243,7 @@ class Distances:
         controlled: Whether control answers were given.
         remarks: What was left out or could not be computed, a sentence each.
         seed: Of swaps, draws and halvings.
+        unread: What is to be said of answers in languages that the model does not read; None if there are none.
     """
 
     between: Between
@@ -260,6 +261,7 @@ class Distances:
     controlled: bool
     remarks: tuple[str, ...]
     seed: int
+    unread: str | None = None
 
     def __str__(self) -> str:
         one = self.overall
@@ -267,7 +269,7 @@ class Distances:
         counts = f"n = {self.n:,} answers to {self.questions:,} questions"
         mean = "mean squared distance" if one.pairs > 1 else "squared distance"
         ends = "too few for an interval" if math.isnan(one.interval.low) else f"95 % interval {span(one.interval)}"
-        size = f"the {mean} is {figure(one.squared)} ({ends}, {counts}, {_p(one)})"
+        size = f"the {mean} is {figure(one.squared)} ({ends}, {counts}, {p_words(one.p)})"
         if one.finding == "no difference seen":
             return f"No difference between {who} is seen: {size}{self._pairs()}."
         if one.control is None:
@@ -304,6 +306,7 @@ class Distances:
             "models": ["LLMs are compared within each language that both answer in, and the mean is over languages."],
         }[self.between]
         return [
+            *([self.unread] if self.unread else []),
             f"Squared distances of unit vectors, unbiased: about 0 where nothing differs, below as often as above. "
             f"Intervals are over questions; p by swapping the two's answers within questions (seed {self.seed}), after "
             f"Holm's correction over {len(self.rows):,} {'pair' if len(self.rows) == 1 else 'pairs'}. {by_value}",
@@ -321,14 +324,6 @@ class Distances:
             f"{one.others:,} in {percent(one.first)} % of the draws of questions"
             for one in self.nearest
         ]
-
-    def plan(self) -> DistancePlan:
-        """How wide a pair's interval would be with more or fewer questions and samples.
-
-        Raises:
-            ValueError: If no pair shares enough questions to tell.
-        """
-        return plan(self.noise, sum(not math.isnan(row.squared) for row in self.rows))
 
     def to_pandas(self, table: Table = "pairs") -> "pd.DataFrame":
         """A row for each pair, or of another table for each value, nearest neighbour, or what was told."""
@@ -360,7 +355,7 @@ class Distances:
                 "all pairs",
                 figure(one.squared),
                 span(one.interval),
-                share(one.adjusted),
+                p_cell(one.adjusted),
                 "-",
                 "-",
                 "different answers" if one.adjusted <= LEVEL else "no difference seen",
@@ -375,8 +370,9 @@ class Distances:
     def plot(self) -> "go.Figure":
         """A heat map of the distances, with a dendrogram where there are three or more."""
         from univar.analysis.pictures.distances_figure import distances_plot
+        from univar.analysis.pictures.notes import with_notes
 
-        return distances_plot(self)
+        return with_notes(distances_plot(self), [self.unread])
 
     def _all(self) -> str:
         return f"the {len(self.names):,} {self.between}"
@@ -410,39 +406,6 @@ class Distances:
         ]
 
 
-def figure(number: float, form: str = ".3g") -> str:
-    """A number as text; `-` for what is none."""
-    return "-" if math.isnan(number) else f"{number:{form}}"
-
-
-def span(interval: Interval, form: str = ".3g") -> str:
-    """The ends of an interval as text."""
-    return "-" if math.isnan(interval.low) else f"{interval.low:{form}} to {interval.high:{form}}"
-
-
-def with_interval(number: float, interval: Interval) -> str:
-    """A number and its interval as text."""
-    return figure(number) if math.isnan(interval.low) else f"{figure(number)} ({span(interval)})"
-
-
-def share(p: float) -> str:
-    """A p as text."""
-    if math.isnan(p):
-        return "-"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def plain(content: Any) -> Any:
-    """Results as plain JSON values: intervals as `low` and `high`, what is not a number as None."""
-    if is_dataclass(content):
-        return {field.name: plain(getattr(content, field.name)) for field in fields(content)}
-    if hasattr(content, "_asdict"):
-        return {name: plain(part) for name, part in content._asdict().items()}
-    if isinstance(content, tuple):
-        return [plain(part) for part in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
-
-
 def _flat(row: Any) -> dict[str, Any]:
     """The fields of a row, the ends of its interval as `low` and `high`, those on controls with a prefix."""
     found: dict[str, Any] = {}
@@ -457,11 +420,6 @@ def _flat(row: Any) -> dict[str, Any]:
         elif content is not None or name != "control":
             found[name] = content
     return found | ({"finding": row.finding} if isinstance(row, Distance) else {})
-
-
-def _p(one: Distance) -> str:
-    p = share(one.p)
-    return f"p {p}" if p.startswith("<") else f"p = {p}"
 
 
 def _capital(words: str) -> str:

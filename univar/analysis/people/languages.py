@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from univar.analysis.distances.pairwise import shared_questions
 from univar.analysis.people.matrices import FEWEST, subset, things_of
 from univar.analysis.unbiased import question_means, squared_lengths
 from univar.corpus.records import QARecord
@@ -132,23 +133,6 @@ def language_distances(
         values=values,
         left_out=left_out,
     )
-
-
-def shared_questions(records: Sequence[QARecord]) -> list[str]:
-    """What tells that two QAs answer the same question in two languages: its id or its English version.
-
-    Ids may be numbered language by language, and English versions may be translations back that differ, so whichever
-    the languages share more of is taken.
-    """
-    ids = [record.question_id for record in records]
-    keys = [record.question_key for record in records]
-    langs = [record.lang for record in records]
-
-    def shared(names: Sequence[str]) -> int:
-        spread = Counter(name for name, _ in set(zip(names, langs, strict=True)))
-        return sum(number - 1 for number in spread.values())
-
-    return ids if shared(ids) > shared(keys) else keys
 
 
 def _groups(records: Sequence[QARecord], places: IntArray, questions: int) -> tuple[list[IntArray], int]:

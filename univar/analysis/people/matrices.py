@@ -261,20 +261,6 @@ def jackknifed(statistic: Callable[[IntArray], FloatArray], things: int) -> Inte
     return Interval(math.tanh(whole - reach), math.tanh(whole + reach))
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Each p, raised so that among all of them one below the level is by chance no oftener than the level says.
-
-    NaN, a test that could not be made, stays so and counts for none.
-
-    Source: Holm, A simple sequentially rejective multiple test procedure (1979).
-    """
-    given = np.asarray(p, dtype=np.float64)
-    order = np.argsort(given)[: int((~np.isnan(given)).sum())]
-    raised = np.full(len(given), np.nan)
-    raised[order] = np.minimum(np.maximum.accumulate(given[order] * np.arange(len(order), 0, -1)), 1)
-    return [float(number) for number in raised]
-
-
 def subset(condensed: FloatArray, kept: npt.ArrayLike) -> FloatArray:
     """The distances between some of the things, by their numbers."""
     chosen = np.asarray(kept)

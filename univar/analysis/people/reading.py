@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,6 @@ from univar.analysis.people.matrices import (
     Coefficient,
     ceiling,
     coordinates,
-    holm,
     mantel,
     procrustes_test,
 )
@@ -29,9 +28,12 @@ from univar.analysis.people.societies import (
     linguistic_distances,
     read_scores,
 )
-from univar.analysis.statistics import Interval
+from univar.analysis.statistics import Interval, holm
 from univar.corpus.records import QARecord
 from univar.model.embedded import Corpus, embed
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -40,9 +42,10 @@ def people(
     corpus: Corpus,
     *,
     scores: str | os.PathLike[str] | None = None,
-    model: str | None = None,
+    model: "str | SentenceTransformer | None" = None,
     coefficient: Coefficient = "spearman",
     seed: int = 0,
+    untranslated: bool = False,
     **options: Any,
 ) -> PeopleComparison:
     """Whether the languages of LLMs' answers lie apart as the societies that speak them do.
@@ -57,20 +60,22 @@ def people(
         model: What embeds the answers; by default `univar`, of an embedded corpus the model that it is of.
         coefficient: `spearman` compares the ranks of distances, `pearson` the distances.
         seed: Of the orders and of the halves of the questions.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
         options: For `univar.read_corpus`.
 
     Raises:
         CorpusError: If the answers cannot be read.
+        UntranslatedError: If some are in languages that the model does not read, and `untranslated` is not said.
         EmbeddedCorpusError: If they are embedded by another model.
         ValueError: If fewer than four languages can be compared or have scores, or nothing lies apart; also
             `ScoresError`, if the csv is no such table.
     """
     known = known_scores() if scores is None else (read_scores(scores),)
-    embedded = embed(corpus, model, **options)
+    embedded = embed(corpus, model, untranslated=untranslated, **options)
     distances = language_distances(embedded.records, embedded.embeddings, seed=seed)
     found = compare_with_people(distances, known, coefficient=coefficient, seed=seed)
     translated = _translated(embedded.records)
-    return replace(found, translated=sum(translated.values()), others=len(translated))
+    return replace(found, translated=sum(translated.values()), others=len(translated), unread=embedded.unread)
 
 
 def compare_with_people(

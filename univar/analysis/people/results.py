@@ -1,7 +1,7 @@
 """What is found where languages are compared with the societies that speak them: the figures and how they are said."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from univar.analysis.people.languages import LanguageDistances
 from univar.analysis.people.matrices import Coefficient, Fit, Mantel
-from univar.analysis.results import markdown_table
+from univar.analysis.results import markdown_table, p_cell, p_words, plain, span, with_interval
 from univar.analysis.statistics import Interval
 from univar.analysis.value_map import CAVEAT
 
@@ -25,8 +25,6 @@ LEVEL = 0.05
 
 MAP, KIN = "distance on the map", "kinship of languages"
 """What is held fixed."""
-
-_SMALL = 0.001
 
 HEADER = ("apart as in", "languages", "r (95 %)", "p", "Holm", "held fixed (95 %)", "p", "Procrustes", "p")
 """Of the table of relations."""
@@ -81,6 +79,7 @@ class PeopleComparison:
         others: How many such identities there are.
         coefficient: `spearman` or `pearson`.
         seed: Of the orders and of the halves of the questions.
+        unread: What is to be said of answers in languages that the model does not read; None if there are none.
     """
 
     distances: LanguageDistances
@@ -94,6 +93,7 @@ class PeopleComparison:
     others: int
     coefficient: Coefficient
     seed: int
+    unread: str | None = None
 
     def __str__(self) -> str:
         made = self.distances
@@ -122,7 +122,7 @@ class PeopleComparison:
     def notes(self) -> list[str]:
         """What one must know to read it, a paragraph each."""
         made = self.distances
-        notes = list(self.unreadable)
+        notes = [*([self.unread] if self.unread else []), *self.unreadable]
         if not made.within:
             notes.append(
                 "No four languages were answered by one LLM, so other LLMs stand behind other languages: what is seen "
@@ -160,7 +160,7 @@ class PeopleComparison:
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values: relations, distances and configurations; what is not a number is None."""
         made = self.distances
-        described: dict[str, Any] = _plain(
+        described: dict[str, Any] = plain(
             {
                 "relations": [
                     row
@@ -183,6 +183,7 @@ class PeopleComparison:
                 "unreadable": self.unreadable,
                 "coefficient": self.coefficient,
                 "seed": self.seed,
+                "unread": self.unread,
                 "sentence": str(self),
                 "notes": self.notes(),
             }
@@ -197,9 +198,10 @@ class PeopleComparison:
 
     def plot(self) -> "go.Figure":
         """A row for each line of research: both configurations overlaid, and distances over distances."""
+        from univar.analysis.pictures.notes import with_notes
         from univar.analysis.pictures.people_figure import people_plot
 
-        return people_plot(self)
+        return with_notes(people_plot(self), [self.unread])
 
     def cells(self, one: Relation) -> tuple[str, ...]:
         """A relation as the cells of a table under `HEADER`."""
@@ -207,13 +209,13 @@ class PeopleComparison:
         return (
             one.people if one.dimension is None else f"{one.people}: {one.dimension}",
             str(one.mantel.things),
-            _with_interval(one.mantel),
-            _p(one.mantel.p),
-            _p(one.corrected),
-            "-" if both is None else _with_interval(both),
-            "-" if both is None else _p(both.p),
+            with_interval(one.mantel.r, one.mantel.interval, ".2f"),
+            p_cell(one.mantel.p),
+            p_cell(one.corrected),
+            "-" if both is None else with_interval(both.r, both.interval, ".2f"),
+            "-" if both is None else p_cell(both.p),
             "-" if fit is None else f"{fit.r:.2f}",
-            "-" if fit is None else _p(fit.p),
+            "-" if fit is None else p_cell(fit.p),
         )
 
     def _all(self) -> tuple[Relation, ...]:
@@ -225,7 +227,7 @@ class PeopleComparison:
             return f"{one.people} (not readable: all societies are equally far apart)"
         first = one is self.relations[0]
         kind = f"{self.coefficient.title()} Mantel r" if first else "r"
-        ends = "" if math.isnan(one.mantel.interval.low) else f", {_span(one.mantel.interval)}"
+        ends = "" if math.isnan(one.mantel.interval.low) else f", {span(one.mantel.interval, '.2f')}"
         by = " by Holm" if first and len(self.relations) > 1 else ""
         held = ""
         if one.partial is not None and not math.isnan(one.partial.r):
@@ -290,36 +292,6 @@ def _figures_of(found: Mantel | None) -> dict[str, float]:
 def _places(one: Relation) -> dict[str, Any]:
     places = (None, None) if one.fit is None else (one.fit.first, one.fit.second)
     return dict(zip(("places_of_languages", "places_of_societies"), places, strict=True))
-
-
-def _plain(content: Any) -> Any:
-    """Plain JSON values; what is not a number is None."""
-    if isinstance(content, Mapping):
-        return {str(key): _plain(inner) for key, inner in content.items()}
-    if isinstance(content, np.ndarray | list | tuple):
-        return [_plain(inner) for inner in (content.tolist() if isinstance(content, np.ndarray) else content)]
-    return None if isinstance(content, float) and math.isnan(content) else content
-
-
-def _with_interval(found: Mantel) -> str:
-    if math.isnan(found.r):
-        return "-"
-    return f"{found.r:.2f}" if math.isnan(found.interval.low) else f"{found.r:.2f} ({_span(found.interval)})"
-
-
-def _span(interval: Interval) -> str:
-    return f"{interval.low:.2f} to {interval.high:.2f}"
-
-
-def _p(p: float) -> str:
-    if math.isnan(p):
-        return "-"
-    return f"{p:.2g}" if p >= _SMALL else f"<{_SMALL}"
-
-
-def p_words(p: float) -> str:
-    """A p with its sign, as it stands in a sentence."""
-    return f"p = {p:.2g}" if p >= _SMALL else f"p < {_SMALL}"
 
 
 def _counted(number: int, one: str, many: str) -> str:

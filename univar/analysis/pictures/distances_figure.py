@@ -11,9 +11,10 @@ from plotly.subplots import make_subplots
 from scipy.cluster.hierarchy import dendrogram, linkage
 from scipy.spatial.distance import squareform
 
-from univar.analysis.distances.plan import DistancePlan
-from univar.analysis.distances.results import Distance, Distances, figure, share, span, with_interval
+from univar.analysis.distances.plan import DistancesPlan
+from univar.analysis.distances.results import Distance, Distances
 from univar.analysis.names import printable, shortened
+from univar.analysis.results import figure, p_cell, span, with_interval
 from univar.analysis.statistics import Interval
 
 _COLOURS = ("#0072b2", "#e69f00", "#009e73")
@@ -28,7 +29,7 @@ def distances_plot(found: Distances) -> go.Figure:
     return _matrix(found) if len(found.names) > 2 else _two(found)
 
 
-def plan_plot(plan: DistancePlan) -> go.Figure:
+def plan_plot(plan: DistancesPlan) -> go.Figure:
     """Expected width of a pair's 95 % interval over questions, a line for each number of samples."""
     drawn = go.Figure()
     for place, samples in enumerate(sorted({row.samples for row in plan.rows})):
@@ -158,7 +159,7 @@ def _hover(row: Distance) -> str:
         return "<br>".join(map(_escaped, [*lines, f"not computed: {row.reason}"]))
     lines += [
         f"squared distance {figure(row.squared)} ({span(row.interval)})",
-        f"p (Holm) {share(row.adjusted)}: {row.finding}",
+        f"p (Holm) {p_cell(row.adjusted)}: {row.finding}",
         f"n = {row.n:,} answers to {row.questions:,} questions",
     ]
     if row.control is not None:

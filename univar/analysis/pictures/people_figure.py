@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from univar.analysis.names import printable
-from univar.analysis.people.results import PeopleComparison, Relation, p_words
+from univar.analysis.people.results import PeopleComparison, Relation
+from univar.analysis.results import p_words
 from univar.corpus.languages import languages
 
 _LANGUAGES, _SOCIETIES, _LINES = "#0072b2", "#d55e00", "rgba(128,128,128,0.55)"
@@ -30,8 +31,8 @@ def people_plot(comparison: PeopleComparison) -> go.Figure:
         template="none",
         height=60 + _HEIGHT * len(shown),
         font={"size": 12, "family": "sans-serif"},
-        margin={"l": 10, "r": 10, "t": 70, "b": 40},
-        legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top"},
+        margin={"l": 10, "r": 10, "t": 40, "b": 80},
+        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
         hovermode="closest",
         dragmode=False,
         paper_bgcolor="rgba(0,0,0,0)",

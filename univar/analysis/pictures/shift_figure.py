@@ -8,9 +8,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from univar.analysis.names import printable, shortened
+from univar.analysis.results import p_words, with_interval
 from univar.analysis.shift.moved_values import ValueShift
-from univar.analysis.shift.paired import LEVEL, Movement
-from univar.analysis.shift.results import Shifted, Shifts, p_words, shown_values
+from univar.analysis.shift.paired import Movement
+from univar.analysis.shift.results import Shifted, Shifts, shown_values
 from univar.analysis.statistics import Interval
 
 _COLOUR, _CONTROL = "#0072b2", "#999999"
@@ -63,8 +64,8 @@ def _add_sizes(figure: go.Figure, shifts: Sequence[Shifted]) -> None:
             error_y=_reach([(one.size, one.interval) for _, one in found], colour),
             hoverinfo="text",
             hovertext=[
-                f"{_escaped(name)}, {label}: {_told(one.size, one.interval)}, {p_words(one.p)}, n = {one.questions:,} "
-                "questions"
+                f"{_escaped(name)}, {label}: {with_interval(one.size, one.interval, '.2f')}, {p_words(one.p)}, "
+                f"n = {one.questions:,} questions"
                 for name, one in found
             ],
             row=1,
@@ -75,12 +76,12 @@ def _add_sizes(figure: go.Figure, shifts: Sequence[Shifted]) -> None:
 def _add_values(figure: go.Figure, one: Shifted) -> None:
     """A bar for each of the surest values, the furthest towards its pole for at the top."""
     shown = sorted(shown_values(one, _MOST_VALUES)[: max(_MOST_VALUES, len(one.moved))], key=lambda value: value.change)
-    colours = [_COLOUR if value.adjusted < LEVEL else "#ffffff" for value in shown]
+    colours = [_COLOUR if value.moved else "#ffffff" for value in shown]
     figure.add_bar(
         y=[_escaped(value.value) for value in shown],
         x=[value.change for value in shown],
         orientation="h",
-        name="values (filled: moved, after Holm)",
+        name="values (filled: moved beyond others, after Holm)",
         marker={"color": colours, "line": {"color": _COLOUR, "width": 1}},
         error_x=_reach([(value.change, value.interval) for value in shown], "#555555"),
         hoverinfo="text",
@@ -127,14 +128,12 @@ def _reach(found: Sequence[tuple[float, Interval]], colour: str) -> dict[str, An
 
 
 def _value_hover(name: str, value: ValueShift) -> str:
+    change = with_interval(value.change, value.interval, "+.2f")
+    further = with_interval(value.beyond, value.beyond_interval, "+.2f")
     return (
-        f"{_escaped(name)}, {_escaped(value.value)}: {_told(value.change, value.interval)}, {p_words(value.adjusted)} "
+        f"{_escaped(name)}, {_escaped(value.value)}: {change}, beyond others {further}, {p_words(value.adjusted)} "
         f"(Holm), n = {value.questions:,} questions"
     )
-
-
-def _told(estimate: float, interval: Interval) -> str:
-    return f"{estimate:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def _escaped(text: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from univar.analysis.names import printable, shortened
+from univar.analysis.values.questions import Asked, asked
 from univar.corpus.questions.bank import CONTROL_ID
 from univar.corpus.records import QARecord, normalised_question
 from univar.model.embedded import EmbeddedCorpus, EmbeddedCorpusError
@@ -57,8 +58,10 @@ class Paired(NamedTuple):
     """Whether those are of samples of one LLM, or of what the questions' differences differ by."""
     sampling: float
     """Of the mean squared length of a difference, how much is due to the sampling of answers; NaN if not known."""
+    asked: list[Asked]
+    """(q,) what each question is."""
     values: list[str | None]
-    """(q,) the value of each question."""
+    """(q,) the value of each question: of the 87 by its id, else as a record names it."""
     rows: list[list[tuple[list[int], list[int]]]]
     """Of each question, of each language, the rows of the answers before and after."""
 
@@ -111,8 +114,9 @@ def paired(before: EmbeddedCorpus, after: EmbeddedCorpus) -> Paired:
         units = np.array([np.mean(np.sum((of - mean) ** 2, axis=1)) for of in differences]) * number / (number - 1)
         if units.mean() <= _ROUNDING * np.mean(np.sum(apart**2, axis=1)):
             units[:] = 0.0
-    values = [_value_of(before, after, pairs) for pairs in rows]
-    return Paired(apart, units, unit_of, sampling, values, rows)
+    about = _about(before, after, rows)
+    values = [one.value or _named(before, after, pairs) for one, pairs in zip(about, rows, strict=True)]
+    return Paired(apart, units, unit_of, sampling, about, values, rows)
 
 
 def parted(corpus: EmbeddedCorpus) -> tuple[EmbeddedCorpus | None, EmbeddedCorpus | None]:
@@ -203,9 +207,19 @@ def _by_samples(
     return units, float(np.nanmean(units) * np.mean(noise))
 
 
-def _value_of(
-    before: EmbeddedCorpus, after: EmbeddedCorpus, pairs: Sequence[tuple[list[int], list[int]]]
-) -> str | None:
+def _about(
+    before: EmbeddedCorpus, after: EmbeddedCorpus, rows: Sequence[Sequence[tuple[list[int], list[int]]]]
+) -> list[Asked]:
+    """What each question is, by the first of its answers that tells of a value."""
+    mine, theirs = asked(before.records), asked(after.records)
+    told = [
+        [of[row] for pair in pairs for of, side in zip((mine, theirs), pair, strict=True) for row in side]
+        for pairs in rows
+    ]
+    return [next((one for one in of if one.value), of[0]) for of in told]
+
+
+def _named(before: EmbeddedCorpus, after: EmbeddedCorpus, pairs: Sequence[tuple[list[int], list[int]]]) -> str | None:
     named = [before.records[row].value for first, _ in pairs for row in first]
     named += [after.records[row].value for _, second in pairs for row in second]
     return next((value for value in named if value is not None), None)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from univar.analysis.results import markdown_table
+from univar.analysis.results import markdown_table, plain
 from univar.analysis.shift.paired import FEWEST, LEVEL, Noise, noise_of
 from univar.analysis.shift.pairs import ShiftError, check_one_llm, paired, parted, rows_by_question
 from univar.analysis.shift.reading import embedded_by_one
 from univar.analysis.shift.results import UNITS
 from univar.analysis.statistics import Interval
-from univar.model.embedded import Corpus, EmbeddedCorpus
+from univar.model.embedded import Corpus, EmbeddedCorpus, unread_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +70,7 @@ class ShiftPlan:
         told: What the noise is told from: `samples` of one question, the differences at `questions`, or, as the worst
             case, answers on different `topics`.
         needed: How many questions, asked as often as those at hand, show a shift of a size, by the size.
+        unread: What is to be said of answers in languages that the model does not read; None if there are none.
     """
 
     rows: tuple[Planned, ...]
@@ -77,6 +78,7 @@ class ShiftPlan:
     samples: int
     told: Told
     needed: tuple[tuple[float, int], ...]
+    unread: str | None = None
 
     @property
     def at_hand(self) -> Planned:
@@ -100,7 +102,7 @@ class ShiftPlan:
 
     def notes(self) -> list[str]:
         """What the figures assume, a paragraph each."""
-        return [_ASSUMED[self.told]]
+        return [*([self.unread] if self.unread else []), _ASSUMED[self.told]]
 
     def to_pandas(self) -> "pd.DataFrame":
         """A row for each number of questions and samples: `n` QAs, the smallest shift and its 95 % interval."""
@@ -110,18 +112,13 @@ class ShiftPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values; what is not a number is None."""
-        return {
-            "rows": [_row(row) for row in self.rows],
-            "questions": self.questions,
-            "samples": self.samples,
-            "told": self.told,
-            "needed": [{"size": size, "questions": number} for size, number in self.needed],
-        }
+        needed = [{"size": size, "questions": number} for size, number in self.needed]
+        rows = [plain(_row(row)) for row in self.rows]
+        return {"sentence": str(self), **plain(self), "rows": rows, "needed": needed, "notes": self.notes()}
 
     def to_markdown(self) -> str:
         """A row for each number of questions and samples, and the advice."""
-        header = ("questions", "answers to each", "QAs in all", "smallest shift", "95 % interval")
-        table = markdown_table(header, [row_cells(row) for row in self.rows], text_columns=0)
+        table = markdown_table(HEADER, [cells(row) for row in self.rows], text_columns=0)
         return "\n".join([table, *(f"- {note}" for note in (str(self), *self.notes()))]) + "\n"
 
     def _of_samples(self) -> str:
@@ -136,12 +133,13 @@ class ShiftPlan:
         )
 
 
-def shift_plan(
+def plan_shift(
     before: Corpus,
     after: Corpus | None = None,
     *,
     model: "str | SentenceTransformer | None" = None,
     seed: int = 0,
+    untranslated: bool = False,
     **options: Any,
 ) -> ShiftPlan:
     """How many questions, asked how often, show which shift: told before it is spent, and after.
@@ -151,23 +149,21 @@ def shift_plan(
         after: Its answers after a change, if there are some; then what it moved by at single questions counts too.
         model: What embeds the answers; by default `univar`.
         seed: Of all draws.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
         options: For `univar.read_corpus`.
 
     Raises:
         ShiftError: As `univar.shift` does.
         EmbeddedCorpusError: If the vectors are of different models.
+        UntranslatedError: If some are in languages that the model does not read, and `untranslated` is not said.
         CorpusError: If answers cannot be read.
     """
-    corpora = embedded_by_one([before] if after is None else [before, after], model, options)
-    return plan_between(corpora[0], None if after is None else corpora[1], seed=seed)
-
-
-def plan_between(before: EmbeddedCorpus, after: EmbeddedCorpus | None = None, *, seed: int = 0) -> ShiftPlan:
-    """The same of vectors: nothing is read or encoded; see `shift_plan`."""
-    first, second = parted(before)[0], None if after is None else parted(after)[0]
-    if first is None or (after is not None and second is None):
+    given = [before] if after is None else [before, after]
+    corpora = embedded_by_one(given, model, options | {"untranslated": untranslated})
+    first, *others = (parted(corpus)[0] for corpus in corpora)
+    if first is None or None in others:
         raise ShiftError("the answers are to control questions alone, which elicit no values; plan from others")
-    found = _of_one(first) if second is None else _of_two(first, second)
+    found = _of_two(first, others[0]) if others else _of_one(first)
     unit, number = float(np.nanmean(found.units)), len(found.apart)
     if not unit > 0:
         raise ShiftError("all answers are the same, so chance cannot be told; ask with a temperature above 0")
@@ -187,11 +183,15 @@ def plan_between(before: EmbeddedCorpus, after: EmbeddedCorpus | None = None, *,
         samples=found.samples,
         told=found.told,
         needed=tuple((aim, count) for aim, count in needed if count is not None),
+        unread=unread_of(*corpora),
     )
 
 
-def row_cells(row: Planned) -> tuple[str, ...]:
-    """A row as text: questions, answers to each, QAs in all, the smallest shift, its interval."""
+HEADER = ("questions", "samples", "answers", "smallest shift", "95 % interval")
+
+
+def cells(row: Planned) -> tuple[str, ...]:
+    """A row as text, in the order of `HEADER`."""
     smallest = "none" if np.isnan(row.smallest) else f"{row.smallest:.2g}"
     ends = "-" if np.isnan(row.interval.low) else f"{row.interval.low:.2g} to {row.interval.high:.2g}"
     return f"{row.questions:,}", f"{row.samples:,}", f"{row.n:,}", smallest, ends
@@ -271,6 +271,5 @@ def _needed(noise: Noise, unit: float, size: float) -> int | None:
 
 
 def _row(row: Planned) -> dict[str, Any]:
-    numbers = {"smallest": row.smallest, **row.interval._asdict()}
     counts = {"questions": row.questions, "samples": row.samples, "n": row.n}
-    return counts | {name: None if np.isnan(number) else number for name, number in numbers.items()}
+    return counts | {"smallest": row.smallest, **row.interval._asdict()}

@@ -1,19 +1,22 @@
 """Shift: how the answers of one LLM moved, between checkpoints, fine-tunes, versions, system prompts or languages."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from univar.analysis.shift.moved_values import Axis, axes_of, holm, value_shifts
+from univar.analysis.shift.moved_values import value_shifts
 from univar.analysis.shift.paired import beyond, movement
 from univar.analysis.shift.pairs import ShiftError, check_one_model, joined, moved_most, paired, parted
 from univar.analysis.shift.results import Shifted, Shifts
-from univar.corpus.questions.poles import poles as written_poles
-from univar.model.embedded import Corpus, EmbeddedCorpus, EmbeddedCorpusError, embed, is_embedded
+from univar.analysis.statistics import holm
+from univar.analysis.values.questions import asked
+from univar.analysis.values.rulers import Rulers, rulers_by
+from univar.model.embedded import Corpus, EmbeddedCorpus, EmbeddedCorpusError, embed, is_embedded, unread_of
+from univar.model.pole_vectors import embedded_poles
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -29,6 +32,8 @@ def shift(
     poles: EmbeddedCorpus | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    untranslated: bool = False,
+    advance: Callable[[float], None] | None = None,
     **options: Any,
 ) -> Shifts:
     """How the answers of one LLM moved between two sets of them, and whether that is a shift of values.
@@ -38,16 +43,21 @@ def shift(
     question. With answers to control questions, which elicit no values, it is told whether those to value questions
     moved further. Control questions of the bank may lie in the same corpora as the others.
 
+    Which values moved is told on the scale of `univar.values`: a change is what that reads after less what it reads
+    before. See `univar.analysis.shift.moved_values` for when it is more than one of style.
+
     Args:
         before: Answers of one LLM, or an embedded corpus; see `univar.embed`.
         after: Answers of the same LLM to the same questions, changed in whatever way; or several sets by their names.
         control_before: Its answers to control questions.
         control_after: The same after; of several sets by the names of `after`.
         model: What embeds the answers; by default `univar`. Embedded corpora must be by one and the same model.
-        poles: The written poles as an embedded corpus of that model; by default those of the values that are asked
-            about are encoded, which takes the model.
+        poles: As for `univar.values`: by default they are encoded once and kept in the cache of huggingface_hub.
+            Without them, as where the model of an embedded corpus cannot be loaded, all but the values is told.
         resamples: Draws of questions behind the intervals.
         seed: Of intervals and tests.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
+        advance: Is told how many more poles are encoded.
         options: For `univar.read_corpus`, such as `columns=` and `lang=`.
 
     Raises:
@@ -55,6 +65,7 @@ def shift(
             given on one side only.
         EmbeddedCorpusError: If the vectors are of different models.
         CorpusError: If answers cannot be read.
+        UntranslatedError: If some are in languages that the model does not read, and `untranslated` is not said.
 
     Example:
         >>> import univar
@@ -76,14 +87,16 @@ def shift(
             f"by its name ({', '.join(afters)}); give both, or none"
         )
     control = [] if control_before is None else [control_before, *(controls[name] for name in afters)]
-    first, *others = embedded_by_one([before, *afters.values(), *control], model, options)
+    first, *others = embedded_by_one(
+        [before, *afters.values(), *control], model, options | {"untranslated": untranslated}
+    )
     later = dict(zip(afters, others, strict=False))
     beside = (others[len(later)], dict(zip(afters, others[len(later) + 1 :], strict=True))) if control else None
-    known, why_not = (poles, "") if poles is not None else _encoded_poles([first, *later.values()], model)
+    known, why_not = (poles, "") if poles is not None else _poles(first, model, advance)
     found = shifts_between(first, later, controls=beside, poles=known, resamples=resamples, seed=seed)
     if why_not:
-        unread = dict.fromkeys(sorted(_values_of([first])), why_not)
-        found = replace(found, shifts=tuple(replace(one, unread=unread) for one in found.shifts))
+        not_read = dict.fromkeys(sorted({one.value for one in asked(first.records) if one.value}), why_not)
+        found = replace(found, shifts=tuple(replace(one, unread=not_read) for one in found.shifts))
     return replace(found, before=_stem(before) or "before")
 
 
@@ -103,28 +116,29 @@ def shifts_between(
         afters: Its answers later, by the names of the sets.
         controls: Answers to control questions before, and after by the names of `afters`; beside those that lie in
             the corpora themselves.
-        poles: Those that ship with their vectors by the same model, all or those of some values; without them no value
-            is read.
+        poles: Those that ship with their vectors by the same model; without them no value is read.
         resamples: Draws of questions behind the intervals.
         seed: Of intervals and tests.
     """
     if not afters:
         raise ShiftError("no answers after; give at least one set")
-    axes = None
+    rulers = None
     if poles is not None:
         check_one_model(before, poles)
-        axes = axes_of(poles)
+        rulers = rulers_by(poles, seed=seed)
     found = []
     for name, after in afters.items():
         control = None if controls is None else (controls[0], controls[1][name])
-        found.append(_shifted(name, before, after, control, axes, resamples, seed))
+        found.append(_shifted(name, before, after, control, rulers, resamples, seed))
     adjusted = holm([one.movement.p for one in found])
     of_values = iter(holm([value.p for one in found for value in one.values]))
     shifts = [
         replace(one, adjusted=p, values=tuple(replace(value, adjusted=next(of_values)) for value in one.values))
         for one, p in zip(found, adjusted, strict=True)
     ]
-    return Shifts("before", tuple(shifts), before.provenance.model, seed)
+    beside = [] if controls is None else [controls[0], *controls[1].values()]
+    unread = unread_of(before, *afters.values(), *beside)
+    return Shifts("before", tuple(shifts), before.provenance.model, seed, unread)
 
 
 def _shifted(
@@ -132,7 +146,7 @@ def _shifted(
     before: EmbeddedCorpus,
     after: EmbeddedCorpus,
     control: tuple[EmbeddedCorpus, EmbeddedCorpus] | None,
-    axes: Mapping[str, Axis] | None,
+    rulers: Rulers | None,
     resamples: int,
     seed: int,
 ) -> Shifted:
@@ -148,7 +162,9 @@ def _shifted(
         apart_control, n = controls.apart, n + controls.n
         of_control = movement(apart_control, np.full(len(apart_control), unit), resamples=resamples, seed=seed + 1)
         further = beyond(found, of_control)
-    values, unread = ([], {}) if axes is None else value_shifts(pairs.apart, pairs.values, axes, apart_control)
+    values, unread = [], {}
+    if rulers is not None:
+        values, unread = value_shifts(pairs.apart, pairs.values, pairs.asked, rulers, apart_control)
     return Shifted(
         name=name,
         n=n,
@@ -200,33 +216,16 @@ def embedded_by_one(
     ]
 
 
-def _encoded_poles(
-    corpora: Sequence[EmbeddedCorpus], model: "str | SentenceTransformer | None"
+def _poles(
+    before: EmbeddedCorpus, model: "str | SentenceTransformer | None", advance: Callable[[float], None] | None
 ) -> tuple[EmbeddedCorpus | None, str]:
-    """The poles of the values that are asked about, by the model of the answers; or why they are not there."""
-    made, asked = corpora[0].provenance, _values_of(corpora)
-    records = [pole.record for pole in written_poles() if pole.question.value in asked]
-    if len({record.value for record in records}) < 2:
-        return None, "axes are tested side by side, and fewer than two values have written poles" if asked else ""
-    from univar.model.modeling import load_model  # here, not above: torch takes seconds
-
-    name = model if isinstance(model, str) else made.model
+    """The poles by the model of the answers, if these are about values; or why they are not there."""
+    if not any(one.value for one in asked(before.records)):
+        return None, ""
     try:
-        found = embed(records, load_model(name) if model is None or isinstance(model, str) else model, name=name)
-        check_one_model(corpora[0], found)
-    except EmbeddedCorpusError:
-        return None, f"their poles must be embedded by the model of the answers, and {name!r} is another one now"
-    except Exception as error:  # what is in its folder, or not in it, may raise anything
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return (
-            None,
-            f"their poles must be embedded by {name!r}, which cannot be loaded ({reason}); give it as the model",
-        )
-    return found, ""
-
-
-def _values_of(corpora: Iterable[EmbeddedCorpus]) -> set[str]:
-    return {record.value for corpus in corpora for record in corpus.records if record.value is not None}
+        return embedded_poles(before.provenance, model, advance=advance), ""
+    except EmbeddedCorpusError as error:
+        return None, str(error)
 
 
 def _stem(corpus: Any) -> str | None:

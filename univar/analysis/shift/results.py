@@ -2,13 +2,13 @@
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from univar.analysis.names import printable, shortened
-from univar.analysis.results import markdown_table
+from univar.analysis.results import figure, markdown_table, p_cell, p_words, plain, span, with_interval
 from univar.analysis.shift.moved_values import ValueShift
 from univar.analysis.shift.paired import FEWEST, LEVEL, Beyond, Movement
 from univar.analysis.shift.pairs import AnswerPair, UnitOf
@@ -33,7 +33,14 @@ _UNIT_NOTES: Mapping[UnitOf, str] = {
 }
 _NAMED = 5
 _CUT = 240
-_HEADER = ("answers", "value", "finding", "estimate", "95 % interval", "p", "p (Holm)", "questions")
+_SCALE = (
+    "The change of a value is what `univar values` reads after less what it reads before, on its scale: 2 is the way "
+    "from the pole against to the pole for. A value moved where it changed beyond what the answers to all other "
+    "questions moved along its rulers, as a change of style moves all; p is of that, by Holm over values."
+)
+_HEADER = (
+    "answers", "value", "finding", "estimate", "95 % interval", "beyond others", "p", "p (Holm)", "questions",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +85,8 @@ class Shifted:
 
     @property
     def moved(self) -> list[ValueShift]:
-        """The values that moved between their poles, after Holm's correction, the furthest first."""
-        return sorted((one for one in self.values if one.adjusted < LEVEL), key=lambda one: -abs(one.change))
+        """The values that moved further than the others, after Holm's correction, the furthest first."""
+        return sorted((one for one in self.values if one.moved), key=lambda one: -abs(one.change))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -91,12 +98,14 @@ class Shifts:
         shifts: One a set after, in the order in which they were given.
         model: What embedded the answers.
         seed: Of intervals and tests.
+        unread: What is to be said of answers in languages that the model does not read; None if there are none.
     """
 
     before: str
     shifts: tuple[Shifted, ...]
     model: str
     seed: int
+    unread: str | None = None
 
     def __str__(self) -> str:
         if len(self.shifts) == 1:
@@ -108,7 +117,8 @@ class Shifts:
 
     def notes(self) -> list[str]:
         """What one must know to read the numbers, a paragraph each."""
-        said = [_UNIT_NOTES[kind] for kind in dict.fromkeys(one.unit_of for one in self.shifts)]
+        said = [self.unread] if self.unread else []
+        said += [_UNIT_NOTES[kind] for kind in dict.fromkeys(one.unit_of for one in self.shifts)]
         if any(one.control is None for one in self.shifts):
             said.append(
                 "A shift of answers is one of values only where answers to control questions, which elicit none, moved "
@@ -116,10 +126,7 @@ class Shifts:
                 "--questions controls`. Without them style, length and form count as well."
             )
         if any(one.values for one in self.shifts):
-            said.append(
-                "A value is compared with all others: what its answers moved along the axis between its written poles "
-                "(-1 against, 1 for) beyond what the others moved along it, p by Holm over values."
-            )
+            said.append(_SCALE)
         for reason, values in _grouped(self.shifts).items():
             named = ", ".join(map(_name, values[:_NAMED])) + (", …" if len(values) > _NAMED else "")
             said.append(
@@ -130,8 +137,8 @@ class Shifts:
     def to_pandas(self) -> "pd.DataFrame":
         """A row a finding: of each set after its `shift`, that on `control`s and what is `beyond` them, then values.
 
-        Estimates are sizes in the unit for `shift` and `control`, squared distances for `beyond`, and for a `value` the
-        change of its stance. `n` counts QAs.
+        Estimates are sizes in the unit for `shift` and `control`, squared distances for `beyond control`, and for a
+        `value` the change of its stance, of which `beyond` is more than the others moved. `n` counts QAs.
         """
         import pandas as pd
 
@@ -139,20 +146,11 @@ class Shifts:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values; what is not a number is None. Answers are as the LLM gave them."""
-        return {
-            "before": self.before,
-            "shifts": [
-                {
-                    **_plain(asdict(one) | {"beyond": None if one.beyond is None else one.beyond._asdict()}),
-                    "seen": one.seen,
-                    "of_values": one.of_values,
-                    "moved": [value.value for value in one.moved],
-                }
-                for one in self.shifts
-            ],
-            "model": self.model,
-            "seed": self.seed,
-        }
+        shifts = [
+            {**plain(one), "seen": one.seen, "of_values": one.of_values, "moved": [value.value for value in one.moved]}
+            for one in self.shifts
+        ]
+        return {"sentence": str(self), **plain(self), "shifts": shifts, "notes": self.notes()}
 
     def to_markdown(self) -> str:
         """A row a finding, of values the surest, and the answers that moved most, side by side."""
@@ -171,9 +169,10 @@ class Shifts:
 
     def plot(self) -> "go.Figure":
         """Sizes with their intervals beside those of controls, and the values that moved."""
+        from univar.analysis.pictures.notes import with_notes
         from univar.analysis.pictures.shift_figure import shift_plot
 
-        return shift_plot(self)
+        return with_notes(shift_plot(self), [self.unread])
 
 
 def shown_values(one: Shifted, most: int = 10) -> tuple[ValueShift, ...]:
@@ -192,7 +191,7 @@ def _sentence(before: str, one: Shifted) -> str:
         moved = "its answers moved" if one.seen else "no shift is seen"
         return f"{moved} {way}: answers to all of {count} differ in the same way, so nothing tells how far {told}"
     size = (
-        f"{found.size:.2f} (95 % interval {_span(found.interval)} by bootstrap over {count}, n = {one.n:,}, "
+        f"{found.size:.2f} (95 % interval {span(found.interval, '.2f')} by bootstrap over {count}, n = {one.n:,}, "
         f"{p_words(one.adjusted)}) of {UNITS[one.unit_of]}"
     )
     if not one.seen:
@@ -224,7 +223,10 @@ def _rows(one: Shifted) -> list[dict[str, Any]]:
         found.append(_row("beyond control, squared", further.squared, further.interval, further.p, None, counts))
     for value in one.values:
         row = _row("change of stance", value.change, value.interval, value.p, value.adjusted, value.questions)
-        found.append({**row, "value": value.value})
+        further = dict(
+            zip(("beyond", "beyond_low", "beyond_high"), (value.beyond, *value.beyond_interval), strict=True)
+        )
+        found.append({**row, **further, "value": value.value})
     return [{**shared, **row} for row in found]
 
 
@@ -232,31 +234,16 @@ def _row(
     finding: str, estimate: float, interval: Interval, p: float, adjusted: float | None, questions: int
 ) -> dict[str, Any]:
     return {
-        "value": None, "finding": finding, "estimate": _number(estimate), "low": _number(interval.low),
-        "high": _number(interval.high), "p": p, "adjusted": adjusted, "questions": questions,
+        "value": None, "finding": finding, "estimate": estimate, **interval._asdict(), "beyond": np.nan,
+        "beyond_low": np.nan, "beyond_high": np.nan, "p": p, "adjusted": adjusted, "questions": questions,
     }  # fmt: skip
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    estimate = "-" if row["estimate"] is None else f"{row['estimate']:.2f}"
-    ends = "-" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
-    adjusted = "-" if row["adjusted"] is None else _p(row["adjusted"])
-    return [estimate, ends, _p(row["p"]), adjusted, f"{row['questions']:,}"]
-
-
-def _plain(found: Any) -> Any:
-    """Plain JSON values: what is not a number is None, intervals are `low` and `high`."""
-    if isinstance(found, float):
-        return _number(found)
-    if isinstance(found, Interval):
-        return {"low": _number(found.low), "high": _number(found.high)}
-    if isinstance(found, Mapping):
-        return {key: _plain(content) for key, content in found.items()}
-    return [_plain(one) for one in found] if isinstance(found, list | tuple) else found
-
-
-def _number(found: float) -> float | None:
-    return None if np.isnan(found) else found
+    adjusted = "-" if row["adjusted"] is None else p_cell(row["adjusted"])
+    ends = span(Interval(row["low"], row["high"]), ".2f")
+    further = with_interval(row["beyond"], Interval(row["beyond_low"], row["beyond_high"]), ".2f")
+    return [figure(row["estimate"], ".2f"), ends, further, p_cell(row["p"]), adjusted, f"{row['questions']:,}"]
 
 
 def _grouped(shifts: Sequence[Shifted]) -> dict[str, list[str]]:
@@ -274,7 +261,7 @@ def _beside_controls(one: Shifted) -> str:
     more = "more than" if one.beyond.holds else "not seen to be more than"
     return (
         f", {more} on {one.control.questions:,} control questions ({one.control.size:.2f}, "
-        f"{_span(one.control.interval)}; {p_words(one.beyond.p)} of the difference)"
+        f"{span(one.control.interval, '.2f')}; {p_words(one.beyond.p)} of the difference)"
     )
 
 
@@ -285,21 +272,8 @@ def _would_show(found: Movement) -> str:
     return f"{found.questions:,} questions would have shown one of {found.smallest:.2g}"
 
 
-def _p(p: float) -> str:
-    return p_words(p).removeprefix("p ").removeprefix("= ")
-
-
-def p_words(p: float) -> str:
-    """A p to stand in a sentence."""
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
-
-
 def _capital(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
-
-
-def _span(interval: Interval) -> str:
-    return f"{interval.low:.2f} to {interval.high:.2f}"
 
 
 def _name(name: str) -> str:

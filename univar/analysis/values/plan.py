@@ -9,15 +9,15 @@ top.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from univar.analysis.results import markdown_table
+from univar.analysis.results import markdown_table, plain, span
 from univar.analysis.statistics import Interval, bootstrap_of_sums
 from univar.analysis.values.reading import Prepared, ValuesError, prepared
-from univar.analysis.values.rulers import FloatArray, Rulers, Scale, rulers_of
+from univar.analysis.values.rulers import FloatArray, Rulers, Scale, rulers_by
 from univar.corpus.questions.poles import poles as written_poles
 from univar.model.embedded import Corpus, EmbeddedCorpus
 from univar.model.encoding import Provenance
@@ -51,13 +51,15 @@ class PlannedError:
 
     Attributes:
         questions: About the value.
-        samples: Answers to each; None where what they add is not known.
+        samples: Answers to each; what more than one adds is not known where nothing was answered twice.
+        n: Answers about the value in all.
         error: Half the 95 % interval of the reading, in units of a stance.
         interval: 95 % of the error itself, by bootstrap over values.
     """
 
     questions: int
-    samples: int | None
+    samples: int
+    n: int
     error: float
     interval: Interval
 
@@ -74,6 +76,7 @@ class ValuesPlan:
         manner: Variance that a voice adds, which no number of questions takes away.
         n: Answers that this was learned from; of the poles, poles.
         values: That they are about: what is drawn again.
+        unread: What is to be said of answers in languages that the model does not read; None if there are none.
     """
 
     basis: Literal["answers", "poles"]
@@ -83,6 +86,7 @@ class ValuesPlan:
     manner: float
     n: int
     values: int
+    unread: str | None = None
 
     def needed(self, error: float, samples: int = 1) -> int | None:
         """How many questions a value bring the error down to this; None if no number does."""
@@ -109,6 +113,7 @@ class ValuesPlan:
         """What one must know to read the table, a sentence each."""
         floor = _Z * math.sqrt(self.manner)
         return [
+            *([self.unread] if self.unread else []),
             *([_FLOOR.format(floor=floor)] if floor >= 0.005 else []),
             self._samples(),
             *([_OF_POLES] if self.basis == "poles" else []),
@@ -127,44 +132,44 @@ class ValuesPlan:
         )
 
     def to_pandas(self) -> "pd.DataFrame":
-        """A row for each number of questions and samples: the error, its 95 % interval, `n` it was learned from."""
+        """A row for each number of questions and samples: `n` answers, the error, its 95 % interval."""
         import pandas as pd
 
-        return pd.DataFrame([_row(row) | {"n": self.n} for row in self.rows])
+        return pd.DataFrame([_row(row) for row in self.rows])
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
-        return {
-            "sentence": str(self),
-            **{name: content for name, content in asdict(self).items() if name != "rows"},
-            "rows": [_row(row) for row in self.rows],
-            "needed": {f"{wanted:g}": self.needed(wanted) for wanted in WANTED},
-        }
+        needed = {f"{wanted:g}": self.needed(wanted) for wanted in WANTED}
+        rows = [plain(_row(row)) for row in self.rows]
+        return {"sentence": str(self), **plain(self), "rows": rows, "needed": needed, "notes": self.notes()}
 
     def to_markdown(self) -> str:
         """The table of errors; the advice and notes below."""
-        header = ("questions a value", "samples", "error, ±", "95 % interval")
         rows = [cells(row) for row in self.rows]
         notes = "\n".join(f"- {note}" for note in [str(self), *self.notes()])
-        return f"{markdown_table(header, rows, text_columns=0)}\n{notes}\n"
+        return f"{markdown_table(HEADER, rows, text_columns=0)}\n{notes}\n"
+
+
+HEADER = ("questions", "samples", "answers", "error, ±", "95 % interval")
+
+
+def cells(row: PlannedError) -> tuple[str, ...]:
+    """A row as text, in the order of `HEADER`."""
+    return f"{row.questions:,}", f"{row.samples:,}", f"{row.n:,}", f"{row.error:.2f}", span(row.interval, ".2f")
 
 
 def _row(row: PlannedError) -> dict[str, Any]:
-    return {"questions": row.questions, "samples": row.samples, "error": row.error, **row.interval._asdict()}
-
-
-def cells(row: PlannedError) -> tuple[str, str, str, str]:
-    """An error as text."""
-    samples = "-" if row.samples is None else str(row.samples)
-    return str(row.questions), samples, f"{row.error:.2f}", f"{row.interval.low:.2f} to {row.interval.high:.2f}"
+    counts = {"questions": row.questions, "samples": row.samples, "n": row.n}
+    return counts | {"error": row.error, **row.interval._asdict()}
 
 
 def plan_values(
     corpus: Corpus | None = None,
-    model: "str | SentenceTransformer | None" = None,
     *,
+    model: "str | SentenceTransformer | None" = None,
     poles: EmbeddedCorpus | None = None,
     seed: int = 0,
+    untranslated: bool = False,
     advance: Callable[[float], None] | None = None,
     **options: Any,
 ) -> ValuesPlan:
@@ -175,23 +180,26 @@ def plan_values(
         model: As for `univar.values`.
         poles: As for `univar.values`.
         seed: Of the bootstrap.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
         advance: Is told how many more poles are encoded.
         options: For `univar.read_corpus`.
 
     Raises:
-        CorpusError, EmbeddedCorpusError or ValuesError: As for `univar.values`; ValuesError too if the model tells the
-            poles of no value apart.
+        CorpusError, UntranslatedError, EmbeddedCorpusError or ValuesError: As for `univar.values`; ValuesError too if
+            the model tells the poles of no value apart.
     """
     if corpus is None:
         rulers = _rulers(model, poles, seed, advance)
         _check_readable(rulers)
         return _plan(_of_poles(rulers), "poles", rulers.by_question.manner, len(written_poles()), seed)
-    found = prepared(corpus, model, poles=poles, seed=seed, advance=advance, **options)
+    found = prepared(corpus, model, poles=poles, seed=seed, untranslated=untranslated, advance=advance, **options)
     _check_readable(found.rulers)
     rows = _of_answers(found)
     if len(rows) < 2:
-        return _plan(_of_poles(found.rulers), "poles", found.rulers.by_question.manner, len(written_poles()), seed)
-    return _plan(rows, "answers", _manner(found), int((found.placed.kind >= 0).sum()), seed)
+        planned = _plan(_of_poles(found.rulers), "poles", found.rulers.by_question.manner, len(written_poles()), seed)
+    else:
+        planned = _plan(rows, "answers", _manner(found), int((found.placed.kind >= 0).sum()), seed)
+    return replace(planned, unread=found.corpus.unread)
 
 
 def _rulers(
@@ -206,7 +214,7 @@ def _rulers(
         name = model if isinstance(model, str) else None
         loaded = load_model(name or "univar") if model is None or isinstance(model, str) else model
         poles = embedded_poles(Provenance.of(loaded, name or "univar", ()), loaded, advance=advance)
-    return rulers_of(poles.embeddings, written_poles(), trained_on=poles.provenance.trained_on, seed=seed)
+    return rulers_by(poles, seed=seed)
 
 
 def _of_poles(rulers: Rulers) -> FloatArray:
@@ -270,7 +278,7 @@ def _plan(sums: FloatArray, basis: Literal["answers", "poles"], manner: float, n
 
             error = float(statistic(sums.sum(axis=0)[None])[0])
             interval = bootstrap_of_sums(sums, statistic, seed=seed)
-            rows.append(PlannedError(questions, samples if sampled else None, error, interval))
+            rows.append(PlannedError(questions, samples, questions * samples, error, interval))
     return ValuesPlan(basis, tuple(rows), between, within if sampled else None, manner, n, len(sums))
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from scipy.stats import t as student
 
 from univar.analysis.names import shortened
-from univar.analysis.statistics import Interval
+from univar.analysis.statistics import Interval, holm
 from univar.analysis.values.questions import Asked
 from univar.analysis.values.rulers import FloatArray, IntArray, Rulers, Scale
-from univar.analysis.values.spread import estimate, holm, steadied
+from univar.analysis.values.spread import estimate, steadied
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.records import Identity, QARecord
 
@@ -27,10 +27,12 @@ SURE = 0.05
 MOST_TELLING = 3
 """Answers kept on either side of a reading."""
 
+NO_RULER = "its poles are not told apart in voices that no ruler was made of"
+NO_AXIS = "none of its questions has poles, and its axis does not carry to others"
+"""Why a value is not read."""
+
 _LONGEST_ANSWER, _LONGEST_QUESTION = 400, 200
-_POLES = "not readable: its poles are not told apart in voices that no ruler was made of"
-_AXIS = "not readable: none of its questions has poles, and its axis does not carry to others"
-_ALONE = "not readable: one question, and nothing to say how far another would lie from it"
+_ALONE = "one question, and nothing to say how far another would lie from it"
 
 _BY_QUESTION, _BY_AXIS = 0, 1
 _LEAST = 1e-12
@@ -333,12 +335,12 @@ def _sum(errors: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def _why(within: Mapping[str, _Asked], kinds: Sequence[int], parts: Mapping[str, _Part]) -> str:
     if kinds and not parts:
         return _ALONE
-    return _POLES if any(_BY_QUESTION in one.rows for one in within.values()) else _AXIS
+    return NO_RULER if any(_BY_QUESTION in one.rows for one in within.values()) else NO_AXIS
 
 
 def _unreadable(name: str, title: str, within: Mapping[str, _Asked], why: str) -> Reading:
     n = sum(len(rows) for one in within.values() for rows in one.rows.values())
-    return Reading(name, title, None, None, None, None, n, 0, len(within), "", why, ())
+    return Reading(name, title, None, None, None, None, n, 0, len(within), "", f"not readable: {why}", ())
 
 
 def _corrected(readings: Sequence[Reading]) -> tuple[Reading, ...]:

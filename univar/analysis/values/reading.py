@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
+from univar.analysis.names import printable
 from univar.analysis.values.profile import LEVELS, Level, Placed, members, placed, profile_of
 from univar.analysis.values.questions import Asked, asked
 from univar.analysis.values.results import Counts, ValueProfiles
-from univar.analysis.values.rulers import Rulers, rulers_of
-from univar.corpus.questions.poles import poles as written_poles
+from univar.analysis.values.rulers import Rulers, rulers_by
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.records import QARecord
 from univar.model.embedded import Corpus, EmbeddedCorpus, EmbeddedCorpusError, embed, is_embedded, records_of
@@ -61,6 +61,7 @@ def values(
     only: Iterable[str] | None = None,
     poles: EmbeddedCorpus | None = None,
     seed: int = 0,
+    untranslated: bool = False,
     advance: Callable[[float], None] | None = None,
     **options: Any,
 ) -> ValueProfiles:
@@ -77,11 +78,13 @@ def values(
         only: Ids of the values to read; then Holm's rule counts no others.
         poles: The poles with their vectors; by default they are encoded once and kept in the cache of huggingface_hub.
         seed: Of the test of the axes.
+        untranslated: Encode answers in languages that the model does not read as they are; see `univar.embed`.
         advance: Is told how many more poles are encoded.
         options: For `univar.read_corpus`, such as `columns=` and `lang=`.
 
     Raises:
         CorpusError: If the answers cannot be read.
+        UntranslatedError: If some are in languages that the model does not read, and `untranslated` is not said.
         EmbeddedCorpusError: If the vectors are of another model than the one given, or the poles cannot be embedded.
         ValuesError: If no answer is of a value or to a known question, or there is no such level or value.
 
@@ -93,12 +96,17 @@ def values(
     if by not in get_args(Level):
         raise ValuesError(f"by must be one of {', '.join(get_args(Level))}, got {by!r}")
     wanted = None if only is None else check_values(only)
-    found = prepared(corpus, model, poles=poles, seed=seed, advance=advance, **options)
-    records = found.corpus.records
-    profiles = []
+    found = prepared(corpus, model, poles=poles, seed=seed, untranslated=untranslated, advance=advance, **options)
+    records, vectors = found.corpus.records, found.corpus.embeddings
+    profiles, remarks = [], []
     for identity in sorted({record.identity for record in records}):
         rows = [row for row, record in enumerate(records) if record.identity == identity]
         own = found.placed.take(rows)
+        if len(rows) > 1 and (vectors[rows] == vectors[rows[0]]).all():
+            remarks.append(
+                f"All {len(rows):,} answers of {printable(str(identity))} have one and the same vector: they say "
+                "nothing of their questions, and no reading of them means much."
+            )
         profiles.append(profile_of(identity, [records[row] for row in rows], own, found.rulers, wanted))
     return ValueProfiles(
         profiles=tuple(profiles),
@@ -107,6 +115,8 @@ def values(
         counts=_counts(found, by, sum(one.read[by][0] for one in profiles)),
         carrying={level: _carrying(found.rulers, level) for level in LEVELS},
         seed=seed,
+        unread=found.corpus.unread,
+        remarks=tuple(remarks),
     )
 
 
@@ -116,6 +126,7 @@ def prepared(
     *,
     poles: EmbeddedCorpus | None = None,
     seed: int = 0,
+    untranslated: bool = False,
     advance: Callable[[float], None] | None = None,
     **options: Any,
 ) -> Prepared:
@@ -126,14 +137,14 @@ def prepared(
     else:
         records = list(records_of(corpus, **options))
         about = check_asked(records)  # before the long work
-        answers = embed(records, model)
+        answers = embed(records, model, untranslated=untranslated)
     known = embedded_poles(answers.provenance, model, advance=advance) if poles is None else poles
     if known.provenance.fingerprint != answers.provenance.fingerprint:
         raise EmbeddedCorpusError(
             f"the poles are embedded by {known.provenance.model} ({known.provenance.fingerprint[:12]}…), the answers "
             f"by {answers.provenance.model} ({answers.provenance.fingerprint[:12]}…): give poles by the same model"
         )
-    rulers = rulers_of(known.embeddings, written_poles(), trained_on=known.provenance.trained_on, seed=seed)
+    rulers = rulers_by(known, seed=seed)
     vectors = np.asarray(answers.embeddings, dtype=np.float64)
     return Prepared(answers, about, rulers, placed(vectors, about, rulers))
 

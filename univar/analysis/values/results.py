@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from univar.analysis.names import printable
-from univar.analysis.results import markdown_table
+from univar.analysis.results import markdown_table, p_cell
 from univar.analysis.values.profile import Level, Profile, Reading, Telling
 from univar.corpus.records import Identity
 
@@ -79,6 +79,8 @@ class ValueProfiles:
         carrying: By level, how many values or families are readable by this model, by rulers of questions and along
             axes, and how many there are.
         seed: Of the test of the axes.
+        unread: What is to be said of answers in languages that the model does not read; None if there are none.
+        remarks: What speaks against the readings of an identity, a sentence each.
     """
 
     profiles: tuple[Profile, ...]
@@ -87,6 +89,8 @@ class ValueProfiles:
     counts: Counts
     carrying: Mapping[Level, tuple[int, int, int]]
     seed: int
+    unread: str | None = None
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         shown = [self._sentence_of(one) for one in self.profiles[:_NAMED]]
@@ -145,6 +149,8 @@ class ValueProfiles:
     def notes(self) -> list[str]:
         """What one must know to read the table, a sentence each."""
         return [
+            *([self.unread] if self.unread else []),
+            *self.remarks,
             f"{self.counts}.",
             f"{_UNIT}.",
             f"In voices that no ruler was made of, {self.model} tells the poles apart of {self._carried(0)}; along "
@@ -203,6 +209,8 @@ class ValueProfiles:
                 for level, (own, along, number) in self.carrying.items()
             },
             "seed": self.seed,
+            "unread": self.unread,
+            "notes": self.notes(),
         }
 
     def to_markdown(self) -> str:
@@ -215,9 +223,10 @@ class ValueProfiles:
 
     def plot(self) -> "go.Figure":
         """Bars with intervals for one identity, for several a heat map of identities by values."""
+        from univar.analysis.pictures.notes import with_notes
         from univar.analysis.pictures.values_figure import values_plot
 
-        return values_plot(self)
+        return with_notes(values_plot(self), [self.unread])
 
 
 def cells(one: Reading) -> tuple[str, str, str, str, str, str]:
@@ -226,12 +235,7 @@ def cells(one: Reading) -> tuple[str, str, str, str, str, str]:
     assert one.interval is not None
     assert one.p_holm is not None
     ends = f"{one.interval.low:+.2f} to {one.interval.high:+.2f}"
-    return one.title, f"{one.stance:+.2f}", ends, p_text(one.p_holm), f"{one.n:,}", one.how
-
-
-def p_text(p: float) -> str:
-    """A p with three decimals."""
-    return f"{p:.3f}" if p >= 0.001 else "< .001"
+    return one.title, f"{one.stance:+.2f}", ends, p_cell(one.p_holm), f"{one.n:,}", one.how
 
 
 def _named(readings: Sequence[Reading]) -> str:

@@ -20,7 +20,9 @@ from scipy.stats import t as student
 from univar.analysis.axes import ValueAxes, value_axes
 from univar.analysis.values.spread import steadied
 from univar.corpus.questions.poles import Pole
+from univar.corpus.questions.poles import poles as written_poles
 from univar.corpus.records import question_hash
+from univar.model.embedded import EmbeddedCorpus, EmbeddedCorpusError
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -173,6 +175,21 @@ class _Others(NamedTuple):
 
     apart: FloatArray
     middle: FloatArray
+
+
+def rulers_by(poles: EmbeddedCorpus, *, seed: int = 0) -> Rulers:
+    """The rulers that the poles that ship make, with their vectors by one model.
+
+    Raises:
+        EmbeddedCorpusError: If they are not those that ship, all of them and in their order.
+    """
+    written = written_poles()
+    if poles.records != tuple(pole.record for pole in written):
+        raise EmbeddedCorpusError(
+            f"{len(poles):,} QAs are not the {len(written):,} poles that ship, in their order; leave poles out, or "
+            "take those that univar.model.pole_vectors.embedded_poles gives"
+        )
+    return rulers_of(poles.embeddings, written, trained_on=poles.provenance.trained_on, seed=seed)
 
 
 def rulers_of(

@@ -53,7 +53,7 @@ def steadied(groups: Sequence[Sequence[float] | FloatArray]) -> Steadied:
         flat = np.concatenate(numbers) if numbers else np.empty(0)
         spread = float(np.var(flat, ddof=1)) if len(flat) > 1 else float("nan")
         return Steadied(np.full(len(sizes), spread), np.full(len(sizes), float(len(flat) - 1)))
-    common, known = _common_spread(own[several], freedom[several])
+    common, known = common_spread(own[several], freedom[several])
     variances, total = np.full(len(sizes), common), freedom + known
     if math.isfinite(known):
         ownness = np.where(several, own, 0.0) * freedom
@@ -61,8 +61,13 @@ def steadied(groups: Sequence[Sequence[float] | FloatArray]) -> Steadied:
     return Steadied(variances, total)
 
 
-def _common_spread(variances: FloatArray, freedom: FloatArray) -> tuple[float, float]:
-    """The variance that is common to groups, and how many degrees of freedom it is worth to each of them."""
+def common_spread(variances: FloatArray, freedom: FloatArray) -> tuple[float, float]:
+    """The variance that is common to groups, and how many degrees of freedom it is worth to each of them.
+
+    Args:
+        variances: `(g,)` the own one of each group.
+        freedom: `(g,)` how many degrees of freedom each rests on, above 0.
+    """
     if len(variances) < 2:
         return float(variances[0]), 0.0
     floored = np.maximum(variances, _LEAST_SHARE * (np.median(variances) or variances.max()))
@@ -106,15 +111,3 @@ def estimate(number: float, parts: Sequence[tuple[float, float]], *, scale_error
     b = scale_error**2
     half = math.sqrt(max(number**2 * b + reach**2 * (1 - b), 0.0))
     return Estimate(number, Interval((number - half) / (1 - b), (number + half) / (1 - b)), p)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Each p raised so that, of all where there is nothing, any falls below a level no more often than that level.
-
-    Source: Holm, A simple sequentially rejective multiple test procedure (1979).
-    """
-    found = np.asarray(p, dtype=np.float64)
-    order = np.argsort(found, kind="stable")
-    raised = np.empty(len(found))
-    raised[order] = np.minimum(np.maximum.accumulate(found[order] * np.arange(len(found), 0, -1)), 1.0)
-    return [float(one) for one in raised]
