@@ -72,7 +72,7 @@ def test_files(univar, embedded):
     assert Path("v.md").read_text().count("\n| m0 (eng) |") == 87
     assert json.loads(Path("v.json").read_text())["readable"]["value"]["of"] == 87
     page = Path("v.html").read_text()
-    assert "<strong>m0 (eng) stands for thrift" in page
+    assert '<p class="sentence">m0 (eng) stands for thrift' in page
     assert 'src="http' not in page
     assert len(page) < 7_000_000
 

@@ -24,7 +24,7 @@ from univar.cli.options import (
     embedded,
     spare_corpora,
 )
-from univar.cli.terminal import add_row, out, table, tell, working, write_result
+from univar.cli.terminal import add_row, out, table, tell, working
 
 if TYPE_CHECKING:
     from univar.analysis.distances.plan import DistancesPlan
@@ -103,16 +103,7 @@ def distances(
         return
     with working("Comparing"):
         found = measure(answers, controls, between=between.value, seed=seed)
-    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, write=_write)
-
-
-def _write(found: "Distances", file: Path) -> None:
-    if file.suffix.lower() != ".html":
-        write_result(found, file)
-        return
-    from univar.analysis.pictures.distances_figure import write_distances_html
-
-    write_distances_html(found, file)
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, kind="distances")
 
 
 def _show(found: "Distances") -> None:

@@ -23,7 +23,7 @@ from univar.cli.options import (
     spare_corpora,
     spare_inputs,
 )
-from univar.cli.terminal import add_row, out, table, tell, working, write_result
+from univar.cli.terminal import add_row, out, table, tell, working
 
 if TYPE_CHECKING:
     from univar.analysis.people.results import PeopleComparison
@@ -83,16 +83,7 @@ def people(
 
     with working("Permuting the languages"):
         found = compare_people(answers, scores=scores, coefficient=coefficient.value, seed=seed)
-    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, write=_write)
-
-
-def _write(found: "PeopleComparison", file: Path) -> None:
-    if file.suffix.lower() != ".html":
-        write_result(found, file)
-        return
-    from univar.analysis.pictures.people_figure import write_people_html
-
-    write_people_html(found, file)
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, kind="people")
 
 
 def _show(found: "PeopleComparison") -> None:

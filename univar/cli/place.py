@@ -12,12 +12,12 @@ from univar.cli.options import (
     Json,
     Languages,
     ModelOrOwn,
+    ReadingFile,
     RejectsFile,
     Seed,
     Untranslated,
     corpus_reader,
     embedded,
-    output_file,
     spare_corpora,
 )
 from univar.cli.terminal import result, show_placement, write_result
@@ -41,12 +41,7 @@ def place(
     ] = None,
     seed: Seed = 0,
     untranslated: Untranslated = False,
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FILE", callback=output_file(".md", ".json"), help="Also write the table: .md or .json."
-        ),
-    ] = None,
+    out_file: ReadingFile = None,
     column: Columns = None,
     constant: Constants = None,
     lang: Languages = None,
@@ -62,7 +57,7 @@ def place(
 
     found = place_answers(answers, reference=None if reference is None else read_reference(reference), seed=seed)
     if out_file is not None:
-        write_result(found, out_file)
+        write_result(found, out_file, "place")
     if not as_json:
         show_placement(found)
     written = [f"Written: {out_file}"] if out_file else []

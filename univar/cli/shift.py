@@ -25,7 +25,7 @@ from univar.cli.options import (
     pole_bar,
     spare_corpora,
 )
-from univar.cli.terminal import CorpusReader, add_row, bar, out, printable, table, tell, write_result
+from univar.cli.terminal import CorpusReader, add_row, bar, out, printable, table, tell
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -113,7 +113,7 @@ def shift(
     with pole_bar(first.provenance) as advance:
         moved = shift_of(first, later, **beside, model=encoder, seed=seed, advance=advance)
     found = replace(moved, before=names[0])
-    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, write=_write)
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, kind="shift")
 
 
 def _check_together(
@@ -154,16 +154,6 @@ def _embedded(
             for one in read
         ]
     return vectors, encoder
-
-
-def _write(found: "Shifts", file: Path) -> None:
-    if file.suffix.lower() != ".html":
-        write_result(found, file)
-        return
-    from univar.files import replacing
-
-    with replacing(file) as temporary:
-        found.plot().write_html(str(temporary), include_plotlyjs=True)
 
 
 def _show(found: "Shifts") -> None:

@@ -260,7 +260,7 @@ def tell(
     rejected: Mapping[str, int],
     *,
     as_json: bool,
-    write: "Callable[[Any, Path], None] | None" = None,
+    kind: str = "",
 ) -> None:
     """Writes and shows what was found, in the order of all readings.
 
@@ -272,10 +272,10 @@ def tell(
         out_file: Where it is written; None for nowhere.
         rejected: Rows that could not be used, by the reason.
         as_json: Whether all of it is printed as JSON instead.
-        write: Writes it; by default `write_result`.
+        kind: What a page of it is headed by; see `write_result`.
     """
     if out_file is not None:
-        (write or write_result)(found, out_file)
+        write_result(found, out_file, kind)
     if not as_json:
         out.print(printable(str(found)), style="bold", highlight=False, markup=False, soft_wrap=True)
         show()
@@ -342,8 +342,16 @@ def show_placement(placement: "Placement") -> None:
         out.print(table)
 
 
-def write_result(found: "Result", file: Path) -> None:
-    """What was found as JSON or, under any other suffix, as Markdown; whole or not at all."""
+def write_result(found: "Result", file: Path, kind: str = "") -> None:
+    """What was found as JSON, as a page (.html) or, under any other suffix, as Markdown; whole or not at all.
+
+    `kind` is what a page is headed by; see `univar.analysis.report.findings.TITLES`.
+    """
+    if file.suffix.lower() == ".html":
+        from univar.analysis.report.page import write_page
+
+        write_page(found, kind, file)
+        return
     from univar.files import replacing
 
     text = found.to_markdown()

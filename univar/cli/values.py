@@ -1,6 +1,5 @@
 """`univar values`: what each LLM stands for, and how many questions that takes."""
 
-import html
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +26,7 @@ from univar.cli.options import (
     pole_bar,
     spare_corpora,
 )
-from univar.cli.terminal import add_row, out, printable, table, tell, write_result
+from univar.cli.terminal import add_row, out, printable, table, tell
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,11 +40,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _SHOWN = 10
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>body{{font-family:sans-serif;max-width:60rem;margin:1rem auto;padding:0 1rem;line-height:1.4}}</style></head>
-<body><p><strong>{sentence}</strong></p>{figure}<ul>{notes}</ul></body></html>
-"""
 
 
 class ValueLevel(StrEnum):
@@ -124,7 +118,7 @@ def values(
     assert answers is not None
     found = read_values(answers, by=by.value, only=value, poles=poles, seed=seed)
     telling = bool(value)
-    tell(found, lambda: _show(found, show_all, telling), out_file, reader.rejected, as_json=as_json, write=_write)
+    tell(found, lambda: _show(found, show_all, telling), out_file, reader.rejected, as_json=as_json, kind="values")
 
 
 def _check_together(
@@ -212,18 +206,3 @@ def _show_plan(planned: "ValuesPlan") -> None:
     for row in planned.rows:
         add_row(shown, *cells(row))
     out.print(shown)
-
-
-def _write(found: "ValueProfiles", file: Path) -> None:
-    """As .md or .json, or the picture with its sentence and notes in one file that needs no network."""
-    if file.suffix.lower() != ".html":
-        write_result(found, file)
-        return
-    from univar.files import replacing
-
-    figure = found.plot().to_html(full_html=False, include_plotlyjs=True, config={"displayModeBar": False})
-    notes = [*found.notes(), *(one for profile in found.profiles for one in found.not_readable(profile))]
-    listed = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    page = _PAGE.format(title="Values", sentence=html.escape(str(found)), figure=figure, notes=listed)
-    with replacing(file) as temporary:
-        temporary.write_text(page, encoding="utf-8")

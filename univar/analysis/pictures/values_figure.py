@@ -13,6 +13,10 @@ _FOR, _AGAINST, _UNSURE = "#0072b2", "#d55e00", "#b0b0b0"
 """Told apart by people with any colour vision, on white and on black (Okabe & Ito 2008)."""
 
 
+_NAMES = 165
+"""Pixels for slanted names of identities, the colours above them, and the buttons of plotly above those."""
+
+
 def values_plot(found: ValueProfiles) -> go.Figure:
     """The readings of the level that is shown; what is not readable is left out of bars, and empty in the heat map."""
     return profile_plot(found.profiles[0], found.by) if len(found.profiles) == 1 else heat_map(found)
@@ -32,7 +36,8 @@ def profile_plot(profile: Profile, level: Level = "value") -> go.Figure:
     order = [one.title for one in readings]
     figure.update_yaxes(categoryorder="array", categoryarray=[_label(title) for title in order], autorange="reversed")
     reach = max([1.0, *(abs(end) for one in readings for end in one.interval or ())])
-    title = f"against ← {_escaped(shortened(str(profile.identity), 20))} → for<br>grey: may be none"
+    name = _escaped(shortened(printable(str(profile.identity)), 20))
+    title = f"against ← 0 → for<br>grey: may be none<br>{name}"
     figure.update_xaxes(title=title, range=[-1.05 * reach, 1.05 * reach], zeroline=True, zerolinecolor="#808080")
     return figure
 
@@ -42,7 +47,8 @@ def heat_map(found: ValueProfiles) -> go.Figure:
     rows = list(_rows(found))
     readings = [{one.name: one for one in profile.readings[found.by]} for profile in found.profiles]
     names = short_names([profile.identity for profile in found.profiles])
-    figure = go.Figure(layout=_layout(height=150 + 20 * len(rows)))
+    height = _NAMES + 20 + 20 * len(rows)
+    figure = go.Figure(layout=_layout(height))
     table = [[of.get(name) if name else None for of in readings] for name, _ in rows]
     figure.add_heatmap(
         z=[[None if one is None else one.stance for one in row] for row in table],
@@ -52,12 +58,25 @@ def heat_map(found: ValueProfiles) -> go.Figure:
         zmin=-1,
         zmax=1,
         colorscale="RdBu",
-        colorbar={"orientation": "h", "y": 1, "yanchor": "bottom", "thickness": 10, "tickvals": [-1, 0, 1]},
+        colorbar={
+            "orientation": "h",
+            "y": 1 - 34 / height,
+            "yref": "container",
+            "yanchor": "top",
+            "thickness": 10,
+            "tickvals": [-1, 0, 1],
+            "ticktext": ["against", "none", "for"],
+        },
         hoverinfo="text",
         hovertext=[[_hover(one, name) for one, name in zip(row, names, strict=True)] for row in table],
     )
+    # Names stand on top, where reading begins, and the colours above them.
+    figure.update_layout(margin={"t": _NAMES, "r": 70})
     figure.update_xaxes(
-        tickvals=list(range(len(names))), ticktext=[_escaped(shortened(name, 20)) for name in names], tickangle=-40
+        side="top",
+        tickvals=list(range(len(names))),
+        ticktext=[_escaped(shortened(name, 20)) for name in names],
+        tickangle=-40,
     )
     figure.update_yaxes(
         tickvals=list(range(len(rows))),
