@@ -98,7 +98,7 @@ def test_an_interruption_leaves_no_answer_that_other_commands_do_not_see(univar,
         if len(seen) == 3:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("univar.cli.elicit._lanes", lambda _plan: nullcontext(interrupted))
+    monkeypatch.setattr("univar.cli.asking._lanes", lambda _plan: nullcontext(interrupted))
     with serving(lambda _prompt, _number: "No.") as server:
         run = univar(*models(tmp_path, server.url, concurrency=1), "--questions", "q.jsonl")
     assert run.code == 1
