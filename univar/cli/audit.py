@@ -20,14 +20,13 @@ from univar.cli.options import (
     opened,
     output_folder,
 )
-from univar.cli.terminal import CorpusReader, bar, printable, result, say, step, working
+from univar.cli.terminal import CorpusReader, bar, result, say, step, working
 from univar.cli.translate import TranslatorName, load_translator, translating
 from univar.corpus.asking.fields import MAX_TOKENS
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from univar.analysis.report.findings import Finding
     from univar.corpus.asking.elicitation import Plan
     from univar.corpus.asking.models import LLM
     from univar.corpus.records import QARecord
@@ -38,7 +37,6 @@ app = typer.Typer()
 
 _SMALL = "small"
 _FINDINGS, _REPORT, _REJECTS = "findings", "report.html", "answers.rejects.jsonl"
-_TITLES = {"shift": "How it moved since the answers before", "prompt": "How far the system prompt moves it"}
 _LONGEST_NAME = 150
 
 
@@ -129,49 +127,38 @@ def audit(
     if before is not None and out_folder.exists() and out_folder.samefile(before):
         raise typer.BadParameter(f"{before} is the folder of this audit; name another", param_hint="--out")
     weights = _check_source(endpoint, model, gguf)
-    if translator is not None:
-        check_models(translator, option="--translator")
-    check_models(encoder, option="--encoder")
+    for name, option in ((translator, "--translator"), (encoder, "--encoder")):
+        if name is not None:
+            check_models(name, option=option)
     with working("Choosing the questions"):
         from univar.corpus.asking.elicitation import Sampling
-        from univar.workflows.audit import ANSWERS, audit_plan
+        from univar.workflows.audit import ANSWERS, VECTORS, audit_plan, read_audit
 
-        langs = list(dict.fromkeys(["eng", *(lang or [])]))
+        llm = _llm(endpoint, model, weights, list(dict.fromkeys(["eng", *(lang or [])])))
         sampling = Sampling(samples=samples, max_tokens=max_tokens, seed=seed)
-        llm = _llm(endpoint, model, weights, langs)
         plan = audit_plan(llm, system=system, budget=budget, controls=controls, sampling=sampling)
     earlier = None if before is None else _earlier(before)
     asked = ask(plan, out_folder / ANSWERS, gguf=weights, yes=yes)
+    _check_answered(asked)
+    reader = load_named(encoder)
+    records, unread = _records(plan, out_folder, reader, translator, untranslated)
+    answers = _embedded(records, reader, encoder, untranslated)
+    answers.save(out_folder / VECTORS)
+    moved_from, lost = _embedded_before(earlier, reader, encoder, untranslated)
+    found = read_audit(answers, llm.name, before=moved_from, poles=_poles(answers, reader), seed=seed, step=step)
+    found = replace(found, gaps=(*_stopped(asked), *unread, *lost, *found.gaps))
+    _report(found, answers, out_folder, seed)
+    complete = not (asked.stopped or unread)
+    _show(found, asked, out_folder, _next_steps(out_folder, llm.name, complete=complete), as_json=as_json)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _check_answered(asked: Asked) -> None:
+    """Raises RuntimeError if there is not one answer."""
     if not any(found.done for found in asked.progress.values()):
         reasons = [found.stopped for found in asked.progress.values() if found.stopped]
         raise RuntimeError(f"nothing was answered: {'; '.join(dict.fromkeys(reasons)) or 'all requests were refused'}")
-    model_of = load_named(encoder)
-    records, unread = _records(plan, out_folder, model_of, translator, untranslated)
-    answers = _embedded(records, model_of, encoder, untranslated)
-    moved_from = None if earlier is None else _embedded(earlier, model_of, encoder, untranslated)
-    from univar.workflows.audit import VECTORS, read_audit
-
-    answers.save(out_folder / VECTORS)
-    found = read_audit(answers, llm.name, before=moved_from, poles=_poles(answers, model_of), seed=seed, step=step)
-    found = replace(found, gaps=(*_stopped(asked), *unread, *found.gaps))
-    findings = _findings(found, answers)
-    report = _report(findings, answers, out_folder, seed)
-    complete = not (asked.stopped or unread)
-    following = _next_steps(out_folder, llm.name, complete=complete)
-    described = {
-        "findings": {name: one.to_dict() for name, one in found.readings.items()},
-        "sentences": [str(one) for one in found.readings.values()],
-        "gaps": list(found.gaps),
-        "asked": {name: vars(one) for name, one in asked.progress.items()},
-        "report": str(report.resolve()),
-        "answers": str((out_folder / ANSWERS).resolve()),
-        "next": following,
-    }
-    shown = [*(str(one) for one in found.readings.values()), *found.gaps, ""]
-    shown += [*summary(asked.progress, out_folder / ANSWERS), f"The report: {report.resolve()}", "", "Next:"]
-    result(described, *shown, *(f"  {one}" for one in following), as_json=as_json)
-    if not complete:
-        raise typer.Exit(1)
 
 
 def _check_source(endpoint: str | None, model: str | None, gguf: str | None) -> Path | None:
@@ -189,8 +176,8 @@ def _check_source(endpoint: str | None, model: str | None, gguf: str | None) -> 
         raise typer.BadParameter(message, param_hint="--endpoint")
     if endpoint is not None and not model:
         raise typer.BadParameter("say how the server calls the LLM", param_hint="--model")
-    if model is not None and not 0 < len(model.strip()) <= _LONGEST_NAME:
-        message = f"a name has 1 to {_LONGEST_NAME} characters, got {len(model.strip())}"
+    if model is not None and not (0 < len(model.strip()) <= _LONGEST_NAME and model.isprintable()):
+        message = f"a name has 1 to {_LONGEST_NAME} characters that can be printed, got {model!r:.60} ({len(model)})"
         raise typer.BadParameter(message, param_hint="--model")
     if gguf is None:
         return None
@@ -263,16 +250,29 @@ def _translated(tables: Any, folder: Path, translator: str | None) -> Any:
 
 
 def _embedded(
-    answers: "EmbeddedCorpus | Sequence[QARecord]", model: "SentenceTransformer", name: str, untranslated: bool
+    answers: "Sequence[QARecord]", model: "SentenceTransformer", name: str, untranslated: bool
 ) -> "EmbeddedCorpus":
-    from univar.model.embedded import EmbeddedCorpus, check_fingerprint
     from univar.workflows.audit import embedded_answers
 
-    if isinstance(answers, EmbeddedCorpus):
-        check_fingerprint(answers, model, name)
-        return answers
     with bar(f"Encoding with {name}", len(answers)) as advance:
         return embedded_answers(answers, model, name, untranslated=untranslated, advance=advance)
+
+
+def _embedded_before(
+    earlier: "EmbeddedCorpus | list[QARecord] | None", model: "SentenceTransformer", name: str, untranslated: bool
+) -> "tuple[EmbeddedCorpus | None, list[str]]":
+    """The answers before with their vectors, and what of them is not read."""
+    from univar.model.embedded import EmbeddedCorpus
+    from univar.workflows.audit import readable
+
+    if earlier is None or isinstance(earlier, EmbeddedCorpus):
+        return earlier, []  # vectors by other weights are told where they are compared
+    kept, left = readable(earlier, model, untranslated=untranslated)
+    gap = (
+        f"Not read: {sum(left.values()):,} of {len(earlier):,} answers before, which are in other languages than "
+        "English and have no English version; make one with `univar corpus translate`, or give --untranslated."
+    )
+    return _embedded(kept, model, name, untranslated) if kept else None, [gap] if left else []
 
 
 def _poles(answers: "EmbeddedCorpus", model: "SentenceTransformer") -> "EmbeddedCorpus":
@@ -291,27 +291,16 @@ def _stopped(asked: Asked) -> list[str]:
     ]
 
 
-def _findings(found: "Audit", answers: "EmbeddedCorpus") -> "list[Finding]":
-    """The readings as the report shows them, and last what could not be read."""
-    from univar.analysis.report.findings import Finding, finding_of
-
-    kinds = {"prompt": "shift"}
-    findings = [finding_of(one, kinds.get(name, name), _TITLES.get(name)) for name, one in found.readings.items()]
-    notes = tuple(map(printable, (*found.gaps, *filter(None, [answers.unread]))))
-    if notes:
-        number = f"{len(notes)} {'thing' if len(notes) == 1 else 'things'} to know of these answers."
-        findings.append(Finding("gaps", "What could not be read", number, notes, {"gaps": list(notes)}, [], None))
-    return findings
-
-
-def _report(findings: "Sequence[Finding]", answers: "EmbeddedCorpus", out_folder: Path, seed: int) -> Path:
+def _report(found: "Audit", answers: "EmbeddedCorpus", out_folder: Path, seed: int) -> None:
     """Keeps the findings and writes their page."""
     from univar.analysis.report.findings import About, save_findings
     from univar.analysis.report.page import write_report
+    from univar.workflows.audit import findings_of
 
     records = answers.records
+    command = shlex.join(["univar", *sys.argv[1:]]).encode("utf-8", "replace").decode()  # arguments may be any bytes
     about = About.now(
-        shlex.join(["univar", *sys.argv[1:]]),
+        command,
         models={answers.provenance.model: answers.provenance.fingerprint},
         counts={
             "answers": len(records),
@@ -320,9 +309,28 @@ def _report(findings: "Sequence[Finding]", answers: "EmbeddedCorpus", out_folder
         },
         seed=seed,
     )
+    findings = findings_of(found, answers)
     save_findings(out_folder / _FINDINGS, findings, about)
     write_report(findings, about, out_folder / _REPORT)
-    return out_folder / _REPORT
+
+
+def _show(found: "Audit", asked: Asked, out_folder: Path, following: Sequence[str], *, as_json: bool) -> None:
+    """A sentence a finding first, then what could not be read, where all of it lies, and what to do next."""
+    from univar.workflows.audit import ANSWERS
+
+    sentences = [str(one) for one in found.readings.values()]
+    report = (out_folder / _REPORT).resolve()
+    described = {
+        "findings": {name: one.to_dict() for name, one in found.readings.items()},
+        "sentences": sentences,
+        "gaps": list(found.gaps),
+        "asked": {name: vars(one) for name, one in asked.progress.items()},
+        "report": str(report),
+        "answers": str((out_folder / ANSWERS).resolve()),
+        "next": list(following),
+    }
+    told = [*sentences, *found.gaps, "", *summary(asked.progress, out_folder / ANSWERS), f"The report: {report}", ""]
+    result(described, *told, "Next:", *(f"  {one}" for one in following), as_json=as_json)
 
 
 def _next_steps(out_folder: Path, name: str, *, complete: bool) -> list[str]:
@@ -341,5 +349,5 @@ def _next_steps(out_folder: Path, name: str, *, complete: bool) -> list[str]:
         f"{shlex.join(values)}   # every value, with its interval",
         f"{shlex.join(plan)}   # how many questions would tell more",
         f"{shlex.join(value_map)}   # every answer as a dot",
-        f"{shlex.join(later)} …   # after a change of {printable(name)}: has it moved?",
+        f"{shlex.join(later)} …   # after a change of {name}: has it moved?",
     ]

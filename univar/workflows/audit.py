@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from univar.analysis.distances.reading import distances
 from univar.analysis.placement import place
+from univar.analysis.report.findings import Finding, finding_of
 from univar.analysis.results import Result
 from univar.analysis.shift.pairs import parted
 from univar.analysis.shift.reading import shift
@@ -37,6 +38,7 @@ ANSWERS, ENGLISH, VECTORS = "answers", "english", "vectors.parquet"
 """In the folder of an audit: what was answered, its English version where it was translated, and its vectors."""
 
 _PROMPTED = "{} prompted"
+_TITLES = {"shift": "How it moved since the answers before", "prompt": "How far the system prompt moves it"}
 
 
 class AuditError(ValueError):
@@ -184,6 +186,17 @@ def read_audit(
         read("prompt", what, lambda: _moved(plain, {under: _of(answers, under)}, name, poles, seed))
     read("place", "which known LLMs are near", lambda: place(asked, seed=seed))
     return Audit(readings, tuple(gaps))
+
+
+def findings_of(audit: Audit, answers: EmbeddedCorpus) -> list[Finding]:
+    """The readings as a report shows them, and last what could not be read, or must be known of all of them."""
+    kinds = {"prompt": "shift"}
+    findings = [finding_of(one, kinds.get(name, name), _TITLES.get(name)) for name, one in audit.readings.items()]
+    notes = (*audit.gaps, *filter(None, [answers.unread]))
+    if notes:
+        number = f"{len(notes)} {'thing' if len(notes) == 1 else 'things'} to know of these answers."
+        findings.append(Finding("gaps", "What could not be read", number, notes, {"gaps": list(notes)}, [], None))
+    return findings
 
 
 def _moved(
