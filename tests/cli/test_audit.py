@@ -48,7 +48,7 @@ def test_from_an_endpoint_to_a_report(univar, tmp_path):
     lines = run.out.splitlines()
     assert "aya (eng)" in lines[0]
     assert "n = 6 answers" in lines[0]
-    assert "control questions" in lines[1]
+    assert "aya (eng) and aya prompted (eng)" in lines[1]
     assert "from aya to aya prompted" in lines[2]
     # Known LLMs were placed by other weights: that is said, and the rest is read.
     assert lines[3].startswith("Not read: which known LLMs are near: the answers were embedded by univar-static")
@@ -67,6 +67,15 @@ def test_from_an_endpoint_to_a_report(univar, tmp_path):
     kept = EmbeddedCorpus.load("a/vectors.parquet")
     assert {str(record.identity) for record in kept.records} == {"aya (eng)", "aya prompted (eng)"}
     assert Path("a/report.html").stat().st_size > 1000
+
+
+def test_the_example_of_the_help_is_right(univar):
+    words = univar("audit", "--help").out.partition("Example:")[2].split()[1:]
+    assert words[:2] == ["audit", "--endpoint"]
+    with serving(said) as server:
+        run = univar(*(server.url if word.startswith("http") else word for word in words), *SMALL)
+    assert run.code == 0, run.err
+    assert {request["model"] for request in server.asked} == {"my-llm"}
 
 
 def test_an_interruption_keeps_what_was_answered_and_the_same_command_goes_on(univar, monkeypatch):

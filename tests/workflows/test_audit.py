@@ -114,8 +114,10 @@ def test_answers_before_by_other_weights_are_told_and_the_rest_is_read(some_pole
     assert "cannot be compared" in found.gaps[0]
 
 
-def test_of_an_earlier_audit_the_vectors_come_first(tmp_path: Path):
+def test_of_an_earlier_audit_the_vectors_come_first_then_what_was_translated(tmp_path: Path):
     assert earlier_answers(tmp_path) == tmp_path
-    for name in ("answers", "english", "vectors.parquet"):
-        (tmp_path / name).mkdir()
-        assert earlier_answers(tmp_path) == tmp_path / name
+    (tmp_path / "english").mkdir()  # of a translation that did not begin
+    for file in ("answers/part-00000.parquet", "english/part-00000.parquet", "vectors.parquet"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+        assert earlier_answers(tmp_path) == tmp_path / file.removesuffix("/part-00000.parquet")

@@ -47,7 +47,7 @@ def _weights(given: str | None) -> str | None:
     return given
 
 
-@app.command(epilog="Example:  univar audit --endpoint http://127.0.0.1:8000 --model my-llm --lang fra")
+@app.command(epilog="Example:  univar audit --endpoint http://127.0.0.1:8000 --model my-llm")
 def audit(
     endpoint: Annotated[
         str | None,

@@ -21,6 +21,7 @@ from univar.analysis.results import Result
 from univar.analysis.shift.pairs import parted
 from univar.analysis.shift.reading import shift
 from univar.analysis.values.reading import values
+from univar.corpus.asking.answers import shards
 from univar.corpus.asking.elicitation import Plan, Sampling
 from univar.corpus.asking.models import LLM
 from univar.corpus.questions.choosing import control_part, value_questions
@@ -137,8 +138,9 @@ def embedded_answers(
 
 def earlier_answers(folder: Path) -> Path:
     """The corpus to compare with: of an audit's folder its vectors or answers, else the path itself."""
-    places = (folder / VECTORS, folder / ENGLISH, folder / ANSWERS)
-    return next((place for place in places if place.exists()), folder)
+    if (folder / VECTORS).is_file():
+        return folder / VECTORS
+    return next((folder / name for name in (ENGLISH, ANSWERS) if shards(folder / name)), folder)
 
 
 def read_audit(
