@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.analysis.test_distances import corpus, mine
 
+from tests.analysis.distances.test_reading import corpus, mine
 from tests.conftest import failed
 
 

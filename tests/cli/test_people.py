@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.analysis.test_people import corpus
 
+from tests.analysis.people.test_reading import corpus
 from tests.conftest import failed
 
 

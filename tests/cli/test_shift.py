@@ -80,7 +80,7 @@ def test_a_plan_is_made_of_one_set_or_two(univar):
 def test_the_picture_is_a_page_of_its_own(univar):
     assert univar("shift", "v0.parquet", "v2.parquet", "--out", "shift.html").code == 0
     page = Path("shift.html").read_text()
-    assert "Plotly.newPlot" in page
+    assert "Plotly.react(" in page
     assert 'src="http' not in page
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.analysis.test_values import AGAINST, FOR, MADE, SCENE, corpus_of, poles_of
 
 from benchmarks.calibration_values import World, world
+from tests.analysis.values.test_reading import AGAINST, FOR, MADE, SCENE, corpus_of, poles_of
 from tests.conftest import failed
 from univar.corpus.questions.poles import poles
 
@@ -72,7 +72,7 @@ def test_files(univar, embedded):
     assert Path("v.md").read_text().count("\n| m0 (eng) |") == 87
     assert json.loads(Path("v.json").read_text())["readable"]["value"]["of"] == 87
     page = Path("v.html").read_text()
-    assert "<strong>m0 (eng) stands for thrift" in page
+    assert '<p class="sentence">m0 (eng) stands for thrift' in page
     assert 'src="http' not in page
     assert len(page) < 7_000_000
 

@@ -113,20 +113,11 @@ def distances(
         result({**planned.to_dict(), "rejected": reader.rejected}, *planned.notes(), *written, as_json=as_json)
         return
     if out_file is not None:
-        _write(found, out_file)
+        write_result(found, out_file, "distances")
     if not as_json:
         result({}, str(found), as_json=False)
         _show(found)
     result({**found.to_dict(), "rejected": reader.rejected}, *found.notes(), *written, as_json=as_json)
-
-
-def _write(found: "Distances", file: Path) -> None:
-    if file.suffix.lower() != ".html":
-        write_result(found, file)
-        return
-    from univar.analysis.pictures.distances_figure import write_distances_html
-
-    write_distances_html(found, file)
 
 
 def _show(found: "Distances") -> None:

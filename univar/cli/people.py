@@ -92,21 +92,12 @@ def people(
     with working("Permuting the languages"):
         found = compare_people(answers, scores=scores, coefficient=coefficient.value, seed=seed)
     if out_file is not None:
-        _write(found, out_file)
+        write_result(found, out_file, "people")
     written = [f"Written: {out_file}"] if out_file else []
     if not as_json:
         result({}, str(found), as_json=False)
         _show(found)
     result({**found.to_dict(), "rejected": reader.rejected}, *found.notes(), *written, as_json=as_json)
-
-
-def _write(found: "PeopleComparison", file: Path) -> None:
-    if file.suffix.lower() != ".html":
-        write_result(found, file)
-        return
-    from univar.analysis.pictures.people_figure import write_people_html
-
-    write_people_html(found, file)
 
 
 def _show(found: "PeopleComparison") -> None:

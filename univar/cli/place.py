@@ -44,7 +44,10 @@ def place(
     out_file: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FILE", callback=output_file(".md", ".json"), help="Also write the table: .md or .json."
+            "--out",
+            metavar="FILE",
+            callback=output_file(".md", ".json", ".html"),
+            help="Also write the table: .md, .json, or .html with the picture.",
         ),
     ] = None,
     column: Columns = None,
@@ -62,7 +65,7 @@ def place(
 
     found = place_answers(answers, reference=None if reference is None else read_reference(reference), seed=seed)
     if out_file is not None:
-        write_result(found, out_file)
+        write_result(found, out_file, "place")
     if not as_json:
         show_placement(found)
     written = [f"Written: {out_file}"] if out_file else []

@@ -123,7 +123,7 @@ def shift(
     with working("Reading values between their written poles"):
         found = replace(shift_of(first, later, **beside, model=model, seed=seed), before=names[0])
     if out_file is not None:
-        _write(found, out_file)
+        write_result(found, out_file, "shift")
     if not as_json:
         _show(found)
     result({**found.to_dict(), "rejected": reader.rejected}, *found.notes(), *written, as_json=as_json)
@@ -165,16 +165,6 @@ def _embedded(reader: CorpusReader, paths: Sequence[Path], model: str | None) ->
             else embed(one, encoder, name=name, advance=advance)
             for one in read
         ]
-
-
-def _write(found: "Shifts", file: Path) -> None:
-    if file.suffix.lower() != ".html":
-        write_result(found, file)
-        return
-    from univar.files import replacing
-
-    with replacing(file) as temporary:
-        found.plot().write_html(str(temporary), include_plotlyjs=True)
 
 
 def _show(found: "Shifts") -> None:

@@ -290,8 +290,16 @@ def show_placement(placement: "Placement") -> None:
         out.print(table)
 
 
-def write_result(found: "Result", file: Path) -> None:
-    """What was found as JSON or, under any other suffix, as Markdown; whole or not at all."""
+def write_result(found: "Result", file: Path, kind: str = "") -> None:
+    """What was found as JSON, as a page (.html) or, under any other suffix, as Markdown; whole or not at all.
+
+    `kind` is what a page is headed by; see `univar.analysis.report.findings.TITLES`.
+    """
+    if file.suffix.lower() == ".html":
+        from univar.analysis.report.page import write_page
+
+        write_page(found, kind, file)
+        return
     from univar.files import replacing
 
     text = found.to_markdown()

@@ -1,7 +1,6 @@
 """`univar values`: what each LLM stands for, and how many questions that takes."""
 
 import contextlib
-import html
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,11 +40,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _SHOWN = 10
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>body{{font-family:sans-serif;max-width:60rem;margin:1rem auto;padding:0 1rem;line-height:1.4}}</style></head>
-<body><p><strong>{sentence}</strong></p>{figure}<ul>{notes}</ul></body></html>
-"""
 
 
 class ValueLevel(StrEnum):
@@ -175,10 +169,7 @@ def _poles(answers: "EmbeddedCorpus | None", model: str | None, backend: Backend
 def _tell(found: Any, out_file: Path | None, rejected: dict[str, Any], as_json: bool, show: Any) -> None:
     """Writes and shows what was found: the sentence first, then the table, then what one must know."""
     if out_file is not None:
-        if out_file.suffix.lower() == ".html":
-            _write_page(found, out_file)
-        else:
-            write_result(found, out_file)
+        write_result(found, out_file, "values")
     if not as_json:
         out.print(printable(str(found)), style="bold", highlight=False, markup=False, soft_wrap=True)
         show()
@@ -242,15 +233,3 @@ def _show_plan(planned: "ValuesPlan") -> None:
     for row in planned.rows:
         table.add_row(*cells(row))
     out.print(table)
-
-
-def _write_page(found: "ValueProfiles", file: Path) -> None:
-    """The picture with its sentence and notes, in one file that needs no network; whole or not at all."""
-    from univar.files import replacing
-
-    figure = found.plot().to_html(full_html=False, include_plotlyjs=True, config={"displayModeBar": False})
-    notes = [*found.notes(), *(one for profile in found.profiles for one in found.not_readable(profile))]
-    listed = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    page = _PAGE.format(title="Values", sentence=html.escape(str(found)), figure=figure, notes=listed)
-    with replacing(file) as temporary:
-        temporary.write_text(page, encoding="utf-8")

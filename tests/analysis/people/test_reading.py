@@ -10,7 +10,8 @@ import univar
 from univar.analysis.people.languages import LanguageDistances, language_distances
 from univar.analysis.people.reading import compare_with_people
 from univar.analysis.people.societies import ScoresError, known_scores
-from univar.analysis.pictures.people_figure import people_plot, write_people_html
+from univar.analysis.pictures.people_figure import people_plot
+from univar.analysis.report.page import write_page
 from univar.corpus.languages import languages
 from univar.corpus.records import QARecord
 from univar.model.encoding import Provenance
@@ -227,7 +228,7 @@ def test_a_page_needs_no_network_and_escapes_names(tmp_path):
     file = tmp_path / "<img src=x>.csv"
     file.write_text("lang,a,b\n" + "".join(f"{lang},{n},{n % 3}\n" for n, lang in enumerate(TWELVE)))
     found = univar.people(corpus(), scores=file)
-    write_people_html(found, tmp_path / "page.html")
+    write_page(found, "people", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<img src=x>" not in page
     assert "&lt;img src=x&gt;" in page

@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 import pytest
-from tests.analysis.test_distances import corpus, unshared
 
+from tests.analysis.distances.test_reading import corpus, unshared
 from univar.analysis.distances.reading import distances_of
-from univar.analysis.pictures.distances_figure import write_distances_html
+from univar.analysis.report.page import write_page
 
 
 def named(names: dict[str, str], places: dict[str, float], **options: object):
@@ -59,7 +59,7 @@ def test_names_of_others_are_escaped_and_nothing_is_loaded(tmp_path, models):
     drawn = json.dumps(found.plot().to_dict(), default=str)
     assert "<img" not in drawn
     assert "<b>" not in drawn
-    write_distances_html(found, tmp_path / "d.html")
+    write_page(found, "distances", tmp_path / "d.html")
     page = (tmp_path / "d.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert "<img src=x" not in page

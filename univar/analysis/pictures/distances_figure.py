@@ -2,9 +2,7 @@
 
 import html
 import math
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,23 +15,12 @@ from univar.analysis.distances.plan import DistancePlan
 from univar.analysis.distances.results import Distance, Distances, figure, share, span, with_interval
 from univar.analysis.names import printable, shortened
 from univar.analysis.statistics import Interval
-from univar.files import replacing
 
 _COLOURS = ("#0072b2", "#e69f00", "#009e73")
 """Told apart by people with any colour vision (Okabe & Ito 2008)."""
 
 _WRITTEN_CELLS = 10
 """Things at most whose distances are written into the cells."""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Distances</title>
-<style>body {{ font: 15px/1.5 sans-serif; max-width: 60em; margin: 1em auto; padding: 0 1em }}</style></head>
-<body><p>{sentence}</p>
-{drawn}
-<ul>{notes}</ul></body>
-</html>
-"""
 
 
 def distances_plot(found: Distances) -> go.Figure:
@@ -59,19 +46,6 @@ def plan_plot(plan: DistancePlan) -> go.Figure:
     drawn.update_yaxes(type="log", title="width of the 95 % interval of a squared distance")
     drawn.update_layout(template="simple_white", height=420, margin={"l": 10, "r": 10, "t": 30, "b": 10})
     return drawn
-
-
-def write_distances_html(found: Distances, path: str | os.PathLike[str]) -> None:
-    """Writes the picture, the finding above and the notes below as one page that loads nothing; whole or not at all."""
-    page = _PAGE.format(
-        sentence=_escaped(str(found)),
-        drawn=found.plot().to_html(
-            full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
-        ),
-        notes="".join(f"<li>{_escaped(note)}</li>" for note in (*found.nearest_lines(), *found.notes())),
-    )
-    with replacing(Path(path)) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def _matrix(found: Distances) -> go.Figure:

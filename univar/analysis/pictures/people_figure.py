@@ -1,9 +1,7 @@
 """Languages in the answers of LLMs and the societies that speak them, overlaid, and the distances of both."""
 
 import html
-import os
 from itertools import combinations
-from pathlib import Path
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -11,7 +9,6 @@ from plotly.subplots import make_subplots
 from univar.analysis.names import printable
 from univar.analysis.people.results import PeopleComparison, Relation, p_words
 from univar.corpus.languages import languages
-from univar.files import replacing
 
 _LANGUAGES, _SOCIETIES, _LINES = "#0072b2", "#d55e00", "rgba(128,128,128,0.55)"
 _HEIGHT = 430
@@ -42,22 +39,6 @@ def people_plot(comparison: PeopleComparison) -> go.Figure:
     )
     figure.update_annotations(font_size=13)
     return figure
-
-
-def write_people_html(comparison: PeopleComparison, path: str | os.PathLike[str]) -> None:
-    """Writes the figure as a page that needs no network, with sentence and notes; whole or not at all."""
-    figure = comparison.plot().to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
-    notes = "".join(f"<li>{html.escape(printable(note))}</li>" for note in comparison.notes())
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Languages and societies</title>'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        "<style>body{font:16px/1.5 sans-serif;max-width:70rem;margin:1rem auto;padding:0 1rem}"
-        ".plot{overflow-x:auto}.plot>div{min-width:46rem}</style></head><body>"
-        f"<p><strong>{html.escape(printable(str(comparison)))}</strong></p>"
-        f'<div class="plot">{figure}</div><ul>{notes}</ul></body></html>'
-    )
-    with replacing(Path(path)) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def _titles(one: Relation) -> tuple[str, str]:

@@ -19,9 +19,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from univar.analysis.distances.results import Distances
 from univar.analysis.results import Result
-from univar.analysis.values.results import ValueProfiles
 from univar.files import replacing
 
 TITLES: Mapping[str, str] = {
@@ -94,7 +92,7 @@ class About:
     def now(cls, command: str, *, models: Mapping[str, str], counts: Mapping[str, int], seed: int) -> Self:
         """With the date and the versions of what is installed here."""
         versions = {name: version(name) for name in _SOFTWARE}
-        return cls(command, versions, models, counts, seed, datetime.now(UTC).isoformat(timespec="seconds"))
+        return cls(_plain(command), versions, models, counts, seed, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def finding_of(result: Result, kind: str, title: str | None = None) -> Finding:
@@ -197,6 +195,10 @@ def _fits(name: str, content: Any) -> bool:
 
 def _notes(result: Result) -> Iterator[str]:
     """What one must know to read a result, and what else it has to say in words."""
+    # Here, not above: findings that are read from files need none of it.
+    from univar.analysis.distances.results import Distances
+    from univar.analysis.values.results import ValueProfiles
+
     if isinstance(result, Distances):
         yield from (f"{line}." for line in result.nearest_lines())
     if hasattr(result, "notes"):

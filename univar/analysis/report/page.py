@@ -23,7 +23,7 @@ from plotly.offline import get_plotlyjs
 
 from univar.analysis.names import printable
 from univar.analysis.report.findings import TITLES, About, Finding, finding_of
-from univar.analysis.report.tables import ShownTable, answers_of, tables_of
+from univar.analysis.report.tables import ShownTable, answers_of, profiles_of, tables_of
 from univar.analysis.results import Result
 from univar.files import replacing
 
@@ -44,6 +44,7 @@ class _Part:
     title: str
     sentence: str
     notes: tuple[str, ...]
+    profiles: ShownTable | None
     answers: list[ShownTable]
     tables: list[ShownTable]
     figure: Markup | None
@@ -99,6 +100,7 @@ def _part(number: int, finding: Finding, figure: Mapping[str, Any] | None) -> _P
         title=finding.title,
         sentence=finding.sentence,
         notes=finding.notes,
+        profiles=profiles_of(finding),
         answers=answers_of(finding),
         tables=tables_of(finding),
         figure=None if figure is None else Markup(_json(figure).translate(_IN_JSON)),

@@ -9,11 +9,13 @@ from univar.analysis.report.findings import Finding
 MOST_ROWS = 1000
 """Of a table on a page; all lie in the files."""
 
+_SURE = 0.05
+_NAMED = 5
 _TELLING = 2
 """Values on either side of which answers are shown for each identity."""
 _PAIRS = 8
 _CUT = 600
-_NONE = "–"
+_NONE = "-"
 _LABELS = {
     "adjusted": "p (Holm)",
     "control_squared": "on controls",
@@ -66,6 +68,18 @@ def tables_of(finding: Finding) -> list[ShownTable]:
         )
         for level in shown
     ]
+
+
+def profiles_of(finding: Finding) -> ShownTable | None:
+    """What each of several identities stands for, in a line each; None for any other finding."""
+    profiles = _profiles(finding)
+    if len(profiles) < 2:
+        return None
+    level = str(finding.data.get("by", "value"))
+    rows = [(_who(one), *_sides(one, level)) for one in profiles]
+    header = ("who", "stands for", "stands against", "readable", "n")
+    return ShownTable("The strongest first; differing from no stance by Holm's rule", header, tuple(rows),
+                      (False, False, False, True, True))  # fmt: skip
 
 
 def answers_of(finding: Finding) -> list[ShownTable]:
@@ -128,6 +142,20 @@ def _grid(caption: str, profiles: Sequence[Mapping[str, Any]], level: str) -> Sh
     header = (level if level != "schwartz" else "Schwartz value", *map(_who, profiles))
     rows = tuple((title, *(_stance(of.get(title)) for of in read)) for title in titles)
     return ShownTable(caption, header, rows, (False, *[True] * len(profiles)))
+
+
+def _sides(profile: Mapping[str, Any], level: str) -> tuple[str, str, str, str]:
+    """What is stood for and against, how many readings there are, and of how many answers."""
+    readings = profile.get("readings", {}).get(level, ())
+    sure = [one for one in readings if one["p_holm"] is not None and one["p_holm"] < _SURE]
+    named = []
+    for sign in (1, -1):
+        side = sorted((one for one in sure if sign * one["stance"] > 0), key=lambda one: -sign * one["stance"])
+        more = [f"{len(side) - _NAMED} more"] if len(side) > _NAMED else []
+        named.append(", ".join([*(one["title"] for one in side[:_NAMED]), *more]) or _NONE)
+    read = sum(one["stance"] is not None for one in readings)
+    n = profile.get("read", {}).get(level, {}).get("n")
+    return named[0], named[1], f"{read:,} of {len(readings):,}", text_of(n)
 
 
 def _telling(profile: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

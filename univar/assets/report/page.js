@@ -24,6 +24,7 @@ function layoutOf(layout, dark) {
   for (const name of Object.keys(layout).filter(name => /^[xy]axis\d*$/.test(name)))
     themed[name] = {...layout[name], linecolor: axis, tickcolor: axis, gridcolor: line, zerolinecolor: axis};
   if (touched.matches) themed.dragmode = false;  // a finger scrolls the page
+  if (innerWidth < 600) themed.legend = {...themed.legend, orientation: "h", x: 0, y: -0.2, yanchor: "top"};
   delete themed.width;
   return themed;
 }
