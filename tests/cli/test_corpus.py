@@ -4,9 +4,8 @@ import json
 import re
 import signal
 import sys
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import fields
-from types import SimpleNamespace
 
 import pytest
 
@@ -98,7 +97,7 @@ def test_an_interruption_leaves_no_answer_that_other_commands_do_not_see(univar,
         if len(seen) == 3:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("univar.cli.elicit._lanes", lambda _plan: nullcontext(interrupted))
+    monkeypatch.setattr("univar.cli.asking._lanes", lambda _plan: nullcontext(interrupted))
     with serving(lambda _prompt, _number: "No.") as server:
         run = univar(*models(tmp_path, server.url, concurrency=1), "--questions", "q.jsonl")
     assert run.code == 1
@@ -262,30 +261,6 @@ def test_a_system_prompt_is_given_to_every_llm(univar, tmp_path):
     assert {request["messages"][0]["content"] for request in server.asked} == {"Be brief."}
     assert run.code == 2
     assert "aya: the models file has a system prompt already; leave one of the two out" in " ".join(run.err.split())
-
-
-@pytest.fixture
-def llama_cpp(monkeypatch):
-    """In place of xllamacpp: it serves what tests serve, and keeps what it was asked for and which servers ended."""
-    found = SimpleNamespace(begun=[], ended=[])
-
-    class Server:
-        def __init__(self, parameters):
-            self.context = ExitStack()
-            found.begun.append(parameters)
-            if "broken" in parameters.model.path:
-                raise RuntimeError("Failed to init server, please check the input params.")
-            self.listening_address = self.context.enter_context(serving(lambda prompt, _: f"To {prompt}: no.")).url
-
-        def __del__(self):
-            self.context.close()
-            found.ended.append(self)
-
-    def parameters():
-        return SimpleNamespace(model=SimpleNamespace(), cpuparams=SimpleNamespace(), cpuparams_batch=SimpleNamespace())
-
-    monkeypatch.setitem(sys.modules, "xllamacpp", SimpleNamespace(CommonParams=parameters, Server=Server))
-    return found
 
 
 @pytest.mark.usefixtures("asked")

@@ -18,7 +18,7 @@ from univar.cli import main
 from univar.corpus.records import QARecord, write_corpus
 from univar.model.modeling import UniVaR
 
-OTHERS = ("questions", "corpus", "elicit")  # which have tests of their own
+OTHERS = ("questions", "corpus", "elicit", "audit")  # which have tests of their own
 COMMANDS = [name for name in main.COMMANDS if name not in OTHERS]
 
 

@@ -1,5 +1,6 @@
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,12 @@ def test_any_model_reads_long_answers_whole_in_passages_of_its_window(records, t
     parts = tiny_model.encode(passages(long)).sum(axis=0)
     np.testing.assert_allclose(found, [parts / np.linalg.norm(parts), tiny_model.encode(short)], atol=1e-6)
     assert advanced == []  # no module of torch
+
+
+@pytest.mark.parametrize("window", [None, 0, float("inf")])
+def test_a_model_without_a_window_is_given_every_text_as_a_whole(window):
+    # Of an infinite one 480 * inf // 128 is no number, which equals nothing, not even itself.
+    assert passage_given(SimpleNamespace(max_seq_length=window)) is None
 
 
 def test_what_is_embedded_is_told_while_it_is(records, tiny_model, passage_reader):

@@ -24,6 +24,7 @@ _INTERRUPTED = 130  # what typer returns for Ctrl-C
 
 COMMANDS = {
     "demo": "Show what univar does on simulated LLMs whose values are known; writes a report with a map.",
+    "audit": "Ask an LLM a question of every value, and report what it stands for, how it moves and where it lies.",
     "info": "Say what is installed and where the weights come from, or what a corpus holds.",
     "questions": "Check the question bank, or have an LLM write questions for values of your own.",
     "elicit": "Ask LLMs the questions and keep every answer the moment it comes.",

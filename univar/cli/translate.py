@@ -120,7 +120,7 @@ def translate(
     options = {"model": translator, "backend": backend, "device": device, "precision": precision}
     with (
         corpus_reader(columns, constants, None, rejects) as reader,
-        _translating(
+        translating(
             {**options, "beams": beams, "batch_tokens": batch_tokens},
             memory or out_folder / MEMORY,
             there_and_back=round_trip,
@@ -135,7 +135,7 @@ def translate(
         if dry_run:
             result(asdict(work), as_json=as_json)
             return
-        _load(how)
+        load_translator(how)
         with bar(f"Translating with {how.translator.name}", work.sentences, "sentences") as advance:
             found = translate_answers(_tables(corpus, reader, again=True), out_folder, how, advance=advance)
     _show(found, out_folder, as_json=as_json)
@@ -181,8 +181,8 @@ def translate_question_set(
         raise typer.BadParameter(f"{file} has no questions in English to translate from")
     wanted = [code for code in langs or languages() if code != "eng"]
     options = {"model": translator, "backend": backend, "device": device}
-    with _translating(options, memory or out_file.with_suffix(".sqlite"), there_and_back=True) as how:
-        _load(how)
+    with translating(options, memory or out_file.with_suffix(".sqlite"), there_and_back=True) as how:
+        load_translator(how)
         with bar(f"Translating with {how.translator.name}", None, "sentences") as advance:
             translated = list(translate_questions(english, wanted, how, advance=advance))
     write_questions([*english, *(question for question, said in translated if not said.defects)], out_file)
@@ -194,7 +194,7 @@ def translate_question_set(
 
 
 @contextmanager
-def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bool) -> "Iterator[Translating]":
+def translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bool) -> "Iterator[Translating]":
     """A translator with its memory, which an interruption leaves as it is."""
     from univar.corpus.translation.answers import Translating
     from univar.corpus.translation.translators import NLLB, TranslationMemory, Translator
@@ -214,7 +214,8 @@ def _translating(options: Mapping[str, Any], memory: Path, *, there_and_back: bo
         raise typer.Exit(1) from None
 
 
-def _load(how: "Translating") -> None:
+def load_translator(how: "Translating") -> None:
+    """Loads the weights, and says so."""
     with working(f"Loading the weights of {how.translator.name}; the first time they are downloaded and converted"):
         how.translator.load()
 

