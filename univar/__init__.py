@@ -40,6 +40,8 @@ if _typing.TYPE_CHECKING:
     from univar.analysis.shift.reading import shift
     from univar.analysis.shift.results import Shifts
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
+    from univar.analysis.style.reading import style
+    from univar.analysis.style.results import StyleVerdict
     from univar.analysis.value_map import ValueMap, value_map
     from univar.analysis.values.plan import ValuesPlan, plan_values
     from univar.analysis.values.reading import values
@@ -86,6 +88,8 @@ _HOMES = {
     "Shifts": "univar.analysis.shift.results",
     "StanceComparison": "univar.analysis.stance_comparison",
     "compare_stances": "univar.analysis.stance_comparison",
+    "style": "univar.analysis.style.reading",
+    "StyleVerdict": "univar.analysis.style.results",
     "ValueMap": "univar.analysis.value_map",
     "value_map": "univar.analysis.value_map",
     "ValueProfiles": "univar.analysis.values.results",
@@ -112,6 +116,7 @@ __all__ = [
     "ShiftPlan",
     "Shifts",
     "StanceComparison",
+    "StyleVerdict",
     "UniVaR",
     "ValueMap",
     "ValueProfiles",
@@ -131,6 +136,7 @@ __all__ = [
     "shift",
     "shift_plan",
     "split_of",
+    "style",
     "value_map",
     "values",
     "write_corpus",

@@ -13,16 +13,18 @@ from univar.corpus.records import PASSAGE, Identity, QARecord
 LIMIT = PASSAGE
 """Characters that answers are cut to at most: what one passage holds."""
 
-_ENDS = ".!?…:;。！？।॥۔؟"
-_CLOSERS = "*_~`\"')]}>»”’」』"  # may stand behind the end of a sentence
+_ENDS = ".!?…:;。\N{FULLWIDTH EXCLAMATION MARK}\N{FULLWIDTH QUESTION MARK}।॥\N{ARABIC FULL STOP}؟"
+_CLOSERS = "*_~`\"')]}>»”\N{RIGHT SINGLE QUOTATION MARK}」』"  # may stand behind the end of a sentence
+_DASHES = "\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}\N{HORIZONTAL BAR}"
+_QUOTES = "\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}\N{SINGLE LOW-9 QUOTATION MARK}"
 _STRAIGHT = str.maketrans(
     {
         **dict.fromkeys("“”„‟«»", '"'),
-        **dict.fromkeys("‘’‚‛", "'"),
-        **dict.fromkeys("‐‑‒–—―", "-"),
+        **dict.fromkeys(_QUOTES, "'"),
+        **dict.fromkeys(_DASHES, "-"),
         "…": ".",
         "!": ".",
-        "！": "。",
+        "\N{FULLWIDTH EXCLAMATION MARK}": "。",
     }
 )
 _RUNS = re.compile(r"([.,;:?\-])(?:\s*\1)+")
@@ -39,13 +41,13 @@ def saying(record: QARecord, answer: str) -> QARecord:
 
 
 def restyled(answer: str) -> str:
-    """An answer in one plain style, whatever it was written in; the words and their order stay.
+    r"""An answer in one plain style, whatever it was written in; the words and their order stay.
 
     Headings, items and cells become sentences of one paragraph; Markdown, code, emoji and exclamation marks go;
     quotation marks, dashes, dots and spaces become the plainest of their kind. Of mere code nothing is left out.
 
     Example:
-        >>> restyled("## Thrift\\n\\n- **Save** first!\\n- *Then* spend…")
+        >>> restyled("## Thrift\n\n- **Save** first!\n- *Then* spend…")
         'Thrift. Save first. Then spend.'
     """
     parts = plain(answer) or [answer]
@@ -86,7 +88,11 @@ def breaks_off(answer: str) -> bool:
         True
     """
     end = answer.rstrip().rstrip(_CLOSERS).rstrip()
-    return sum(map(str.isalpha, answer)) >= FEWEST_LETTERS and bool(end) and (end[-1].isalnum() or end[-1] in ",-–—")
+    return (
+        sum(map(str.isalpha, answer)) >= FEWEST_LETTERS
+        and bool(end)
+        and (end[-1].isalnum() or end[-1] in f",-{_DASHES}")
+    )
 
 
 def changed(records: Sequence[QARecord], change: Callable[[str], str]) -> list[QARecord]:

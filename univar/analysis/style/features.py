@@ -9,20 +9,36 @@ import numpy.typing as npt
 
 from univar.corpus.plain_text import WORDS_OF_GRAMMAR
 
-HEDGES = (
-    "perhaps maybe possibly probably likely seems seem appears somewhat guess suppose think believe feel generally "
-    "typically usually certainly definitely clearly simply honestly frankly however therefore moreover additionally "
-    "furthermore ultimately overall"
-).split()
+HEDGES = frozenset(
+    word
+    for words in (
+        "perhaps maybe possibly probably likely seems seem appears somewhat guess suppose think believe feel",
+        "generally typically usually certainly definitely clearly simply honestly frankly",
+        "however therefore moreover additionally furthermore ultimately overall",
+    )
+    for word in words.split()
+)
 """How sure a text sounds and how it joins its sentences, in English."""
 
-PERSONS = "i i'm me my myself we us our you your he she they them their one".split()
+PERSONS = frozenset(
+    ("i", "i'm", "me", "my", "myself", "we", "us", "our", "you", "your", "he", "she", "they", "them", "their", "one")
+)
 
-_WORDS = (*sorted(WORDS_OF_GRAMMAR), *HEDGES, *PERSONS)
+_WORDS = sorted(WORDS_OF_GRAMMAR | HEDGES | PERSONS)
 _MARKS = ".,;:!?-\N{EN DASH}\N{EM DASH}()\"'\N{RIGHT SINGLE QUOTATION MARK}\N{LEFT DOUBLE QUOTATION MARK}/…"
 _MARKDOWN = tuple(
     re.compile(pattern, re.MULTILINE)
-    for pattern in (r"^#+ ", r"^\s*[-*•] ", r"^\s*\d+[.)] ", r"\*\*", r"(?<!\*)\*(?!\*)", r"`", r"^\|", r"\]\(", r"\n\n")
+    for pattern in (
+        r"^#+ ",
+        r"^\s*[-*•] ",
+        r"^\s*\d+[.)] ",
+        r"\*\*",
+        r"(?<!\*)\*(?!\*)",
+        r"`",
+        r"^\|",
+        r"\]\(",
+        r"\n\n",
+    )
 )
 
 
@@ -38,7 +54,7 @@ def style_features(answers: Sequence[str]) -> npt.NDArray[np.float64]:
 def _features(answer: str) -> list[float]:
     words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", answer.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
     number, counts = max(len(words), 1), Counter(word.lower() for word in words)
-    sentences = max(len(re.findall(r"[.!?。！？]+", answer)), 1)
+    sentences = max(len(re.findall(r"[.!?。\uff01\uff1f]+", answer)), 1)
     letters = max(sum(map(str.isalpha, answer)), 1)
     looks = [
         np.log1p(len(words)),

@@ -35,7 +35,7 @@ Verdict = Literal[
 ]
 
 LEVEL = 0.05
-"""Of both tests: that identities differ at all, and that they do so more on value questions than on control questions."""
+"""Of both tests: that identities differ at all, and that they do so more on value than on control questions."""
 
 HEADER = ("answers", "k-NN", "linear", "chance", "squared distance", "left", "questions", "n", "changed")
 
@@ -195,25 +195,15 @@ class StyleVerdict:
 
     def notes(self) -> list[str]:
         """What one must know to read the table, a sentence each."""
-        control = (
-            f"On value questions identities lie further apart than on control questions by "
-            f"{with_interval(self.beyond.excess, self.beyond.interval)} (p {_of(share(self.beyond.p))}, "
-            f"{self.beyond.pairs:,} pairs), {'Markdown, length and refusals out of both' * self.beyond.looks}"
-            f"{'both as written' * (not self.beyond.looks)}: {percent_left(self.beyond.share, self.beyond.share_interval)}"
-            " % of the distance as written."
-            if self.beyond is not None
-            else "Nothing tells whether what is left is style of another kind, such as tone and wording: give control "
-            "answers of the same LLMs (--control)."
-        )
         return [
             "Shares are percent with 95 % intervals over questions. k-NN and linear: answers whose identity is named "
             "right, by answers to other questions. Left: the squared distance over that as written; it may exceed 100.",
             "Restyled: Markdown and code gone, headings and items in one paragraph, plain punctuation. Equal length: "
-            f"cut to {self.characters:,} characters. Whole answers: refusals and answers that break off left out, which "
+            f"cut to {self.characters:,} characters. Whole answers: refusals and answers that break off left out, as "
             "patterns and the last sign tell. Style alone: length, punctuation, Markdown, capitals, English words of "
             "grammar and hedges, in no vector.",
-            control,
-            *(f"{row.kind}: {row.reason}." for row in self.rows if row.reason),
+            self._of_control(),
+            *(f"{_capital(row.kind)}: {row.reason}." for row in self.rows if row.reason),
             *self.remarks,
             f"Seed {self.seed}.",
         ]
@@ -239,20 +229,37 @@ class StyleVerdict:
 
         return style_plot(self)
 
+    def _of_control(self) -> str:
+        """By how much value answers lie further apart than control answers, or that there are none."""
+        one = self.beyond
+        if self.controlled and (one is None or math.isnan(one.p)):
+            return "Value and control answers could not be compared: too few questions are shared, or by nobody alike."
+        if one is None:
+            return (
+                "Nothing tells whether what is left is style of another kind, such as tone and wording: give control "
+                "answers of the same LLMs (--control)."
+            )
+        looks = "Markdown, length and refusals out of both" if one.looks else "both as written"
+        found = f"{with_interval(one.excess, one.interval)}, p {_of(share(one.p))}, {one.pairs:,} pairs"
+        part = percent_left(one.share, one.share_interval)
+        return (
+            f"Beside control answers, {looks}, the squared distance on value questions is larger by {found}; that is "
+            f"{part} % of the distance as written. It shows no more than that style, as it is in control answers, does "
+            "not account for it."
+        )
+
     def _left(self, who: str) -> str:
         """How much is left, and how much of it control answers do not have."""
         left = self.row("all three")
         parts = []
         if not math.isnan(left.left):
-            parts.append(
-                f"{_whole(left.left, left.left_interval)} is left once Markdown, length and refusals are gone"
-            )
+            parts.append(f"{_whole(left.left, left.left_interval)} is left once Markdown, length and refusals are gone")
         if self.beyond is not None and not math.isnan(self.beyond.share):
             size = _whole(self.beyond.share, self.beyond.share_interval)
-            parts.append(f"{size} is more than {'such ' * self.beyond.looks}control answers have")
+            parts.append(f"{size} exceeds that of control answers{' as they are left' * self.beyond.looks}")
         if not parts:
             return f"{who} lie {_sized(self.row('as written'))} apart in squared distance"
-        return f"Of the squared distance between {who}, {' and '.join(parts)}"
+        return f"Of the squared distance between {who}, {', and '.join(parts)}"
 
     def _named(self) -> str:
         """How well style alone and vectors name identities."""
@@ -267,14 +274,18 @@ class StyleVerdict:
 
 def named_share(one: Identification | None) -> str:
     """Percent named right, with the interval."""
-    return "-" if one is None else f"{percent(one.accuracy)} ({100 * one.interval.low:.0f} to {100 * one.interval.high:.0f})"
+    return "-" if one is None else f"{percent(one.accuracy)} ({_ends(one.interval)})"
 
 
 def percent_left(ratio: float, interval: Interval) -> str:
     """A ratio in percent, with the interval."""
     if math.isnan(ratio):
         return "-"
-    return f"{100 * ratio:.0f}" + ("" if math.isnan(interval.low) else f" ({100 * interval.low:.0f} to {100 * interval.high:.0f})")
+    return f"{100 * ratio:.0f}" if math.isnan(interval.low) else f"{100 * ratio:.0f} ({_ends(interval)})"
+
+
+def _ends(interval: Interval) -> str:
+    return f"{100 * interval.low:.0f} to {100 * interval.high:.0f}"
 
 
 def _whole(ratio: float, interval: Interval) -> str:
@@ -283,12 +294,18 @@ def _whole(ratio: float, interval: Interval) -> str:
 
 
 def _sized(row: StyleRow) -> str:
-    ends = "too few questions for an interval" if math.isnan(row.interval.low) else f"95 % interval {span(row.interval)}"
+    ends = (
+        "too few questions for an interval" if math.isnan(row.interval.low) else f"95 % interval {span(row.interval)}"
+    )
     return f"{figure(row.squared)} ({ends})"
 
 
 def _of(p: str) -> str:
     return p if p.startswith("<") else f"= {p}"
+
+
+def _capital(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _counted(row: StyleRow) -> str:
