@@ -27,6 +27,7 @@ _STRAIGHT = str.maketrans(
         "\N{FULLWIDTH EXCLAMATION MARK}": "。",
     }
 )
+_BEFORE_MARKS = re.compile(r" (?=[.,;:?](?: |$))")
 _RUNS = re.compile(r"([.,;:?\-])(?:\s*\1)+")
 
 
@@ -50,12 +51,16 @@ def restyled(answer: str) -> str:
         >>> restyled("## Thrift\n\n- **Save** first!\n- *Then* spend…")
         'Thrift. Save first. Then spend.'
     """
-    parts = plain(answer) or [answer]
-    sentences = [part if part.rstrip(_CLOSERS)[-1:] in _ENDS else f"{part}." for part in parts]
-    text = " ".join(sentences).translate(_STRAIGHT)
-    # Symbols such as emoji, and what joins and colours them.
+    parts = [_plain_signs(part).rstrip(" ,;") for part in plain(answer) or [answer]]
+    sentences = [part if part.rstrip(_CLOSERS)[-1:] in _ENDS else f"{part}." for part in parts if part]
+    return " ".join(sentences) or answer
+
+
+def _plain_signs(text: str) -> str:
+    """A text with plain signs and spaces, each once, and without symbols such as emoji and what joins them."""
+    text = text.translate(_STRAIGHT).replace("\N{VARIATION SELECTOR-16}", "")
     text = "".join(" " if unicodedata.category(c) in ("So", "Sk", "Cf") else c for c in text)
-    return " ".join(_RUNS.sub(r"\1", text).split()) or answer
+    return _RUNS.sub(r"\1", _BEFORE_MARKS.sub("", " ".join(text.split())))
 
 
 def cut(answer: str, characters: int) -> str:

@@ -66,7 +66,11 @@ def style(
     encoder, name, why_not = _encoder(model, name, None if stored is None else stored.provenance)
     if encoder is None and not all(map(is_embedded, corpora)):
         raise EmbeddedCorpusError(f"one corpus is embedded and the other cannot be: {why_not}")
-    sides = [embed(one, encoder, name=name, untranslated=untranslated, **options) for one in corpora]
+    sides = []
+    for one in corpora:
+        # Whether stored vectors are of the model is asked where one is named; their own was looked up by them.
+        reads = None if model is None and is_embedded(one) else encoder
+        sides.append(embed(one, reads, name=name, untranslated=untranslated, **options))
     if len({side.provenance.fingerprint for side in sides}) > 1:
         answers, other = (side.provenance for side in sides)
         raise EmbeddedCorpusError(

@@ -274,7 +274,7 @@ class StyleVerdict:
 
 def named_share(one: Identification | None) -> str:
     """Percent named right, with the interval."""
-    return "-" if one is None else f"{percent(one.accuracy)} ({_ends(one.interval)})"
+    return "-" if one is None else f"{100 * one.accuracy:.0f} ({_ends(one.interval)})"
 
 
 def percent_left(ratio: float, interval: Interval) -> str:
@@ -289,7 +289,7 @@ def _ends(interval: Interval) -> str:
 
 
 def _whole(ratio: float, interval: Interval) -> str:
-    ends = "" if math.isnan(interval.low) else f" [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    ends = "" if math.isnan(interval.low) else f" (95 % interval {_ends(interval)})"
     return f"{100 * ratio:.0f} %{ends}"
 
 

@@ -55,6 +55,7 @@ class Version:
         owners = [place[record.identity] for record in records]
         values = [record.value for record in records] if by_value else None
         self._seed = seed
+        self._means: dict[bytes, Estimates] = {}
         cells = cells_of(vectors, owners, questions, values, authors=len(place))
         self.values = cells.values
         self.groups = groups_of(cells, what.pairs)
@@ -76,8 +77,11 @@ class Version:
 
     def mean(self, pairs: BoolArray) -> Estimates:
         """The mean squared distance over some pairs, as the only one of its kind."""
-        chosen = pairs.astype(np.float64)
-        return estimates(self.groups, self.pairs, chosen[:, None], by_group=chosen, seed=self._seed)[0]
+        key = pairs.tobytes()
+        if key not in self._means:
+            chosen = pairs.astype(np.float64)
+            self._means[key], _ = estimates(self.groups, self.pairs, chosen[:, None], by_group=chosen, seed=self._seed)
+        return self._means[key]
 
     def weights(self, stream: int) -> dict[str, FloatArray]:
         """How often each question is drawn in `DRAWS` draws of as many as there are of each value."""
