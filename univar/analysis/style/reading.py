@@ -10,8 +10,17 @@ from univar.analysis.style.changes import changed, cut, equal_length, is_whole, 
 from univar.analysis.style.results import Kind, StyleVerdict
 from univar.analysis.style.verdict import Answers, style_of
 from univar.corpus.records import QARecord
-from univar.model.embedded import Corpus, EmbeddedCorpus, EmbeddedCorpusError, embed, is_embedded
+from univar.model.embedded import (
+    Corpus,
+    EmbeddedCorpus,
+    EmbeddedCorpusError,
+    check_fingerprint,
+    embed,
+    is_embedded,
+    records_of,
+)
 from univar.model.encoding import Provenance, embed_texts
+from univar.model.unread import check_read, languages_read, text_languages
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -61,16 +70,15 @@ def style(
         >>> univar.style(answers, model="univar-static").row("restyled").changed
         16
     """
-    corpora = [corpus] if control is None else [corpus, control]
-    stored = next((embed(one) for one in corpora if is_embedded(one)), None)
-    encoder, name, why_not = _encoder(model, name, None if stored is None else stored.provenance)
-    if encoder is None and not all(map(is_embedded, corpora)):
+    given = [
+        embed(one, **options) if is_embedded(one) else tuple(records_of(one, **options))
+        for one in ([corpus] if control is None else [corpus, control])
+    ]
+    stored = [one for one in given if isinstance(one, EmbeddedCorpus)]
+    encoder, name, why_not = _encoder(model, name, stored[0].provenance if stored else None)
+    if encoder is None and len(stored) < len(given):
         raise EmbeddedCorpusError(f"one corpus is embedded and the other cannot be: {why_not}")
-    sides = []
-    for one in corpora:
-        # Whether stored vectors are of the model is asked where one is named; their own was looked up by them.
-        reads = None if model is None and is_embedded(one) else encoder
-        sides.append(embed(one, reads, name=name, untranslated=untranslated, **options))
+    sides = _embedded(given, encoder, name, untranslated=untranslated, check=model is not None)
     if len({side.provenance.fingerprint for side in sides}) > 1:
         answers, other = (side.provenance for side in sides)
         raise EmbeddedCorpusError(
@@ -86,6 +94,31 @@ def style(
         }
     remarks = [side.unread for side in sides if side.unread is not None]
     return style_of(versions, characters=characters, remarks=remarks, seed=seed)
+
+
+def _embedded(
+    given: "Sequence[EmbeddedCorpus | tuple[QARecord, ...]]",
+    encoder: "SentenceTransformer | None",
+    name: str | None,
+    *,
+    untranslated: bool,
+    check: bool,
+) -> list[EmbeddedCorpus]:
+    """Corpora with their vectors; all that may be refused is, before any is encoded.
+
+    Whether stored vectors are of the encoder is checked where it was named, and not where it was found by them.
+    """
+    for one in given:
+        if isinstance(one, EmbeddedCorpus):
+            if check and encoder is not None:
+                check_fingerprint(one, encoder, name)
+        else:
+            reads = {name or type(encoder).__name__: languages_read(encoder)}
+            check_read(text_languages(one), reads, untranslated=untranslated)
+    return [
+        one if isinstance(one, EmbeddedCorpus) else embed(one, encoder, name=name, untranslated=untranslated)
+        for one in given
+    ]
 
 
 def _encoder(

@@ -241,11 +241,14 @@ class StyleVerdict:
             )
         looks = "Markdown, length and refusals out of both" if one.looks else "both as written"
         found = f"{with_interval(one.excess, one.interval)}, p {_of(share(one.p))}, {one.pairs:,} pairs"
-        part = percent_left(one.share, one.share_interval)
+        meaning = (
+            "which shows no more than that style, as it is in control answers, does not account for it"
+            if one.shown
+            else "which is not beyond doubt"
+        )
         return (
-            f"Beside control answers, {looks}, the squared distance on value questions is larger by {found}; that is "
-            f"{part} % of the distance as written. It shows no more than that style, as it is in control answers, does "
-            "not account for it."
+            f"Beside control answers, {looks}, the squared distance on value questions is larger by {found}, "
+            f"{meaning}; control answers have the style of their LLM and none of the values that are asked for."
         )
 
     def _left(self, who: str) -> str:
