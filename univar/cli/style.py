@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(epilog="Example:  univar style answers.parquet --control instructions.parquet --out style.html")
+@app.command(epilog="Example:  univar style answers.parquet --control instructions.parquet")
 def style(
     corpus: CorpusPath,
     control: Annotated[
