@@ -6,8 +6,9 @@ For training on answers whose style means nothing, and for measuring how much of
 import random
 import re
 
-from markdown_it import MarkdownIt
 from sentencex import segment
+
+from univar.corpus.plain_text import WORDS_OF_GRAMMAR, plain
 
 _OPENER = re.compile(
     r"^(?:certainly|sure|of course|absolutely|great question|good question|that'?s an? |thank(?:s| you)|"
@@ -16,25 +17,7 @@ _OPENER = re.compile(
     r"i hope (?:this|that)|please (?:let me|note)|it(?:'s| is) important to (?:note|remember))",
     re.IGNORECASE,
 )
-_MARKDOWN = MarkdownIt("commonmark").enable("table")
-# Words that carry grammar and no stance: no negation, no modal, no quantity.
-_FUNCTION_WORDS = frozenset(
-    word
-    for words in (
-        "a an the of to in on at by for with from as into onto upon within about",
-        "that this these those it its which who whom whose here there",
-        "is are was were be been being and so also then such very quite rather just really",
-    )
-    for word in words.split()
-)
 _PUNCTUATION = str.maketrans(dict.fromkeys(',;:"()[]{}\N{EN DASH}\N{EM DASH}…', " "))
-
-
-def plain(answer: str) -> list[str]:
-    """What an answer says without its Markdown: a text a paragraph, heading, item or cell; code is left out."""
-    blocks = [token.children or [] for token in _MARKDOWN.parse(answer) if token.type == "inline"]
-    texts = ["".join(" " if child.type.endswith("break") else child.content for child in block) for block in blocks]
-    return [text for text in map(str.strip, texts) if text]
 
 
 def sentences(answer: str) -> list[str]:
@@ -74,7 +57,7 @@ def restyle(answer: str, generator: random.Random) -> str:
         said = generator.sample(said, len(said))
     words = " ".join(said).split()
     rate = generator.choice((0.0, 0.0, 0.5, 1.0))
-    words = [w for w in words if w.lower() not in _FUNCTION_WORDS or generator.random() >= rate] or words
+    words = [w for w in words if w.lower() not in WORDS_OF_GRAMMAR or generator.random() >= rate] or words
     text = " ".join(words)
     if generator.random() < 0.5:
         text = " ".join(text.translate(_PUNCTUATION).split()) or text

@@ -42,6 +42,8 @@ if _typing.TYPE_CHECKING:
     from univar.analysis.shift.reading import shift
     from univar.analysis.shift.results import Shifts
     from univar.analysis.stance_comparison import StanceComparison, compare_stances
+    from univar.analysis.style.reading import style
+    from univar.analysis.style.results import StyleVerdict
     from univar.analysis.values.plan import ValuesPlan, plan_values
     from univar.analysis.values.reading import values
     from univar.analysis.values.results import ValueProfiles
@@ -88,6 +90,8 @@ _HOMES = {
     "Shifts": "univar.analysis.shift.results",
     "StanceComparison": "univar.analysis.stance_comparison",
     "compare_stances": "univar.analysis.stance_comparison",
+    "style": "univar.analysis.style.reading",
+    "StyleVerdict": "univar.analysis.style.results",
     "ValueMap": "univar.analysis.map.results",
     "value_map": "univar.analysis.map.reading",
     "ValueProfiles": "univar.analysis.values.results",
@@ -114,6 +118,7 @@ __all__ = [
     "ShiftPlan",
     "Shifts",
     "StanceComparison",
+    "StyleVerdict",
     "UniVaR",
     "ValueMap",
     "ValueProfiles",
@@ -134,6 +139,7 @@ __all__ = [
     "read_corpus",
     "shift",
     "split_of",
+    "style",
     "value_map",
     "values",
     "write_corpus",

@@ -68,7 +68,7 @@ def reasons_against(
         yield "prompt echo"
     if repeats(answer, lang):
         yield "repetition"
-    if declared != "refusal" and _refuses(answer, lang):
+    if declared != "refusal" and refuses(answer, lang):
         yield "refusal"
     if speaks(answer, lang) is False:
         yield "wrong language"
@@ -114,7 +114,7 @@ def repeats(text: str, lang: str) -> bool:
     return sum(count for count in counts.values() if count > 1) > _REPEATED * len(grams)
 
 
-def _refuses(answer: str, lang: str) -> bool:
+def refuses(answer: str, lang: str) -> bool:
     """Whether an answer begins with a stock refusal in its language or in English, which LLMs fall back to."""
     start = answer.strip()[:_REFUSAL_STARTS_WITHIN].replace("\u2019", "'")
     patterns = _refusals()

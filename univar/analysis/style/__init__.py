@@ -1,0 +1,1 @@
+"""How much of what sets LLMs apart is style: verdicts on the answers of a corpus."""
