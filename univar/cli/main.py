@@ -36,7 +36,7 @@ COMMANDS = {
     "distances": "Tell how far LLMs, or their languages, lie apart, how sure that is, and whether it is values.",
     "place": "Name the known LLMs that each LLM is nearest to, and say how sure that is.",
     "people": "Tell whether languages lie apart in the answers as the societies that speak them do.",
-    "shift": "Tell how far the answers of one LLM moved between two sets, which values did, and whether it is style.",
+    "shift": "Tell how far the answers of one LLM moved, which values moved, and whether it is more than style.",
     "style": "Tell how much of what sets LLMs apart is style, and how much may be values.",
     "report": "Draw the page of an audit again from what was found, without a model.",
     "train": "Train a multi-view encoder, and measure it on questions kept out of the training.",

@@ -5,9 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from univar.cli.options import (
     Columns,
@@ -16,6 +13,7 @@ from univar.cli.options import (
     Json,
     Languages,
     ModelOrOwn,
+    ReadingFile,
     RejectsFile,
     Seed,
     Untranslated,
@@ -23,10 +21,9 @@ from univar.cli.options import (
     corpus_reader,
     load_named,
     opened,
-    output_file,
     spare_corpora,
 )
-from univar.cli.terminal import out, printable, result, working, write_result
+from univar.cli.terminal import add_row, out, table, tell, working
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -51,15 +48,7 @@ def style(
     model: ModelOrOwn = None,
     untranslated: Untranslated = False,
     seed: Seed = 0,
-    out_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            callback=output_file(".html", ".md", ".json"),
-            help="Also write all of it as .md or .json, or the picture as .html.",
-        ),
-    ] = None,
+    out_file: ReadingFile = None,
     column: Columns = None,
     constant: Constants = None,
     lang: Languages = None,
@@ -83,13 +72,7 @@ def style(
     encoder, name = _model(model, [one for one in (answers, controls) if one is not None])
     with working("Encoding the answers as they are, restyled and cut"):
         found = measure(answers, controls, model=encoder, name=name, seed=seed, untranslated=untranslated)
-    written = [f"Written: {out_file}"] if out_file else []
-    if out_file is not None:
-        _write(found, out_file)
-    if not as_json:
-        result({}, str(found), as_json=False)
-        _show(found)
-    result({**found.to_dict(), "rejected": reader.rejected}, *found.notes(), *written, as_json=as_json)
+    tell(found, lambda: _show(found), out_file, reader.rejected, as_json=as_json, kind="style")
 
 
 def _model(model: str | None, corpora: list[object]) -> "tuple[SentenceTransformer | None, str | None]":
@@ -105,27 +88,12 @@ def _model(model: str | None, corpora: list[object]) -> "tuple[SentenceTransform
     return None, None
 
 
-def _write(found: "StyleVerdict", file: Path) -> None:
-    if file.suffix.lower() != ".html":
-        write_result(found, file)
-        return
-    from univar.files import replacing
-
-    with replacing(file) as temporary:
-        found.plot().write_html(str(temporary), include_plotlyjs=True)
-
-
 def _show(found: "StyleVerdict") -> None:
     """A row a version, narrow enough for a terminal of 80 columns."""
     from univar.analysis.style.results import named_share, percent_left
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("answers", overflow="fold")
-    for column in ("k-NN, %", "linear, %", "distance left, %", "n"):
-        table.add_column(column, justify="right", no_wrap=True)
+    shown = table("answers", "k-NN, %", "linear, %", "distance left, %", "n")
     for row in found.rows:
         left = percent_left(row.left, row.left_interval)
-        cells = row.kind, named_share(row.knn), named_share(row.linear), left, f"{row.n:,}"
-        # Text, not str: nothing in it is markup.
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    out.print(table)
+        add_row(shown, row.kind, named_share(row.knn), named_share(row.linear), left, f"{row.n:,}")
+    out.print(shown)

@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from univar.analysis.distances.results import figure, plain, share, span, with_interval
 from univar.analysis.identification import Identification
-from univar.analysis.results import markdown_table, percent
+from univar.analysis.results import figure, markdown_table, p_words, percent, plain, span, with_interval
 from univar.analysis.statistics import Interval
 
 if TYPE_CHECKING:
@@ -188,8 +187,7 @@ class StyleVerdict:
         written = self.row("as written")
         who = f"{len(self.identities):,} identities"
         if self.verdict == "no difference seen":
-            p = share(written.p)
-            said = f"Between {who} {_ENDINGS[self.verdict]}: the squared distance is {_sized(written)}, p {_of(p)}"
+            said = f"Between {who} {_ENDINGS[self.verdict]}: the squared distance is {_sized(written)}, {p_words(written.p)}"
             return f"{said}{self._named()}, n = {_counted(written)}."
         return f"{self._left(who)}{self._named()}, n = {_counted(written)}: {_ENDINGS[self.verdict]}."
 
@@ -240,7 +238,7 @@ class StyleVerdict:
                 "answers of the same LLMs (--control)."
             )
         looks = "Markdown, length and refusals out of both" if one.looks else "both as written"
-        found = f"{with_interval(one.excess, one.interval)}, p {_of(share(one.p))}, {one.pairs:,} pairs"
+        found = f"{with_interval(one.excess, one.interval)}, {p_words(one.p)}, {one.pairs:,} pairs"
         meaning = (
             "which shows no more than that style, as it is in control answers, does not account for it"
             if one.shown
@@ -301,10 +299,6 @@ def _sized(row: StyleRow) -> str:
         "too few questions for an interval" if math.isnan(row.interval.low) else f"95 % interval {span(row.interval)}"
     )
     return f"{figure(row.squared)} ({ends})"
-
-
-def _of(p: str) -> str:
-    return p if p.startswith("<") else f"= {p}"
 
 
 def _capital(words: str) -> str:

@@ -86,7 +86,7 @@ class Version:
     def weights(self, stream: int) -> dict[str, FloatArray]:
         """How often each question is drawn in `DRAWS` draws of as many as there are of each value."""
         generator = np.random.default_rng([self._seed, stream])
-        drawn = {}
+        drawn: dict[str, FloatArray] = {}
         for names in self.names:
             counts = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
             drawn |= dict(zip(names, counts.T.astype(np.float64), strict=True))
