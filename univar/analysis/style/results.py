@@ -187,7 +187,8 @@ class StyleVerdict:
         written = self.row("as written")
         who = f"{len(self.identities):,} identities"
         if self.verdict == "no difference seen":
-            said = f"Between {who} {_ENDINGS[self.verdict]}: the squared distance is {_sized(written)}, {p_words(written.p)}"
+            size = f"{_sized(written)}, {p_words(written.p)}"
+            said = f"Between {who} {_ENDINGS[self.verdict]}: the squared distance is {size}"
             return f"{said}{self._named()}, n = {_counted(written)}."
         return f"{self._left(who)}{self._named()}, n = {_counted(written)}: {_ENDINGS[self.verdict]}."
 
