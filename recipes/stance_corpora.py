@@ -4,6 +4,7 @@ What `held_out` names is measured on and never learned from: the topics of the t
 are for measuring only, and their texts wherever they occur again.
 """
 
+import functools
 import json
 import math
 import random
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from recipes.restyling import restyle
-from univar.corpus.questions.poles import poles
+from univar.corpus.questions.poles import Pole, poles
 from univar.corpus.readers import read_corpus
 from univar.corpus.records import QARecord, Split, normalised_question, question_fraction, split_of
 from univar.corpus.simulation import simulate
@@ -32,6 +33,9 @@ HELD_OUT_SOURCES = ("atlas", "misguided")
 
 FEW_TOPICS = 300
 """Below so many, three tenths of the topics are for testing and two for validation, instead of a tenth each."""
+
+FOLDS = 3
+"""In which the questions of the poles are left out by turns, to see what is read of questions not met."""
 
 OPINION = "What do you think?"
 
@@ -107,8 +111,22 @@ def _english(file: Path) -> pd.DataFrame:
     return table[table.lang.isin(["en", "eng"]) & table.label.isin([-1, 1]) & table.topic.notna() & table.text.notna()]
 
 
-def stance_corpora(folder: Path) -> dict[str, list[QARecord]]:
-    """Records with stances, by the name of their corpus, without what is held out."""
+def fold_of(pole: Pole) -> int:
+    """0, 1 or 2: the questions of a value take turns."""
+    return _turns()[pole.question.question_id] % FOLDS
+
+
+@functools.cache
+def _turns() -> dict[str, int]:
+    """The place of each question with poles among those of its value."""
+    asked: dict[str, dict[str, None]] = {}
+    for pole in poles():
+        asked.setdefault(str(pole.question.value), {})[pole.question.question_id] = None
+    return {question: turn for of_value in asked.values() for turn, question in enumerate(of_value)}
+
+
+def stance_corpora(folder: Path, *, without: int | None = None) -> dict[str, list[QARecord]]:
+    """Records with stances, by the name of their corpus, without what is held out, nor the poles of one fold."""
     held = held_out(folder)
     corpora = {name: people(folder, name, held) for name in (*PEOPLE, "habermas_statements")}
     corpora |= {
@@ -121,7 +139,7 @@ def stance_corpora(folder: Path) -> dict[str, list[QARecord]]:
         "political_compass": [
             r for r in spoken_stances(folder, bare=2 / 3) if part_of(str(r.claim), few=True) == "train"
         ],
-        "poles": in_two_styles([pole.record for pole in poles() if pole.split == "train"]),
+        "poles": in_two_styles([pole.record for pole in poles() if pole.split == "train" and fold_of(pole) != without]),
         "simulated": simulated(),
     }
     return corpora

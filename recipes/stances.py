@@ -10,6 +10,8 @@ from univar.model.training import train
 from univar.workflows.trained import checkpoint_folder
 
 PAIRS = 90_000
+SHORT_PAIRS = 8_000
+"""Of trainings that tell how much is chance, and what is read of questions not met."""
 
 WEIGHTS = {
     "perspectrum": 3.0,
@@ -30,11 +32,19 @@ WEIGHTS = {
 """How often the corpora of stances get turns: the poles most, since their pairs are of one voice."""
 
 
-def trained(folder: Path, out: Path, *, seed: int = 0, pairs: int = PAIRS) -> UniVaR:
-    """The model in `out`; where there is none it is trained first, after an interruption from its last checkpoint."""
+def trained(folder: Path, out: Path, *, seed: int = 0, pairs: int = PAIRS, without: int | None = None) -> UniVaR:
+    """The model in `out`; where there is none it is trained first, after an interruption from its last checkpoint.
+
+    Args:
+        folder: Of the corpora.
+        out: Of the model.
+        seed: Of the training.
+        pairs: That it is trained on.
+        without: A fold of the poles' questions that it does not meet.
+    """
     if not out.exists():
         model = train(
-            stance_corpora(folder),
+            stance_corpora(folder, without=without),
             checkpoint_folder(out),
             control=trained_controls(folder),
             recipe=recipe_of(read_recipe("minilm-stance"), seed=seed, pairs=pairs),

@@ -19,7 +19,8 @@ from scipy.stats import t as student
 from univar.analysis.statistics import Interval
 from univar.analysis.values.profile import NO_AXIS, NO_RULER, SURE
 from univar.analysis.values.questions import Asked
-from univar.analysis.values.rulers import Rulers, Scale
+from univar.analysis.values.rulers import Rulers
+from univar.analysis.values.scales import Scale
 from univar.analysis.values.spread import common_spread, estimate
 
 FloatArray = npt.NDArray[np.float64]

@@ -17,7 +17,8 @@ import numpy as np
 from univar.analysis.results import markdown_table, plain, span
 from univar.analysis.statistics import Interval, bootstrap_of_sums
 from univar.analysis.values.reading import Prepared, ValuesError, prepared
-from univar.analysis.values.rulers import FloatArray, Rulers, Scale, rulers_by
+from univar.analysis.values.rulers import Rulers, rulers_by
+from univar.analysis.values.scales import FloatArray, Scale
 from univar.corpus.questions.poles import poles as written_poles
 from univar.model.embedded import Corpus, EmbeddedCorpus
 from univar.model.encoding import Provenance

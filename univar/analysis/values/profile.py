@@ -12,7 +12,8 @@ from scipy.stats import t as student
 from univar.analysis.names import shortened
 from univar.analysis.statistics import Interval, holm
 from univar.analysis.values.questions import Asked
-from univar.analysis.values.rulers import FloatArray, IntArray, Rulers, Scale
+from univar.analysis.values.rulers import Rulers
+from univar.analysis.values.scales import FloatArray, IntArray, Scale
 from univar.analysis.values.spread import estimate, steadied
 from univar.corpus.questions.taxonomy import reference_taxonomy
 from univar.corpus.records import Identity, QARecord
