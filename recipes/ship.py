@@ -20,10 +20,13 @@ from univar.analysis.map.reading import build_map
 from univar.analysis.pictures.map_figure import draw_map
 from univar.analysis.reference import build_reference, write_reference
 from univar.analysis.stance_comparison import compare_stances
+from univar.corpus.questions.poles import poles
 from univar.files import replacing
 from univar.model import weights
+from univar.model.embedded import embed
 from univar.model.encoding import as_read
 from univar.model.modeling import UniVaR, load_model
+from univar.model.pole_vectors import ship_poles
 
 RANK = 256
 """Of what the adapter holds of the training."""
@@ -60,6 +63,7 @@ def main() -> None:
 
     ship_adapter(trained(options.data, options.model))
     shipped = UniVaR("univar")
+    ship_poles(embed([pole.record for pole in poles()], shipped, name="univar"))
     compared = compare_stances(models=["univar", "base", "tfidf"])
     tables = {"What an answer stands for: the poles": compared.to_markdown()}
     with replacing(weights.ASSETS / weights.CARD_FILE) as temporary:

@@ -3,9 +3,12 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from univar.corpus.records import write_corpus
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,10 +90,11 @@ def test_dir_lists_the_public_names_and_no_others():
     assert "__version__" in dir(univar)
 
 
-def test_the_tour_that_help_shows_runs_as_it_stands(answers, monkeypatch, capsys):
+def test_the_tour_that_help_shows_runs_as_it_stands(answers, records, monkeypatch, capsys):
     import univar
 
     monkeypatch.chdir(answers.parent)
+    write_corpus([replace(record, value="thrift") for record in records], answers)  # of which something can be read
     exec("\n".join(re.findall(r"^    (.*)$", univar.__doc__, re.MULTILINE)), {})
     said = capsys.readouterr().out
     assert said.startswith("Of ")

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.calibration_values import World, world
 from tests.analysis.values.test_reading import AGAINST, FOR, MADE, SCENE, corpus_of, poles_of
 from tests.conftest import failed
+from univar.cli.terminal import out
 from univar.corpus.questions.poles import poles
 
 
@@ -42,7 +43,7 @@ def test_the_sentence_comes_first_then_the_strongest_then_what_to_know(univar, e
 
 
 def test_all_of_them_fit_a_phone(univar, embedded, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "48")
+    monkeypatch.setattr(out, "width", 48)
     run = univar("values", embedded, "--all")
     assert "between" not in run.out
     table = run.out.split("answers were read")[0].splitlines()[1:-1]

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from univar.corpus.questions.poles import poles
+from univar.corpus.records import question_hash
 from univar.model import pole_vectors
-from univar.model.embedded import EmbeddedCorpusError
+from univar.model.embedded import EmbeddedCorpusError, embed
 from univar.model.encoding import Provenance
-from univar.model.modeling import UniVaR, weights_sha256
-from univar.model.pole_vectors import are_kept, embedded_poles
+from univar.model.modeling import UniVaR, load_model, weights_sha256
+from univar.model.pole_vectors import are_kept, embedded_poles, ship_poles
 
 FEW = poles()[:6]
 
@@ -85,3 +86,29 @@ def test_where_there_is_no_place_for_a_cache(tiny_model, monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.cached_assets_path", refuse)
     assert len(embedded_poles(made(tiny_model), tiny_model)) == len(FEW)
+
+
+def test_those_by_the_weights_that_ship_come_with_them(monkeypatch):
+    # Encoded here are some of them; all 3,480 take a minute.
+    monkeypatch.setattr(pole_vectors, "poles", poles)
+    model = load_model("univar")
+    shipped = embedded_poles(made(model, "univar"))
+    assert are_kept(made(model, "univar"))
+    for row in (0, 1234, 3479):
+        vector = embed([poles()[row].record], model, name="univar").embeddings[0]
+        np.testing.assert_allclose(shipped.embeddings[row], vector, atol=2e-3)
+    trained_on = set(model.training_record["questions"])
+    assert shipped.provenance.trained_on == {
+        hashed for pole in poles() if (hashed := question_hash(pole.record.question_key)) in trained_on
+    }
+
+
+def test_of_other_texts_than_they_were_made_of_they_are_not_taken(tiny_model, tmp_path, monkeypatch):
+    found = embedded_poles(made(tiny_model), tiny_model)
+    monkeypatch.setattr(pole_vectors, "SHIPPED", tmp_path / "shipped.safetensors")
+    ship_poles(found, tmp_path / "shipped.safetensors")
+    pole_vectors._shipped.cache_clear()
+    np.testing.assert_allclose(embedded_poles(made(tiny_model)).embeddings, found.embeddings, atol=1e-3)
+    fewer = found.records[:3]
+    assert pole_vectors._shipped(made(tiny_model).fingerprint, pole_vectors._texts_sha256(fewer)) is None
+    pole_vectors._shipped.cache_clear()

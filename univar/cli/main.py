@@ -38,7 +38,7 @@ COMMANDS = {
     "people": "Tell whether languages lie apart in the answers as the societies that speak them do.",
     "shift": "Tell how far the answers of one LLM moved, which values moved, and whether it is more than style.",
     "style": "Tell how much of what sets LLMs apart is style, and how much may be values.",
-    "report": "Draw the page of an audit again from what was found, without a model.",
+    "report": "Draw the page of an audit again from what was found: no answer is read, and no model is needed.",
     "train": "Train a multi-view encoder, and measure it on questions kept out of the training.",
     "export": "Write a model for other software, and tell how near its embeddings are to the model's own.",
 }

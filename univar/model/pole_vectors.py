@@ -1,18 +1,34 @@
-"""The poles as vectors of the model that a corpus is of: encoded once, and kept in the user's cache."""
+"""The poles as vectors of the model that a corpus is of: those of the weights that ship come with them.
+
+By any other model they are encoded once, and kept in the user's cache.
+"""
 
 import contextlib
+import functools
+import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
 from univar.corpus.questions.poles import poles
-from univar.corpus.records import QARecord
+from univar.corpus.records import QARecord, question_hash
+from univar.files import replacing
 from univar.model.embedded import EmbeddedCorpus, EmbeddedCorpusError, embed
 from univar.model.encoding import Provenance
+from univar.model.weights import ASSETS, shipped_record
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+SHIPPED = ASSETS / "poles.safetensors"
+"""The vectors of the poles by the weights that ship, in 16 bits."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +42,8 @@ def embedded_poles(
 ) -> EmbeddedCorpus:
     """The poles in the order of `univar.corpus.questions.poles.poles`, by the model that other vectors are by.
 
-    They are encoded on first use and then lie in the cache of huggingface_hub under the fingerprint of the model: from
-    then on nothing is encoded and no model loaded.
+    Those by the weights that ship come with them. By others they are encoded on first use and then lie in the cache of
+    huggingface_hub under the fingerprint of the model: from then on nothing is encoded and no model loaded.
 
     Args:
         made: How the other vectors were made.
@@ -63,8 +79,32 @@ def pole_count() -> int:
 
 
 def are_kept(made: Provenance) -> bool:
-    """Whether the poles by this model lie in the cache."""
+    """Whether nothing needs to be encoded: the vectors of the poles by this model ship, or lie in the cache."""
     return _read(_kept(made), made, tuple(pole.record for pole in poles())) is not None
+
+
+def ship_poles(found: EmbeddedCorpus, file: Path = SHIPPED) -> None:
+    """Writes the vectors of the poles by the weights that ship, whole or not at all."""
+    about = {"fingerprint": found.provenance.fingerprint, "texts": _texts_sha256(found.records)}
+    with replacing(file) as temporary:
+        save_file({"vectors": found.embeddings.astype(np.float16)}, temporary, about)
+
+
+@functools.cache
+def _shipped(fingerprint: str, texts: str) -> npt.NDArray[np.float32] | None:
+    """The vectors that ship, if they are by this model and of these texts."""
+    try:
+        with safe_open(SHIPPED, framework="numpy") as file:
+            if file.metadata() != {"fingerprint": fingerprint, "texts": texts}:
+                return None
+            vectors = file.get_tensor("vectors").astype(np.float32)
+    except (OSError, SafetensorError):
+        return None
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _texts_sha256(records: tuple[QARecord, ...]) -> str:
+    return hashlib.sha256("\x1e".join(record.text for record in records).encode()).hexdigest()
 
 
 def _kept(made: Provenance) -> Path | None:
@@ -79,7 +119,12 @@ def _kept(made: Provenance) -> Path | None:
 
 
 def _read(file: Path | None, made: Provenance, records: tuple[QARecord, ...]) -> EmbeddedCorpus | None:
-    """What is kept, if it is whole, of this model, and of the poles as they are written now."""
+    """What ships or is kept, if it is whole, of this model, and of the poles as they are written now."""
+    if (vectors := _shipped(made.fingerprint, _texts_sha256(records))) is not None:
+        trained = frozenset(question_hash(record.question_key) for record in records)
+        return EmbeddedCorpus(
+            records, vectors, replace(made, trained_on=trained & frozenset(shipped_record()["questions"]))
+        )
     if file is None or not file.is_file():
         return None
     try:

@@ -258,7 +258,8 @@ def jackknifed(statistic: Callable[[IntArray], FloatArray], things: int) -> Inte
     if np.isfinite(together).all():
         variance = max(variance - float(np.var(together)) / 2, variance / 2)
     reach = float(student.ppf(0.975, things - 1)) * math.sqrt(variance)
-    return Interval(math.tanh(whole - reach), math.tanh(whole + reach))
+    found = float(statistic(np.arange(things)[None])[0])  # which may be 1, where its transform is cut off
+    return Interval(min(math.tanh(whole - reach), found), max(math.tanh(whole + reach), found))
 
 
 def subset(condensed: FloatArray, kept: npt.ArrayLike) -> FloatArray:
