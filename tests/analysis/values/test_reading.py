@@ -194,8 +194,11 @@ def test_bars_for_one_and_a_heat_map_for_several(found, alone):
     assert {type(trace) for trace in alone.plot().data} == {go.Bar}
     # Names cut to the width of a phone stay apart: a bar a value.
     assert len({label for trace in alone.plot().data for label in trace.y}) == 87
-    (drawn,) = found.plot().data
+    drawn, veil = found.plot().data
     assert isinstance(drawn, go.Heatmap)
+    # What may be none is veiled, and nothing else.
+    unsure = sum(one.stance is not None and not one.differs for of in found.profiles for one in of.readings["value"])
+    assert sum(cell is not None for row in veil.z for cell in row) == unsure > 0
     # 87 values under the names of four families: those of the fifth, the refined theory, stand under Schwartz's ten.
     assert len(drawn.y) == 91
     assert all(reading is None or -2 < reading < 2 for row in drawn.z for reading in row)

@@ -70,6 +70,20 @@ def heat_map(found: ValueProfiles) -> go.Figure:
         hoverinfo="text",
         hovertext=[[_hover(one, name) for one, name in zip(row, names, strict=True)] for row in table],
     )
+    # What may be none is veiled, as bars of it are grey.
+    figure.add_heatmap(
+        z=[
+            [1 if one is not None and one.stance is not None and not one.differs else None for one in row]
+            for row in table
+        ],
+        x=list(range(len(names))),
+        y=list(range(len(rows))),
+        colorscale=[[0, _UNSURE], [1, _UNSURE]],
+        opacity=0.75,
+        showscale=False,
+        hoverinfo="skip",
+    )
+    figure.update_xaxes(title={"text": "veiled in grey: may be none", "standoff": 4})
     # Names stand on top, where reading begins, and the colours above them.
     figure.update_layout(margin={"t": _NAMES, "r": 70})
     figure.update_xaxes(
