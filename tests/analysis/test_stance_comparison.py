@@ -129,6 +129,13 @@ def test_what_cannot_be_measured_is_left_out_and_said() -> None:
     assert compared.selection.learned == 0
 
 
+def test_where_no_question_is_of_train_or_test_all_but_the_probe_is_measured() -> None:
+    records = [r for r in corpus(200) if split_of(r.question) == "validation"]
+    compared = stances_side_by_side(records, encoders())
+    assert compared.measures == ["retrieval", "pairs", "triplets"]
+    assert compared.left_out == ("correlation: no answers with a stance are to questions of the train or test part",)
+
+
 def test_an_author_who_is_a_stance_is_told() -> None:
     sided = [r for r in corpus(60, ("ada", "bob", "cyd", "dee")) if (r.model in MODELS) == (r.stance == 1.0)]
     compared = stances_side_by_side(sided, {"sides": sentence_encoder(Reader(1, 2))})

@@ -116,7 +116,11 @@ def select(records: list[QARecord], part: Part, splits: Sequence[Split] | None, 
         measure: lacking(measure, groups[measured], stances[measured], authors[measured]) for measure in CONTRASTS
     }
     probed = tested | learned
-    reasons["correlation"] = lacking_probe(groups[probed], stances[probed], learned[probed])
+    reasons["correlation"] = (
+        lacking_probe(groups[probed], stances[probed], learned[probed])
+        if probed.any()
+        else "correlation: no answers with a stance are to questions of the train or test part"
+    )
     measures = tuple(measure for measure, reason in reasons.items() if reason is None)
     left_out = tuple(reason for reason in reasons.values() if reason is not None)
     learned &= "correlation" in measures
