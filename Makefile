@@ -69,6 +69,7 @@ bench: install  ## Print speed and memory ratios.
 
 weights: install  ## DATA=folder: train the weights that ship on its corpora and make their files.
 	$(BIN)/python -m recipes.ship $(DATA)
+	$(BIN)/python -m recipes.rulers $(DATA)
 
 student: install  ## DATA=folder: distil the static student that ships from those weights.
 	$(BIN)/python -m recipes.static $(DATA)
