@@ -98,7 +98,7 @@ def draw_frontier(points: list[Point], path: Path) -> None:
         panel.axhline(50, color="#bbbbbb", linewidth=0.8, zorder=0)
         panel.set_xlabel(title)
         panel.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("same stance in another voice nearer than the opposite in the same, %")
+    panels[0].set_ylabel("triplets on the poles, %")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
 
