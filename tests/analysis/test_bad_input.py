@@ -108,7 +108,7 @@ def test_one_identity(reading):
 def test_no_shared_question(reading):
     name, read = reading
     expected = {
-        "values": "n = 12 answers to 12 questions",
+        "values": "n = 48 answers to at most 12 questions",
         "distances": (ValueError, r"no two of .* can be compared \(no question in common\): ask all of them the same"),
         "shift": (ValueError, r"share no question: .* stand first; give both the same question_id"),
         "people": (ValueError, "fewer than 4 languages can be compared: .* too few questions of one LLM in common"),
@@ -119,7 +119,7 @@ def test_no_shared_question(reading):
 def test_two_answers_an_identity(reading):
     name, read = reading
     expected = {
-        "values": "n = 2 answers to 2 questions",
+        "values": "n = 8 answers to at most 2 questions",
         "distances": "2 questions cannot show a difference: by swapping p is never below 0.5. Ask 6 or more.",
         "shift": "fewer than 6 questions show none",
         "people": (ValueError, "fewer than 4 languages can be compared: .* too few questions of one LLM in common"),

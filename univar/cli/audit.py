@@ -19,6 +19,7 @@ from univar.cli.options import (
     load_named,
     opened,
     output_folder,
+    pole_bar,
 )
 from univar.cli.terminal import CorpusReader, bar, result, say, step, working
 from univar.cli.translate import TranslatorName, load_translator, translating
@@ -276,11 +277,10 @@ def _embedded_before(
 
 
 def _poles(answers: "EmbeddedCorpus", model: "SentenceTransformer") -> "EmbeddedCorpus":
-    from univar.model.pole_vectors import embedded_poles, pole_count
+    from univar.model.pole_vectors import embedded_poles
 
-    made = answers.provenance
-    with bar(f"Encoding the poles with {made.model}, once", pole_count(), "poles") as advance:
-        return embedded_poles(made, model, advance=advance)
+    with pole_bar(answers.provenance) as advance:
+        return embedded_poles(answers.provenance, model, advance=advance)
 
 
 def _stopped(asked: Asked) -> list[str]:

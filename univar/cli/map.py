@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from univar.cli.options import (
-    Backend,
     BackendName,
     ColorBy,
     Columns,
@@ -25,16 +24,15 @@ from univar.cli.options import (
     corpus_names,
     corpus_reader,
     embedded,
-    load_named,
     output_file,
+    poles_of,
     spare_corpora,
 )
-from univar.cli.terminal import bar, out, printable, result
+from univar.cli.terminal import out, printable, result
 
 if TYPE_CHECKING:
     from univar.analysis.map.reading import Axes
     from univar.analysis.map.results import ValueMap
-    from univar.model.embedded import EmbeddedCorpus
 
 _SAID = 140
 """Characters of an answer in the table."""
@@ -81,8 +79,8 @@ def map_(
         bool,
         typer.Option(
             "--named",
-            help="Name the axes by the values that they follow beyond chance; the written poles of the values are "
-            "encoded once for it, which takes a minute or more.",
+            help="Name the axes by the values that they follow beyond chance. For a model that does not ship, the "
+            "written poles of the values are encoded once for it, which takes a minute or more.",
         ),
     ] = False,
     color_by: Annotated[ColorBy, typer.Option(help="What colours stand for.")] = ColorBy.auto,
@@ -107,7 +105,7 @@ def map_(
     from univar.analysis.pictures.map_figure import draw_map
     from univar.analysis.pictures.map_page import write_map_html
 
-    poles = _poles(answers, model, backend) if named or not isinstance(chosen, str) else None
+    poles = poles_of(answers, model, backend) if named or not isinstance(chosen, str) else None
     moved = dict(zip(corpus_names(later), others, strict=True))
     drawn = value_map(answers, method=method.value, axes=chosen, poles=poles, seed=seed, after=moved)
     write = write_map_html if out_file.suffix.lower() == ".html" else draw_map
@@ -134,18 +132,6 @@ def _axes(given: str, method: Projection) -> "Axes":
     return chosen
 
 
-def _poles(answers: "EmbeddedCorpus", model: str | None, backend: Backend | None) -> "EmbeddedCorpus":
-    """The poles by the model of the answers: from the cache, or encoded with a bar."""
-    from univar.model.pole_vectors import are_kept, embedded_poles, pole_count
-
-    made = answers.provenance
-    if are_kept(made):
-        return embedded_poles(made)
-    encoder = load_named(model or made.model, backend) if model or backend else None
-    with bar(f"Encoding the poles with {made.model}, once", pole_count(), "poles") as advance:
-        return embedded_poles(made, encoder, advance=advance)
-
-
 def _ends(drawn: "ValueMap") -> Table:
     """The answers that are typical of both ends of each axis."""
     from univar.analysis.names import shortened
@@ -155,6 +141,6 @@ def _ends(drawn: "ValueMap") -> Table:
     table.add_column("typical answers", overflow="fold")
     for side, answers in drawn.ends():
         for place, said in enumerate(answers):
-            words = f"{shortened(printable(said.answer), _SAID)} ({printable(str(said.identity))})"
+            words = f"{shortened(' '.join(printable(said.answer).split()), _SAID)} ({printable(str(said.identity))})"
             table.add_row("" if place else side, Text(words))
     return table

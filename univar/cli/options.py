@@ -331,6 +331,24 @@ def pole_bar(made: "Provenance") -> Iterator[Callable[[float], None] | None]:
         yield advance
 
 
+def poles_of(answers: "EmbeddedCorpus | None", model: str | None, backend: Backend | None) -> "EmbeddedCorpus":
+    """The poles by the model of the answers, or else of `--model`: from the cache, or encoded with a bar."""
+    from univar.model.encoding import Provenance
+    from univar.model.pole_vectors import are_kept, embedded_poles
+
+    encoder: SentenceTransformer | None = None
+    if answers is None:
+        encoder = load_named(model or "univar", backend)
+        made = Provenance.of(encoder, model or "univar", ())
+    else:
+        made = answers.provenance
+        # By its own name it is loaded with the poles, where a failure says what they have to do with it.
+        if (model or backend) and not are_kept(made):
+            encoder = load_named(model or made.model, backend)
+    with pole_bar(made) as advance:
+        return embedded_poles(made, encoder, advance=advance)
+
+
 def corpus_names(paths: list[Path]) -> list[str]:
     """A name for each corpus: its file's name without the suffix, or its path where two have the same."""
     stems = Counter(path.resolve().stem for path in paths)

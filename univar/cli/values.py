@@ -8,7 +8,6 @@ import typer
 from rich.text import Text
 
 from univar.cli.options import (
-    Backend,
     BackendName,
     Columns,
     Constants,
@@ -22,20 +21,17 @@ from univar.cli.options import (
     check_plan,
     corpus_reader,
     embedded,
-    load_named,
-    pole_bar,
+    poles_of,
     spare_corpora,
 )
 from univar.cli.terminal import add_row, out, printable, table, tell
 
 if TYPE_CHECKING:
     from rich.table import Table
-    from sentence_transformers import SentenceTransformer
 
     from univar.analysis.values.plan import ValuesPlan
     from univar.analysis.values.profile import Reading
     from univar.analysis.values.results import ValueProfiles
-    from univar.model.embedded import EmbeddedCorpus
 
 app = typer.Typer()
 
@@ -108,7 +104,7 @@ def values(
     with corpus_reader(column, constant, lang, rejects) as reader:
         if corpus is not None:
             answers = embedded(reader, corpus, model, backend, check=check_asked, untranslated=untranslated)
-    poles = _poles(answers, model, backend)
+    poles = poles_of(answers, model, backend)
     if plan:
         from univar.analysis.values.plan import plan_values
 
@@ -134,24 +130,6 @@ def _check_together(
     check_plan(plan, out_file)
     if value and by != ValueLevel.value:
         raise typer.BadParameter("names values; leave --by out", param_hint="--value")
-
-
-def _poles(answers: "EmbeddedCorpus | None", model: str | None, backend: Backend | None) -> "EmbeddedCorpus":
-    """The poles by the model of the answers, or else of `--model`: from the cache, or encoded with a bar."""
-    from univar.model.encoding import Provenance
-    from univar.model.pole_vectors import are_kept, embedded_poles
-
-    encoder: SentenceTransformer | None = None
-    if answers is None:
-        encoder = load_named(model or "univar", backend)
-        made = Provenance.of(encoder, model or "univar", ())
-    else:
-        made = answers.provenance
-        # By its own name it is loaded with the poles, where a failure says what they have to do with it.
-        if (model or backend) and not are_kept(made):
-            encoder = load_named(model or made.model, backend)
-    with pole_bar(made) as advance:
-        return embedded_poles(made, encoder, advance=advance)
 
 
 def _show(found: "ValueProfiles", show_all: bool, telling: bool) -> None:

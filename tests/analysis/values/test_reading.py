@@ -204,6 +204,17 @@ def test_bars_for_one_and_a_heat_map_for_several(found, alone):
     assert all(reading is None or -2 < reading < 2 for row in drawn.z for reading in row)
 
 
+def test_many_of_whom_none_shows_anything_are_said_in_one_clause(found):
+    one = found.profiles[0]
+    unsure = tuple(replace(reading, p_holm=1.0) for reading in one.readings["value"] if reading.stance is not None)
+    quiet = replace(one, readings={**one.readings, "value": unsure})
+    several = replace(found, profiles=(quiet,) * 6)
+    assert str(several).startswith(
+        f"None of 6 identities shows a stance that differs from none; at most {len(unsure)} of"
+    )
+    assert str(replace(several, profiles=(one, *(quiet,) * 5))).startswith(str(one.identity))
+
+
 def test_names_of_others_are_escaped_in_pictures(found):
     profiles = [replace(one, identity=Identity(f"<b>{one.identity.model}", "eng")) for one in found.profiles]
     for shown in (profiles, profiles[:1]):

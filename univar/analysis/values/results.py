@@ -93,9 +93,23 @@ class ValueProfiles:
     remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        read = [one.readable(self.by) for one in self.profiles]
+        if len(read) > _NAMED and all(read) and not any(one.differs for of in read for one in of):
+            return self._none()
         shown = [self._sentence_of(one) for one in self.profiles[:_NAMED]]
         more = [f"and {len(self.profiles) - _NAMED:,} more identities"] if len(self.profiles) > _NAMED else []
         return f"{'; '.join([*shown, *more])} (by 95 % intervals, and Holm's rule over {PLURAL[self.by]})."
+
+    def _none(self) -> str:
+        """Of more identities than are named, none of which shows anything."""
+        readable = max(len(one.readable(self.by)) for one in self.profiles)
+        n = sum(one.read[self.by][0] for one in self.profiles)
+        questions = max(one.read[self.by][1] for one in self.profiles)
+        return (
+            f"None of {len(self.profiles):,} identities shows a stance that differs from none; at most {readable:,} of "
+            f"{self.carrying[self.by][2]:,} {PLURAL[self.by]} readable, n = {n:,} answers to at most "
+            f"{questions:,} questions (by 95 % intervals, and Holm's rule over {PLURAL[self.by]})."
+        )
 
     def _sentence_of(self, profile: Profile) -> str:
         name, found = printable(str(profile.identity)), profile.readable(self.by)
